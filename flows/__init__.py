@@ -1,0 +1,1 @@
+"""Order only: one flow a file, one screen each."""

@@ -1,0 +1,45 @@
+"""Every error that this system raises on purpose.
+
+IncumbentError
+├── BadInput             the user can fix it: a parameter, a file, a column, a revision
+│   ├── BadParams
+│   ├── BadData
+│   └── NotFound         no such version, revision, partition or bucket
+├── Tampered             bytes do not match the digest that the manifest or DVC recorded
+├── Conflict             somebody else moved the champion first
+└── StorageUnavailable   S3 or the Prefect server did not answer, or refused us; safe to run again
+
+A normal "no" (skip, block, hold, reject) is a value, never an exception.
+"""
+
+
+class IncumbentError(Exception):
+    """Base of all; its text is one complete message for the user: what was seen, where, what to do."""
+
+
+class BadInput(IncumbentError):
+    """The user can fix it."""
+
+
+class BadParams(BadInput):
+    """params.yaml, an expectation suite or a command's argument is wrong."""
+
+
+class BadData(BadInput):
+    """A data file or a table cannot be used as it is."""
+
+
+class NotFound(BadInput):
+    """What was asked for by name does not exist."""
+
+
+class Tampered(IncumbentError):
+    """Bytes differ from their recorded digest."""
+
+
+class Conflict(IncumbentError):
+    """The champion moved since it was read."""
+
+
+class StorageUnavailable(IncumbentError):
+    """A server did not answer or refused the credentials; running again is safe."""

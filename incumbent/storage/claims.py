@@ -1,0 +1,122 @@
+"""Leases on S3: one run at a time does a piece of work, and a dead run's work is taken over."""
+
+import uuid
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, TypeAdapter
+
+from incumbent.errors import Conflict
+from incumbent.storage.documents import check_name, dump, now, parse
+from incumbent.storage.store import Store
+
+LONG_AGO = "1970-01-01T00:00:00+00:00"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A lease that this process holds, as of its last heartbeat; pass it on to `renew` and `finish`."""
+
+    digest: str
+    owner: str
+    run_seq: int
+    heartbeat: str
+    etag: str
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """The work is ours."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True)
+class Running:
+    """Another run is at it and gave a sign of life within the lease."""
+
+    owner: str
+    run_seq: int
+    heartbeat: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The work is finished; `outcome` is what that run left."""
+
+    run_seq: int
+    outcome: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Document:
+    owner: str
+    run_seq: int
+    heartbeat: AwareDatetime
+    state: Literal["running", "done"]
+    outcome: dict[str, Any] | None = field(default=None)
+
+
+_SHAPE = TypeAdapter(_Document)
+
+
+class Claims:
+    """The claims of one model. All methods raise Tampered for a document that is not ours."""
+
+    def __init__(self, store: Store, model: str) -> None:
+        self._store, self._model = store, model
+
+    def claim(self, digest: str, run_seq: int, lease_seconds: float) -> Claimed | Running | Done:
+        """Take the work, unless another run does it or did it.
+
+        A running claim without a heartbeat for `lease_seconds` is taken over. Machines' clocks must
+        agree well within that time.
+        """
+        claim = Claim(digest, uuid.uuid4().hex, run_seq, now(), etag="")
+        body = _body(claim)
+        while True:
+            found = self._store.find(self._key(digest))
+            if found is None:
+                self._store.put_if_absent(self._key(digest), body)
+                continue  # whoever's it was: the next look tells, and brings the ETag
+            if found.body == body:
+                return Claimed(replace(claim, etag=found.etag))
+            held = parse(_SHAPE, found.body, self._store.url(self._key(digest)))
+            if held.state == "done":
+                return Done(held.run_seq, held.outcome or {})
+            if (datetime.now(UTC) - held.heartbeat).total_seconds() <= lease_seconds:
+                return Running(held.owner, held.run_seq, held.heartbeat.isoformat())
+            try:
+                return Claimed(self._move(claim, body, found.etag))
+            except Conflict:
+                continue  # another one took it over, or its owner is alive after all: look again
+
+    def renew(self, claim: Claim) -> Claim:
+        """Give a sign of life; go on with the claim returned. Raises Conflict if the work was taken over."""
+        beating = replace(claim, heartbeat=now())
+        return self._move(beating, _body(beating), claim.etag)
+
+    def finish(self, claim: Claim, outcome: dict[str, Any]) -> None:
+        """Mark the work done for good. Raises Conflict if it was taken over."""
+        finished = replace(claim, heartbeat=now())
+        self._move(finished, _body(finished, "done", outcome), claim.etag)
+
+    def release(self, claim: Claim) -> None:
+        """Give the work up undone: the next `claim` gets it at once. Raises Conflict if it was taken over."""
+        self._move(claim, _body(replace(claim, heartbeat=LONG_AGO)), claim.etag)
+
+    def _move(self, claim: Claim, body: bytes, expected: str) -> Claim:
+        try:
+            return replace(claim, etag=self._store.replace(self._key(claim.digest), body, expected))
+        except Conflict as error:
+            address = self._store.url(self._key(claim.digest))
+            raise Conflict(f"the claim at {address} was taken over by another run; stop this one") from error
+
+    def _key(self, digest: str) -> str:
+        return f"{self._model}/claims/{check_name(digest, 'claim digest')}.json"
+
+
+def _body(claim: Claim, state: str = "running", outcome: dict[str, Any] | None = None) -> bytes:
+    known = {name: value for name, value in asdict(claim).items() if name not in ("digest", "etag")}
+    return dump({**known, "state": state, "outcome": outcome})

@@ -1,0 +1,72 @@
+"""The registry's JSON documents: one canonical form when written, checked when read."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from incumbent.errors import BadInput, BadParams, Tampered
+
+FORMAT = 1
+"""Raised when an older incumbent could misread what this one writes."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,127}")
+
+T = TypeVar("T")
+
+
+def dump(document: Mapping[str, Any]) -> bytes:
+    """The one way to write this document: equal content gives equal bytes.
+
+    Raises ValueError for NaN or infinity, TypeError for what JSON does not know.
+    """
+    text = json.dumps({**document, "format": FORMAT}, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    return f"{text}\n".encode()
+
+
+def load(body: bytes, address: str) -> dict[str, Any]:
+    """Read a document. Raises Tampered if it is none, BadInput if a newer incumbent wrote it."""
+    try:
+        document = json.loads(body, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise Tampered(f"{address} is not the JSON that incumbent wrote: {error}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+        raise Tampered(f"{address} is not a document of incumbent's: its format number is missing")
+    if document["format"] > FORMAT:
+        raise BadInput(
+            f"{address} has format {document['format']}, written by a newer incumbent than this one, which "
+            f"knows up to {FORMAT}: upgrade"
+        )
+    return document
+
+
+def parse(shape: TypeAdapter[T], body: bytes, address: str) -> T:
+    """Read a document into a value of this shape. Raises Tampered, or BadInput as `load` does."""
+    load(body, address)
+    try:
+        return shape.validate_json(body, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise Tampered(f"{address} is not what incumbent wrote: {field}: {first['msg']}") from error
+
+
+def check_name(name: str, what: str) -> str:
+    """Return `name` if it may be one step of a key and a file's name. Raises BadParams."""
+    if not NAME.fullmatch(name):
+        raise BadParams(
+            f"bad {what} {name!r}: up to 128 letters, digits and . _ + = -, the first a letter or digit"
+        )
+    return name
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 to the microsecond."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

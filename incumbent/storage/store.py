@@ -1,0 +1,199 @@
+"""Objects by key below one S3 prefix, with writes that respect what is there."""
+
+import base64
+import hashlib
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
+
+from incumbent.errors import Conflict, NotFound
+from incumbent.storage.s3_client import Connection, etag_of, translated
+from incumbent.storage.s3_conditional import prove_conditions, send
+from incumbent.storage.s3_read import read
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+CHUNK = 1 << 20
+PARALLEL = 8
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Object:
+    """What a key held when it was read."""
+
+    body: bytes
+    etag: str
+
+
+class Store:
+    """Objects below one prefix. Keys are relative to it. Open one with `open_store`.
+
+    Every method raises StorageUnavailable when S3 cannot be reached or refuses the credentials, and
+    NotFound when there is no such bucket. The first conditional write proves that the store honours
+    conditions and raises StorageUnavailable if it does not.
+    """
+
+    def __init__(self, bucket: str, root: str, connection: Connection) -> None:
+        self.bucket, self.root = bucket, root
+        self._s3 = connection
+        self._proven = False
+
+    def url(self, key: str = "") -> str:
+        """The whole address of a key, for messages."""
+        return f"s3://{self.bucket}/{self._path(key)}"
+
+    def get(self, key: str) -> Object:
+        """Read an object. Raises NotFound."""
+        return self._present(key, self.find(key))
+
+    def find(self, key: str) -> Object | None:
+        """Read an object; None if there is none. A missing bucket still raises NotFound."""
+
+        def consume(answer: "GetObjectOutputTypeDef") -> Object:
+            return Object(answer["Body"].read(), etag_of(answer))
+
+        return self._read(key, consume)
+
+    def find_all(self, keys: Iterable[str]) -> Iterator[tuple[str, Object]]:
+        """Read many objects, several at a time, in the order of the keys; absent ones are left out."""
+        wanted = tuple(keys)
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            for key, found in zip(wanted, pool.map(self.find, wanted), strict=True):
+                if found is not None:
+                    yield key, found
+
+    def exists(self, key: str) -> bool:
+        """Is there an object? Asked by listing, as the answer to a HEAD cannot tell a missing bucket."""
+        with translated(self._s3, self.url(key)):
+            page = self._s3.reads.list_objects_v2(Bucket=self.bucket, Prefix=self._path(key), MaxKeys=1)
+        return [found["Key"] for found in page.get("Contents", [])] == [self._path(key)]
+
+    def list(self, prefix: str = "", after: str = "", page_size: int = 1000) -> Iterator[str]:
+        """The keys that start with `prefix` and sort behind `after`, in order."""
+        pages = self._s3.reads.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket,
+            Prefix=self._path(prefix),
+            StartAfter=self._path(after) if after else "",
+            PaginationConfig={"PageSize": page_size},
+        )
+        skip = len(self._path(""))
+        with translated(self._s3, self.url(prefix)):
+            for page in pages:
+                yield from (found["Key"][skip:] for found in page.get("Contents", []))
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write, whatever was there before."""
+        with translated(self._s3, self.url(key)):
+            self._s3.reads.put_object(Bucket=self.bucket, Key=self._path(key), Body=body)
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Write unless the key holds something; False if it did.
+
+        After a doubtful answer (409, 5xx, timeout, reset) the same is sent again; if the key then
+        holds exactly these bytes they count as ours, so a body must name its writer (a nonce).
+        """
+        with self._conditional(key):
+            etag, doubtful = send(lambda: self._put(key, body, IfNoneMatch="*"))
+        return etag is not None or (doubtful and self._held_by(key, body) is not None)
+
+    def replace(self, key: str, body: bytes, expected: str) -> str:
+        """Write if the key still has the ETag `expected`; return the new ETag. Raises Conflict.
+
+        Doubtful answers are settled as in `put_if_absent`. An ETag may be the content's MD5, so a body
+        needs a nonce also for this: without, A → B → A would let a stale `expected` through.
+        """
+        with self._conditional(key):
+            etag, _ = send(lambda: self._put(key, body, IfMatch=expected))
+        etag = etag or self._held_by(key, body)
+        if etag is None:
+            raise Conflict(f"{self.url(key)} changed since it was read")
+        return etag
+
+    def upload(self, key: str, path: Path, sha256: str) -> bool:
+        """Write a file of up to 5 GB unless the key holds something (False: then compare `digest(key)`).
+
+        S3 itself checks what arrives against `sha256`; raises StorageUnavailable if it differs.
+        """
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+
+        def put() -> str:
+            with path.open("rb") as file:
+                return self._put(key, file, IfNoneMatch="*", ChecksumSHA256=checksum)
+
+        with self._conditional(key):
+            return send(put)[0] is not None
+
+    def digest(self, key: str) -> tuple[str, int]:
+        """The SHA-256 and size of an object, from reading all of it. Raises NotFound."""
+
+        def consume(answer: "GetObjectOutputTypeDef") -> tuple[str, int]:
+            sha256, size = hashlib.sha256(), 0
+            for chunk in answer["Body"].iter_chunks(CHUNK):
+                sha256.update(chunk)
+                size += len(chunk)
+            return sha256.hexdigest(), size
+
+        return self._present(key, self._read(key, consume))
+
+    def download(self, key: str, path: Path) -> None:
+        """Stream an object into a file that appears only when it is whole. Raises NotFound."""
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+
+        def consume(answer: "GetObjectOutputTypeDef") -> bool:
+            with part.open("wb") as file:
+                for chunk in answer["Body"].iter_chunks(CHUNK):
+                    file.write(chunk)
+            return True
+
+        try:
+            self._present(key, self._read(key, consume))
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens if there is none."""
+        with translated(self._s3, self.url(key)):
+            self._s3.reads.delete_object(Bucket=self.bucket, Key=self._path(key))
+
+    @contextmanager
+    def _conditional(self, key: str) -> Iterator[None]:
+        with translated(self._s3, self.url(key)):
+            if not self._proven:
+                prove_conditions(self._s3, self.bucket, self._path(".selftest/conditions"))
+                self._proven = True
+            yield
+
+    def _put(self, key: str, body: bytes | IO[bytes], **headers: str) -> str:
+        answer = self._s3.writes.put_object(
+            Bucket=self.bucket,
+            Key=self._path(key),
+            Body=body,
+            **headers,  # type: ignore[arg-type]
+        )
+        return etag_of(answer)
+
+    def _held_by(self, key: str, body: bytes) -> str | None:
+        """The ETag if the key holds exactly these bytes."""
+        found = self.find(key)
+        return found.etag if found is not None and found.body == body else None
+
+    def _path(self, key: str) -> str:
+        return f"{self.root}/{key}" if self.root else key
+
+    def _present(self, key: str, found: T | None) -> T:
+        if found is None:
+            raise NotFound(f"nothing at {self.url(key)}")
+        return found
+
+    def _read(self, key: str, consume: Callable[["GetObjectOutputTypeDef"], T]) -> T | None:
+        with translated(self._s3, self.url(key)):
+            return read(self._s3.reads, self.bucket, self._path(key), consume)

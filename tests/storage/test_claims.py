@@ -1,0 +1,86 @@
+"""One run at a time does a piece of work."""
+
+import time
+
+import pytest
+
+from incumbent.errors import BadParams, Conflict, Tampered
+from incumbent.storage.registry import Claimed, Done, Registry, Running
+
+WORK = "3fa71d32"
+
+
+def take(registry: Registry, run_seq: int = 1, lease_seconds: float = 60) -> Claimed:
+    """Claim, which must succeed."""
+    taken = registry.claim(WORK, run_seq, lease_seconds)
+    assert isinstance(taken, Claimed)
+    return taken
+
+
+def test_the_first_gets_the_work_and_the_second_sees_it(registry: Registry) -> None:
+    mine = take(registry).claim
+    assert registry.claim(WORK, 2, 60) == Running(mine.owner, 1, mine.heartbeat)
+    assert isinstance(registry.claim("other-work", 2, 60), Claimed)
+
+
+def test_finished_work_tells_its_outcome(registry: Registry) -> None:
+    mine = take(registry).claim
+    registry.finish(mine, {"decision": "hold"})
+    assert registry.claim(WORK, 2, 0) == Done(1, {"decision": "hold"})
+    with pytest.raises(Conflict):
+        registry.renew(mine)
+
+
+def test_a_dead_runs_work_is_taken_over(registry: Registry) -> None:
+    dead = take(registry, run_seq=1).claim
+    time.sleep(0.2)
+    heir = take(registry, run_seq=2, lease_seconds=0.1).claim
+    assert (heir.run_seq, heir.owner == dead.owner) == (2, False)
+    for late in (
+        lambda: registry.renew(dead),
+        lambda: registry.finish(dead, {}),
+        lambda: registry.release(dead),
+    ):
+        with pytest.raises(Conflict, match="was taken over by another run; stop this one"):
+            late()
+    assert registry.claim(WORK, 3, 60) == Running(heir.owner, 2, heir.heartbeat)
+
+
+def test_a_heartbeat_keeps_the_work(registry: Registry) -> None:
+    mine = take(registry).claim
+    time.sleep(0.5)
+    beating = registry.renew(mine)
+    assert registry.claim(WORK, 2, 0.4) == Running(mine.owner, 1, beating.heartbeat)
+    with pytest.raises(Conflict):
+        registry.renew(mine)
+    registry.finish(registry.renew(beating), {"decision": "promote"})
+    assert registry.claim(WORK, 2, 0) == Done(1, {"decision": "promote"})
+
+
+def test_released_work_is_free_at_once(registry: Registry) -> None:
+    registry.release(take(registry).claim)
+    assert take(registry, run_seq=2).claim.run_seq == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b'{"format": 1}',
+        b'{"format": 1, "owner": "x", "run_seq": 1, "heartbeat": "yesterday", "state": "running"}',
+        b'{"format": 1, "owner": "x", "run_seq": 1, "heartbeat": "2026-11-01T00:00:00", "state": "running"}',
+        b'{"format": 1, "owner": "x", "run_seq": 1, "heartbeat": "2026-11-01T00:00:00Z", "state": "lost"}',
+    ],
+    ids=["empty", "no fields", "missing", "bad time", "time without zone", "unknown state"],
+)
+def test_a_garbage_claim_is_refused(body: bytes, registry: Registry) -> None:
+    key = f"flights/claims/{WORK}.json"
+    registry.store.put(key, body)
+    with pytest.raises(Tampered, match=registry.store.url(key)):
+        registry.claim(WORK, 1, 60)
+
+
+def test_a_digest_is_one_name(registry: Registry) -> None:
+    with pytest.raises(BadParams, match="bad claim digest"):
+        registry.claim("../champion", 1, 60)

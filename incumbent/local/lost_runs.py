@@ -1,0 +1,18 @@
+"""Flow runs whose process is gone: Prefect would show them as active for ever, and hold their slots."""
+
+from incumbent.local.loopback import post
+from incumbent.local.state import Stack
+
+ACTIVE = ["PENDING", "RUNNING", "CANCELLING"]
+
+
+def crash_lost_runs(stack: Stack, pools: list[str]) -> None:
+    """Mark the active runs of these pools as crashed; call it only when none of their processes lives.
+
+    The automation for silent runs does not see all of them: one that died before its first heartbeat
+    was never heard. Failing here is harmless, for the next start or stop tries again.
+    """
+    state = {"type": "CRASHED", "name": "Crashed", "message": "its process ended with the local stack"}
+    active = {"flow_runs": {"state": {"type": {"any_": ACTIVE}}}, "work_pools": {"name": {"any_": pools}}}
+    for run in post(f"{stack.api_url}/flow_runs/filter", active) or []:
+        post(f"{stack.api_url}/flow_runs/{run['id']}/set_state", {"state": state})

@@ -1,0 +1,107 @@
+"""What the Prefect server has to know: work pools, deployments, and what becomes of runs that fell silent."""
+
+import subprocess
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from incumbent.errors import IncumbentError
+from incumbent.local.prefect_server import POOLS, PREFECT
+from incumbent.local.processes import Service, log_file, tail
+from incumbent.local.state import Stack
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.events.schemas.automations import AutomationCore
+
+# Also tells whether an automation on the server is this one: change it with the automation.
+SILENCE = "marks a run as crashed 90 s after its last heartbeat, which frees its slot"
+
+
+def register(stack: Stack) -> None:
+    """Make the work pools and the automation for silent runs, where they are missing."""
+    from prefect.client.orchestration import SyncPrefectClient
+
+    with SyncPrefectClient(stack.api_url) as client:
+        for pool in POOLS:
+            _make_pool(client, pool)
+        _make_retrain_queue(client)
+        _watch_heartbeats(client)
+
+
+def deploy(stack: Stack, worker: Service) -> None:
+    """Deploy all of the project's prefect.yaml, in the environment that its flows will run in."""
+    log = log_file(stack, "deploy")
+    result = subprocess.run(
+        [*PREFECT, "--no-prompt", "deploy", "--all"],
+        cwd=stack.project,
+        env=worker.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    log.write_text(result.stdout)
+    if result.returncode != 0:
+        what = stack.project / "prefect.yaml"
+        raise IncumbentError(f"could not deploy {what}; the log {log} ends with:\n{tail(log)}")
+
+
+def _make_pool(client: "SyncPrefectClient", pool: str) -> None:
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists
+    from prefect.workers.process import ProcessWorker
+
+    wanted = WorkPoolCreate(
+        name=pool,
+        type="process",
+        base_job_template=ProcessWorker.get_default_base_job_template(),
+        # Two runs on one GPU would share its memory. What the user sets later stays.
+        concurrency_limit=1 if pool == "gpu" else None,
+    )
+    with suppress(ObjectAlreadyExists):
+        client.create_work_pool(wanted)
+
+
+def _make_retrain_queue(client: "SyncPrefectClient") -> None:
+    """One retraining at a time, whichever deployment it comes from; the others wait in the queue."""
+    from prefect.exceptions import ObjectAlreadyExists
+
+    with suppress(ObjectAlreadyExists):
+        client.create_work_queue(name="retrain", concurrency_limit=1, work_pool_name="cpu")
+
+
+def _watch_heartbeats(client: "SyncPrefectClient") -> None:
+    wanted = _silence_automation()
+    found = client.read_automations_by_name(wanted.name)
+    if [automation.description for automation in found] == [wanted.description]:
+        return  # replacing it would forget the runs that it is watching
+    for automation in found:
+        client.delete_automation(automation.id)
+    client.create_automation(wanted)
+
+
+def _silence_automation() -> "AutomationCore":
+    from prefect.client.schemas.objects import StateType
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+    from prefect.events.schemas.events import ResourceSpecification
+
+    message = "no heartbeat for 90 s"
+    # Never start it again from here: a crash is reported twice, and two processes would run.
+    crash = ChangeFlowRunState(name=None, state=StateType.CRASHED, message=message, force=False)
+    return AutomationCore(
+        name="incumbent: crash silent runs",
+        description=SILENCE,
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.*"},
+            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=90),
+        ),
+        actions=[crash],
+    )

@@ -1,0 +1,132 @@
+"""Start a detached process, and know it again later."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from incumbent.local.ending import descendants, end, is_alive
+from incumbent.local.state import Stack, read_json, write_private
+
+# In the environment of everything we start, and so of everything that those start.
+MARKER = "INCUMBENT_STACK"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process to keep running."""
+
+    name: str
+    command: tuple[str, ...]
+    cwd: Path
+    inherited: Mapping[str, str]
+    settings: Mapping[str, str]  # the part of the environment that is ours: another value needs a restart
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The whole environment of the process."""
+        return {**self.inherited, **self.settings}
+
+    @property
+    def digest(self) -> str:
+        """Tells whether a running process was started with these settings."""
+        return hashlib.sha256(json.dumps(sorted(self.settings.items())).encode()).hexdigest()
+
+
+def log_file(stack: Stack, name: str) -> Path:
+    """Where a service writes its output."""
+    return stack.log_dir / f"{name}.log"
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return ""
+
+
+def start(stack: Stack, service: Service) -> None:
+    """Start it in a session of its own: it outlives this command, and Ctrl-C in the terminal spares it."""
+    log = log_file(stack, service.name)
+    if log.exists():
+        log.replace(log.with_suffix(".log.1"))
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            service.command,
+            cwd=service.cwd,
+            env={**service.environment, MARKER: str(stack.state_dir)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_restore_interrupt,
+        )
+    created = psutil.Process(child.pid).create_time()
+    child.returncode = 0  # we will not wait for it: silences Popen's warning about a child left behind
+    record = {"pid": child.pid, "created": created, "digest": service.digest}
+    write_private(_record(stack, service.name), record)
+
+
+def running(stack: Stack, name: str) -> psutil.Process | None:
+    """The process that we started under this name, unless it ended or its pid now belongs to another."""
+    record = read_json(_record(stack, name))
+    if record is None:
+        return None
+    try:
+        process = psutil.Process(record["pid"])
+        # The clock behind create_time is corrected a little now and then; pids are not reused that fast.
+        ours = abs(process.create_time() - record["created"]) < 2
+    except (KeyError, TypeError, ValueError, psutil.Error):
+        return None
+    return process if ours and is_alive(process) else None
+
+
+def runs_as_wanted(stack: Stack, service: Service) -> bool:
+    """Is it running, and with these settings?"""
+    record = read_json(_record(stack, service.name)) or {}
+    return running(stack, service.name) is not None and record.get("digest") == service.digest
+
+
+def stop(stack: Stack, *names: str, grace: float = 10.0) -> None:
+    """Stop these services, where they run, and their descendants; forget them."""
+    found = [process for name in names if (process := running(stack, name))]
+    end([each for process in found for each in (process, *descendants(process))], grace)
+    for name in names:
+        _record(stack, name).unlink(missing_ok=True)
+
+
+def strays(stack: Stack, *names: str) -> list[psutil.Process]:
+    """Processes of this stack outside these services: their parent died, or a record was lost."""
+    # A command that a flow of this stack runs must not end itself.
+    known = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    for name in names:
+        process = running(stack, name)
+        if process is not None:
+            known |= {process.pid, *(each.pid for each in descendants(process))}
+    return [process for process in _marked(stack) if process.pid not in known]
+
+
+def _marked(stack: Stack) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(MARKER) == str(stack.state_dir) and is_alive(process):
+                found.append(process)
+    return found
+
+
+def _restore_interrupt() -> None:
+    # A script that starts us with '&' leaves SIGINT ignored, and Prefect's workers stop by SIGINT only.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _record(stack: Stack, name: str) -> Path:
+    return stack.run_dir / f"{name}.json"

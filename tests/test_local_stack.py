@@ -1,0 +1,313 @@
+"""The local stack, with its real servers, in a project whose path is too long for a Unix socket."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from incumbent.errors import IncumbentError, StorageUnavailable
+from incumbent.local import processes
+from incumbent.local.loopback import is_healthy, post
+from incumbent.local.stack import SERVICES, Stack, down, environment, status, up
+from incumbent.local.state import make_private_dirs, write_private
+
+pytestmark = pytest.mark.timeout(180)
+
+FLOW = """
+import json, os, sys, time
+from prefect import flow
+
+@flow
+def tiny(result: str, seconds: float = 0):
+    seen = {"python": sys.executable, "cwd": os.getcwd(), **os.environ}
+    open(result, "w").write(json.dumps(seen))
+    time.sleep(seconds)
+"""
+PREFECT_YAML = """
+deployments:
+  - name: tiny
+    entrypoint: flows/tiny.py:tiny
+    work_pool: {name: cpu, job_variables: {command: python -m prefect.engine}}
+    concurrency_limit: {limit: 1, collision_strategy: ENQUEUE}
+    triggers:
+      - type: event
+        match: {prefect.resource.id: "incumbent.dataset.*"}
+        expect: [dataset.version.created]
+        posture: Reactive
+        threshold: 1
+        within: 0
+  - name: tiny-gpu
+    entrypoint: flows/tiny.py:tiny
+    work_pool: {name: gpu, job_variables: {command: python -m prefect.engine}}
+"""
+FOREIGN = {
+    "PREFECT_API_URL": "http://127.0.0.1:9/api",
+    "PREFECT_PROFILE": "theirs",
+    "AWS_SESSION_TOKEN": "theirs",
+    "AWS_ACCESS_KEY_ID": "theirs",
+    "AWS_SECRET_ACCESS_KEY": "theirs",
+}
+
+
+def quiet(_line: str) -> None:
+    """Print nothing."""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project with a running stack, started by a user who also has another Prefect and another S3."""
+    folder = tmp_path_factory.mktemp("stack") / ("deep-" * 12) / ("path-" * 12)
+    (folder / "flows").mkdir(parents=True)
+    (folder / "flows" / "tiny.py").write_text(FLOW)
+    (folder / "prefect.yaml").write_text(PREFECT_YAML)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in FOREIGN.items():
+            patch.setenv(name, value)
+        try:
+            up(folder, quiet)
+            yield folder
+        finally:
+            down(folder, quiet)
+
+
+def client(project: Path, **changes: Any) -> Any:
+    """A boto3 client with the stack's variables."""
+    variables = environment(project)
+    options = {
+        "endpoint_url": variables["AWS_ENDPOINT_URL"],
+        "aws_access_key_id": variables["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": variables["AWS_SECRET_ACCESS_KEY"],
+        "aws_session_token": None,
+        "region_name": variables["AWS_DEFAULT_REGION"],
+    }
+    return boto3.session.Session().client("s3", **{**options, **changes})
+
+
+def pids(project: Path) -> dict[str, int | None]:
+    """The pid of each service."""
+    return {name: service["pid"] for name, service in status(project)["services"].items()}
+
+
+def everything(project: Path) -> list[psutil.Process]:
+    """All processes of the stack, whoever their parent is."""
+    return processes.strays(Stack(project.resolve()))
+
+
+def api(project: Path, path: str, **body: Any) -> Any:
+    """The answer of the Prefect server to a POST."""
+    return post(f"{environment(project)['PREFECT_API_URL']}/{path}", body)
+
+
+def start_run(project: Path, result: Path, seconds: float = 0, deployment: str = "tiny") -> str:
+    """Run a deployment of the tiny flow; returns when the flow is running."""
+    [found] = api(project, "deployments/filter", deployments={"name": {"any_": [deployment]}})
+    parameters = {"result": str(result), "seconds": seconds}
+    run = str(api(project, f"deployments/{found['id']}/create_flow_run", parameters=parameters)["id"])
+    wait_for(result.exists)
+    return run
+
+
+def state_of(project: Path, run: str) -> str:
+    """The type of a flow run's state."""
+    [found] = api(project, "flow_runs/filter", flow_runs={"id": {"any_": [run]}})
+    return str(found["state"]["type"])
+
+
+def wait_for(condition: Any, seconds: float = 40) -> None:
+    """Return once the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def test_everything_is_healthy_and_has_an_address(project: Path) -> None:
+    seen = json.loads(json.dumps(status(project)))
+    assert set(seen["services"]) == set(SERVICES) == {"s3", "prefect", "worker-cpu", "worker-gpu"}
+    assert all(service["running"] and service["healthy"] for service in seen["services"].values())
+    assert is_healthy(f"{seen['addresses']['api']}/health")
+    assert is_healthy(f"{seen['addresses']['ui']}/")
+    assert seen["addresses"]["s3"] == environment(project)["AWS_ENDPOINT_URL"]
+
+
+def test_s3_serves_its_credentials_and_nobody_else(project: Path) -> None:
+    client(project).put_object(Bucket="incumbent", Key="a", Body=b"1")
+    wrong_secret = client(project, aws_secret_access_key="wrong")
+    wrong_key = client(project, aws_access_key_id="wrong")
+    own = client(project, aws_access_key_id="theirs", aws_secret_access_key="theirs")
+    anonymous = client(project, config=Config(signature_version=UNSIGNED))
+    for stranger in (wrong_secret, wrong_key, own, anonymous):
+        with pytest.raises(ClientError) as refusal:
+            stranger.get_object(Bucket="incumbent", Key="a")
+        assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+def test_everything_listens_on_the_loopback_only(project: Path) -> None:
+    found = [each for process in everything(project) for each in process.net_connections()]
+    addresses = {each.laddr.ip for each in found if each.status == psutil.CONN_LISTEN}
+    assert addresses == {"127.0.0.1"}
+
+
+def test_secrets_are_readable_by_their_owner_only(project: Path) -> None:
+    state = project / ".incumbent"
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert stat.S_IMODE((state / "s3.json").stat().st_mode) == 0o600
+    assert (state / ".gitignore").read_text() == "*\n"
+    secret = environment(project)["AWS_SECRET_ACCESS_KEY"]
+    for log in (state / "logs").iterdir():
+        assert secret not in log.read_text()
+    assert not any(secret in " ".join(process.cmdline()) for process in everything(project))
+
+
+def test_flows_run_in_the_project_with_our_python_and_our_servers(project: Path, tmp_path: Path) -> None:
+    run = start_run(project, tmp_path / "seen.json")
+    wait_for(lambda: state_of(project, run) == "COMPLETED")
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    assert seen["cwd"] == str(project)
+    assert Path(seen["python"]).parent == Path(sys.executable).parent
+    assert seen["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert seen.items() >= environment(project).items()
+    assert {"AWS_SESSION_TOKEN", "PREFECT_PROFILE"}.isdisjoint(seen)
+
+
+def test_the_gpu_pool_runs_one_flow_at_a_time(project: Path) -> None:
+    limits = {pool["name"]: pool["concurrency_limit"] for pool in api(project, "work_pools/filter")}
+    assert limits == {"cpu": None, "gpu": 1}
+
+
+def test_up_again_changes_nothing(project: Path) -> None:
+    before, automations = pids(project), api(project, "automations/filter")
+    up(project, quiet)
+    assert pids(project) == before
+    assert len(automations) == 2
+    assert {a["name"] for a in api(project, "automations/filter")} == {a["name"] for a in automations}
+    assert len(api(project, "automations/filter")) == 2
+    watch = "incumbent: crash silent runs"  # made anew, it would forget the runs that it watches
+    assert [a for a in api(project, "automations/filter") if a["name"] == watch] == [
+        a for a in automations if a["name"] == watch
+    ]
+
+
+def test_a_bad_prefect_yaml_is_reported_and_the_running_stack_stays(project: Path) -> None:
+    before = pids(project)
+    (project / "prefect.yaml").write_text(PREFECT_YAML.replace("tiny.py", "absent.py"))
+    try:
+        with pytest.raises(IncumbentError, match=r"(?s)could not deploy .*deploy\.log.*absent\.py"):
+            up(project, quiet)
+    finally:
+        (project / "prefect.yaml").write_text(PREFECT_YAML)
+    assert pids(project) == before
+
+
+def test_down_leaves_no_process_and_up_brings_the_data_back(project: Path, tmp_path: Path) -> None:
+    client(project).put_object(Bucket="incumbent", Key="kept", Body=b"still here")
+    run = start_run(project, tmp_path / "cpu.json", seconds=300)
+    lost = start_run(project, tmp_path / "gpu.json", seconds=300, deployment="tiny-gpu")
+    kill_tree(psutil.Process(pids(project)["worker-gpu"]))
+    orphan = orphan_of(project)
+    before = status(project)["addresses"]
+    assert len(everything(project)) >= 5
+
+    down(project, quiet)
+    assert everything(project) == []
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    assert list((project / ".incumbent" / "run").iterdir()) == []
+    assert not any(service["running"] for service in status(project)["services"].values())
+    down(project, quiet)
+
+    forget_and_mislead(project)
+    with socket.socket() as intruder, ThreadPoolExecutor() as two:
+        intruder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        intruder.bind(("127.0.0.1", int(before["s3"].rpartition(":")[2])))
+        intruder.listen()
+        list(two.map(lambda _: up(project, quiet), range(2)))
+    after = status(project)["addresses"]
+    assert after["api"] == before["api"]
+    assert after["s3"] != before["s3"]
+    assert client(project).get_object(Bucket="incumbent", Key="kept")["Body"].read() == b"still here"
+    assert state_of(project, run) == "CRASHED"
+    assert state_of(project, lost) == "CRASHED"
+    assert sorted(each.pid for each in everything(project)) == sorted(pids(project).values())
+
+
+def kill_tree(process: psutil.Process) -> None:
+    """Kill a process and its descendants at once: nobody reports anything."""
+    for each in [process, *process.children(recursive=True)]:
+        each.kill()
+
+
+def orphan_of(project: Path) -> psutil.Process:
+    """A process of the stack whose parent has ended and that ignores SIGTERM."""
+    marked = {**os.environ, processes.MARKER: str(project / ".incumbent")}
+    stubborn = "trap '' TERM; (while sleep 1; do :; done) >/dev/null 2>&1 & echo $!"
+    shell = subprocess.run(["sh", "-c", stubborn], env=marked, capture_output=True, text=True, check=True)
+    return psutil.Process(int(shell.stdout))
+
+
+def forget_and_mislead(project: Path) -> None:
+    """Leave pid files as a crash and a reboot do: of a dead process, and of a stranger's."""
+    run = project / ".incumbent" / "run"
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    write_private(run / "s3.json", {"pid": dead.pid, "created": time.time(), "digest": ""})
+    write_private(run / "prefect.json", {"pid": os.getpid(), "created": 1.0, "digest": ""})
+    (run / "worker-cpu.json").write_text("{half a rec")
+
+
+def test_a_pid_that_another_process_has_now_is_not_ours(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    make_private_dirs(stack)
+    stranger = subprocess.Popen(["sleep", "60"])
+    try:
+        record = {"pid": stranger.pid, "created": time.time() - 100, "digest": ""}
+        write_private(stack.run_dir / "s3.json", record)
+        assert not status(tmp_path)["services"]["s3"]["running"]
+        down(tmp_path, quiet)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_server_that_ends_at_once_is_reported_and_the_rest_stopped(tmp_path: Path) -> None:
+    (tmp_path / ".incumbent" / "prefect").mkdir(parents=True)
+    (tmp_path / ".incumbent" / "prefect" / "prefect.db").write_text("not a database\n" * 1000)
+    with pytest.raises(StorageUnavailable, match=r"(?s)prefect ended at once.*prefect\.log.*database"):
+        up(tmp_path, quiet)
+    assert everything(tmp_path) == []
+
+
+def test_where_no_stack_ever_was_nothing_is_done(tmp_path: Path) -> None:
+    down(tmp_path, quiet)
+    assert environment(tmp_path) == {}
+    assert not any(service["running"] for service in status(tmp_path)["services"].values())
+    assert set(status(tmp_path)["addresses"].values()) == {None}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_ignored_interrupt_is_not_handed_down(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    make_private_dirs(stack)
+    command = (sys.executable, "-c", "import signal; print(signal.getsignal(signal.SIGINT))")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        processes.start(stack, processes.Service("child", command, tmp_path, os.environ, {}))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    wait_for(lambda: processes.running(stack, "child") is None)
+    assert "default_int_handler" in processes.log_file(stack, "child").read_text()

@@ -1,1 +1,79 @@
-"""Model families behind one protocol."""
+"""Model families behind one protocol: a learner turns binned rows into the bytes of a model.
+
+Models are plain text or tensors, never pickles. The same rows, options and seed give the same bytes.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from incumbent.params import Params
+from incumbent.schema import Schema
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class Trained(Protocol):
+    """A model that is done, or was loaded."""
+
+    @property
+    def rounds(self) -> int:
+        """Boosting rounds or epochs that it has."""
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Probability of the positive class; (n, features) float32 -> (n,) float64."""
+
+    def gains(self) -> np.ndarray:
+        """How much each feature contributed to the model; (features,) float64, any unit."""
+
+    def save(self, path: Path) -> None:
+        """Write the model's own format, never a pickle."""
+
+
+class Fold(Protocol):
+    """How one fold went: the best score on its held-out rows, and after how many rounds."""
+
+    @property
+    def score(self) -> float: ...
+
+    @property
+    def rounds(self) -> int: ...
+
+
+class Learner(Protocol):
+    """`bin` once, then `fit` as often as needed on subsets of the same rows. Safe to use from threads."""
+
+    @property
+    def file(self) -> str:
+        """What its model's file is called in a version."""
+
+    def bin(self, X: np.ndarray, y: np.ndarray) -> Any:
+        """Prepare (n, features) float32 and (n,) labels once for all folds and trials."""
+
+    def search_space(self, trial: "optuna.Trial") -> dict[str, Any]:
+        """Options that this trial tries."""
+
+    def fit_fold(self, binned: Any, options: dict[str, Any], fit: np.ndarray, stop: np.ndarray) -> Fold:
+        """Fit on the row numbers `fit` until the metric on the row numbers `stop` stops rising."""
+
+    def fit(
+        self, binned: Any, options: dict[str, Any], rounds: int, rows: np.ndarray | None = None
+    ) -> Trained:
+        """Fit a fixed number of rounds, on the row numbers `rows` or on all."""
+
+    def update(
+        self, champion: Path, fresh: tuple[np.ndarray, np.ndarray], replay: tuple[np.ndarray, np.ndarray]
+    ) -> Trained:
+        """Continue from a model's file with new rows and a sample of history, each (X, y)."""
+
+    def load(self, path: Path) -> Trained:
+        """A model from a file whose digest was verified."""
+
+
+def open_learner(params: Params, schema: Schema) -> Learner:
+    """The learner that params.yaml names, ready for rows of this schema."""
+    from incumbent.learners.lightgbm import LightGBM
+
+    return LightGBM(params.learner, params.seed, schema.categorical)

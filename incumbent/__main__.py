@@ -1,0 +1,3 @@
+from incumbent.cli import main
+
+main()

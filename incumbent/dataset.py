@@ -1,0 +1,58 @@
+"""What a version of the data is, and how two versions differ. Names and digests only, never rows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One immutable Parquet file of the dataset: its name in data/ and its md5 (hex)."""
+
+    name: str
+    md5: str
+
+
+@dataclass(frozen=True)
+class DataVersion:
+    """A git revision of data.dvc, the md5 of its directory listing, and the partitions, by name."""
+
+    rev: str
+    md5: str
+    partitions: tuple[Partition, ...]
+
+    @property
+    def short(self) -> str:
+        """A name for people: the last partition and the listing's digest."""
+        last = self.partitions[-1].name.removesuffix(".parquet") if self.partitions else "empty"
+        return f"{last}-{self.md5[:7]}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"rev": self.rev, "md5": self.md5, "partitions": {p.name: p.md5 for p in self.partitions}}
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Partitions by name: in the new version only, with other bytes, in the old version only."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    @property
+    def fresh(self) -> tuple[str, ...]:
+        """Partitions whose bytes the old version did not have."""
+        return tuple(sorted((*self.added, *self.changed)))
+
+    def to_json(self) -> dict[str, list[str]]:
+        return {"added": list(self.added), "changed": list(self.changed), "removed": list(self.removed)}
+
+
+def difference(old: dict[str, str], new: Iterable[Partition]) -> Diff:
+    """What `new` has that `old` (name -> md5) has not, from the listings alone."""
+    now = {partition.name: partition.md5 for partition in new}
+    return Diff(
+        added=tuple(sorted(now.keys() - old.keys())),
+        changed=tuple(sorted(name for name in now.keys() & old.keys() if now[name] != old[name])),
+        removed=tuple(sorted(old.keys() - now.keys())),
+    )

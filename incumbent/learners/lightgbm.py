@@ -1,0 +1,142 @@
+"""Gradient-boosted trees by LightGBM (Ke et al. 2017), kept in its text format."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightgbm as lgb
+import numpy as np
+
+from incumbent.errors import BadParams
+from incumbent.params import LearnerParams
+
+if TYPE_CHECKING:
+    import optuna
+
+# AUC after every single tree would cost a fifth of the training time.
+EVALUATE_EVERY = 10
+
+
+@dataclass(frozen=True)
+class FoldScore:
+    score: float
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Trees:
+    booster: lgb.Booster
+
+    @property
+    def rounds(self) -> int:
+        return int(self.booster.current_iteration())
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return np.asarray(self.booster.predict(X), dtype=np.float64)
+
+    def gains(self) -> np.ndarray:
+        return np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
+
+    def save(self, path: Path) -> None:
+        self.booster.save_model(path)
+
+
+class LightGBM:
+    file = "model.txt"
+
+    def __init__(self, learner: LearnerParams, seed: int, categorical: list[int]) -> None:
+        self._learner = learner
+        self._categorical = categorical
+        self._options: dict[str, Any] = {
+            "objective": "binary",
+            "metric": "auc",
+            "verbosity": -1,
+            "seed": seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": learner.threads,
+            # The bins are shared by trials whose leaves have other minimal sizes.
+            "feature_pre_filter": False,
+        }
+
+    def bin(self, X: np.ndarray, y: np.ndarray) -> lgb.Dataset:
+        """(n, features) float32 and (n,) labels -> one Dataset; its bins see quantiles, never labels."""
+        with _refusals():
+            binned = lgb.Dataset(X, y, categorical_feature=self._categorical, params=self._params({}))
+            return binned.construct()
+
+    def search_space(self, trial: "optuna.Trial") -> dict[str, Any]:
+        return {
+            "learning_rate": trial.suggest_float("learning_rate", 0.05, 0.2, log=True),
+            "num_leaves": trial.suggest_int("num_leaves", 15, 63, log=True),
+            "min_child_samples": trial.suggest_int("min_child_samples", 20, 400, log=True),
+            "feature_fraction": trial.suggest_float("feature_fraction", 0.3, 0.8),
+            "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),
+            "bagging_freq": 1,
+            "lambda_l2": trial.suggest_float("lambda_l2", 1e-3, 100.0, log=True),
+        }
+
+    def fit_fold(
+        self, binned: lgb.Dataset, options: dict[str, Any], fit: np.ndarray, stop: np.ndarray
+    ) -> FoldScore:
+        """Boost on rows `fit` until AUC on rows `stop` has not risen for `patience` rounds."""
+        params = self._params(options)
+        with _refusals():
+            booster = lgb.Booster(params, binned.subset(fit, params))
+            booster.add_valid(binned.subset(stop, params), "fold")
+        best = FoldScore(-np.inf, 0)
+        for done in range(1, self._learner.rounds + 1):
+            booster.update()
+            if done % EVALUATE_EVERY == 0 or done == self._learner.rounds:
+                score = booster.eval_valid()[0][2]
+                if score > best.score:
+                    best = FoldScore(score, done)
+                elif done - best.rounds >= self._learner.patience:
+                    break
+        return best
+
+    def fit(
+        self, binned: lgb.Dataset, options: dict[str, Any], rounds: int, rows: np.ndarray | None = None
+    ) -> Trees:
+        params = self._params(options)
+        with _refusals():
+            booster = lgb.Booster(params, binned if rows is None else binned.subset(rows, params))
+        for _ in range(rounds):
+            booster.update()
+        return Trees(booster)
+
+    def update(
+        self, champion: Path, fresh: tuple[np.ndarray, np.ndarray], replay: tuple[np.ndarray, np.ndarray]
+    ) -> Trees:
+        """Refit the leaves on the new rows, then grow a few slow trees on new rows and history.
+
+        Plain continuation (`init_model` alone) forgets; see docs/decisions/0003.
+        """
+        old = lgb.Booster(model_file=champion)
+        refitted = old.refit(*fresh, decay_rate=self._learner.refit_decay)
+        X, y = np.concatenate([fresh[0], replay[0]]), np.concatenate([fresh[1], replay[1]])
+        params = self._params({"learning_rate": self._learner.update_rate})
+        grown = lgb.train(
+            params,
+            lgb.Dataset(X, y, categorical_feature=self._categorical, params=params),
+            self._learner.update_rounds,
+            init_model=refitted,
+        )
+        return Trees(grown)
+
+    def load(self, path: Path) -> Trees:
+        return Trees(lgb.Booster(model_file=path))
+
+    def _params(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The user's own options win over those of a trial: what is given is not searched."""
+        return {**self._options, **options, **self._learner.options}
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except lgb.basic.LightGBMError as error:
+        raise BadParams(f"LightGBM refuses learner.options in params.yaml: {error}") from error

@@ -1,0 +1,163 @@
+"""params.yaml: read once, at the edge, into frozen values that refuse what they do not know."""
+
+import hashlib
+import json
+import reprlib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from incumbent.errors import BadParams
+
+# LightGBM options that follow from other parameters, or that equal bytes depend on.
+OURS = {"objective", "metric", "seed", "deterministic", "force_row_wise", "num_threads", "feature_pre_filter"}
+
+# A few aliases can stand for a value of gigabytes.
+SHORT = reprlib.Repr()
+SHORT.maxlevel, SHORT.maxstring = 2, 80
+
+Metric = Literal["roc_auc"]
+
+# Pydantic adds to a value's address which type of a union it tried.
+_UNION_MEMBERS = ("bool", "int", "float", "str")
+
+
+class Section(BaseModel):
+    """A part of params.yaml: immutable, no unknown keys, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class DatasetParams(Section):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="names the dataset and its model")
+    target: str = Field(min_length=1, description="the column to predict")
+    positive: bool | int | str = Field(True, description="the target's value that counts as the event")
+    key: list[str] = Field([], description="columns that together identify a row")
+    time: str | None = Field(None, description="the column that orders the rows in time")
+    drop: list[str] = Field([], description="columns that are never features")
+    categorical: list[str] = Field([], description="features to treat as categories besides all text columns")
+
+
+class SplitParams(Section):
+    by: list[str] = Field([], description="columns whose values decide a row's side; empty: the whole row")
+    holdout: float = Field(0.2, gt=0, lt=0.5, description="share of groups that no model ever trains on")
+
+
+class RetrainParams(Section):
+    min_rows: int = Field(1, ge=1, description="fewer new rows than this are left for the next arrival")
+    max_decay: float = Field(
+        0.03, gt=0, lt=1, description="units of the metric below the promise; more means full retraining"
+    )
+    max_unseen: float = Field(0.05, ge=0, le=1, description="share of new rows with a category never seen")
+    max_updates: int = Field(6, ge=0, description="incremental updates in a row before a full retraining")
+    max_growth: float = Field(
+        0.5, gt=0, description="new training rows, as a share of those that the champion knows; more is full"
+    )
+    replay: int = Field(50_000, ge=0, description="rows of history kept with a version for its update")
+
+
+class LearnerParams(Section):
+    name: Literal["lightgbm"] = "lightgbm"
+    threads: int = Field(1, ge=1, description="per fold; folds run side by side on all cores")
+    rounds: int = Field(200, ge=10, le=100_000, description="boosting rounds at most")
+    patience: int = Field(20, ge=1, description="rounds without gain on the fold before it stops")
+    update_rounds: int = Field(10, ge=1, description="trees that an incremental update adds")
+    update_rate: float = Field(0.05, gt=0, le=1, description="learning rate of those trees")
+    refit_decay: float = Field(0.9, ge=0, le=1, description="weight of the old leaf values in an update")
+    options: dict[str, int | float | str | bool] = Field({}, description="passed to LightGBM as they are")
+
+
+class SearchParams(Section):
+    strategy: Literal["tpe"] = "tpe"
+    trials: int = Field(8, ge=1, le=100_000)
+    folds: int = Field(5, ge=2, le=100)
+    scheme: Literal["stratified", "stratified-group"] = Field(
+        "stratified", description="stratified-group keeps the rows of one split.by group in one fold"
+    )
+
+
+class PromotionParams(Section):
+    metric: Metric = "roc_auc"
+    margin: float = Field(0.0, ge=0, lt=1, description="units of the metric that a challenger must gain")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="of the interval around the difference")
+    floor: float = Field(0.5, ge=0, le=1, description="a model below this never takes office")
+    window: int = Field(3, ge=1, description="the latest partitions whose holdout rows judge")
+
+
+class Params(Section):
+    dataset: DatasetParams
+    task: Literal["binary"] = "binary"
+    split: SplitParams = SplitParams()
+    retrain: RetrainParams = RetrainParams()
+    learner: LearnerParams = LearnerParams()
+    search: SearchParams = SearchParams()
+    promotion: PromotionParams = PromotionParams()
+    registry: str = Field(pattern=r"^s3://[^/]+/.+", description="address of the registry")
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _grouping_needs_a_group(self) -> "Params":
+        if self.search.scheme == "stratified-group" and not self.split.by:
+            raise ValueError("search.scheme 'stratified-group' needs split.by to name the group's columns")
+        ours = sorted(OURS & self.learner.options.keys())
+        if ours:
+            raise ValueError(f"learner.options may not set {ours}: they belong to incumbent")
+        if self.dataset.target in {*self.dataset.key, *self.dataset.drop, *self.dataset.categorical}:
+            raise ValueError(f"dataset.target '{self.dataset.target}' can't be a key, dropped or a feature")
+        return self
+
+    def shaping_changes(self, other: "Params") -> tuple[str, ...]:
+        """Sections that shape a fully trained model and differ between the two."""
+        sections = ("dataset", "task", "split", "learner", "search", "seed")
+        return tuple(name for name in sections if getattr(self, name) != getattr(other, name))
+
+    def digest(self) -> str:
+        """sha256 (hex) of every value, so that two runs can tell whether they would do the same work."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+
+
+def load_params(project: Path) -> Params:
+    """Read PROJECT/params.yaml.
+
+    Raises BadParams with the file, the key, the value seen and what is allowed.
+    """
+    path = project / "params.yaml"
+    try:
+        # YAML 1.2: `1e-3` is a number and `no` a word; duplicate keys are refused; no object tags.
+        tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise BadParams(f"no params.yaml in {project.resolve()}; name the project with --project") from error
+    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date like 02-30
+        raise BadParams(f"{path} is not valid YAML: {_one_line(error)}") from error
+    if not isinstance(tree, dict):
+        raise BadParams(f"{path} must be a mapping of sections, not {type(tree).__name__}")
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        raise BadParams("\n".join(_explain(path, problem) for problem in error.errors())) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _explain(path: Path, problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"] if part not in _UNION_MEMBERS)
+    if problem["type"] == "extra_forbidden":
+        *parents, _ = problem["loc"]
+        allowed = ", ".join(_fields(parents))
+        return f"{path}: unknown key '{key}'; allowed here: {allowed}"
+    if problem["type"] == "missing":
+        return f"{path}: '{key}' is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{path}: {key} = {SHORT.repr(problem['input'])}: {message}" if key else f"{path}: {message}"
+
+
+def _fields(parents: list[Any]) -> list[str]:
+    section: Any = Params
+    for name in parents:
+        section = section.model_fields[name].annotation
+    return list(section.model_fields)

@@ -1,0 +1,103 @@
+"""Should we retrain, and how much? Pure rules: measurements in, a plan with its reasons out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from incumbent.params import RetrainParams
+from incumbent.reasoned import Reasoned
+
+Strategy = Literal["auto", "incremental", "full"]
+
+
+class Plan(Reasoned):
+    """How much to train."""
+
+
+class Skip(Plan):
+    """Nothing to learn."""
+
+
+class Incremental(Plan):
+    """Continue from the champion's own bytes with the new rows."""
+
+
+class Full(Plan):
+    """Tune and train on all rows of the window."""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What the rules look at.
+
+    new_rows: training and holdout rows in added partitions. promised and live: the champion's metric on
+    the holdout when it took office, and on the new rows, which it had not seen. params_changes: sections
+    of params.yaml that shape a model and differ from the champion's. updates: how often the champion was
+    updated since its last full training. growth: new training rows per row the champion was trained on;
+    held updates leave no trace in the champion, so only this tells that it has fallen far behind.
+    """
+
+    champion: str | None
+    new_rows: int = 0
+    added: int = 0
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    schema_changes: tuple[str, ...] = ()
+    params_changes: tuple[str, ...] = ()
+    unseen_share: float = 0.0
+    promised: float | None = None
+    live: float | None = None
+    updates: int = 0
+    growth: float = 0.0
+
+
+def choose(seen: Measurements, policy: RetrainParams, strategy: Strategy = "auto") -> Plan:
+    """First what makes the old model wrong, then whether there is enough to learn, then how much to do."""
+    if seen.champion is None:
+        return Full(("no champion yet",))
+    if strategy == "full":
+        return Full(("asked for with --strategy full",))
+    invalid = tuple(_reasons_against_the_champion(seen))
+    if invalid:
+        return Full(invalid)
+    if seen.added == 0:
+        return Skip((f"nothing new since champion {seen.champion}",))
+    if seen.new_rows < policy.min_rows:
+        return Skip((f"{seen.new_rows:,} new rows are fewer than retrain.min_rows = {policy.min_rows:,}",))
+    weak = tuple(_reasons_against_an_update(seen, policy))
+    if weak:
+        return Full(weak)
+    asked = "asked for with --strategy incremental, and " if strategy == "incremental" else ""
+    return Incremental((f"{asked}{seen.new_rows:,} rows were appended and nothing else changed",))
+
+
+def _reasons_against_the_champion(seen: Measurements) -> Iterator[str]:
+    """It was made for other data or by another recipe."""
+    yield from (f"schema: {change}" for change in seen.schema_changes)
+    if seen.params_changes:
+        yield f"params.yaml changed since the champion: {', '.join(seen.params_changes)}"
+    if seen.changed:
+        yield f"history was corrected: {', '.join(seen.changed)}"
+    if seen.removed:
+        yield f"history was removed: {', '.join(seen.removed)}"
+
+
+def _reasons_against_an_update(seen: Measurements, policy: RetrainParams) -> Iterator[str]:
+    """The champion is a poor start: the world moved, or too much was built on it already."""
+    if seen.unseen_share > policy.max_unseen:
+        yield (
+            f"{seen.unseen_share:.1%} of the new rows hold a category never seen, more than "
+            f"retrain.max_unseen = {policy.max_unseen:.1%}"
+        )
+    if seen.promised is not None and seen.live is not None and seen.promised - seen.live > policy.max_decay:
+        yield (
+            f"decay: the champion promised {seen.promised:.4f} and reached {seen.live:.4f} on the new rows, "
+            f"more than retrain.max_decay = {policy.max_decay} below"
+        )
+    if seen.updates >= policy.max_updates:
+        yield f"{seen.updates} updates since the last full training: the budget is spent"
+    if seen.growth > policy.max_growth:
+        yield (
+            f"the data grew by {seen.growth:.0%} since champion {seen.champion}, more than "
+            f"retrain.max_growth = {policy.max_growth:.0%}"
+        )

@@ -1,0 +1,110 @@
+"""Rows for a model from Parquet partitions: the right side of the split, encoded by the schema.
+
+One partition is in memory as a frame at a time; what stays is a float32 matrix.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from incumbent.errors import BadData
+from incumbent.params import Params
+from incumbent.schema import Schema, learn_schema
+from incumbent.split import group_hashes
+
+
+@dataclass(frozen=True)
+class Rows:
+    """X: (n, features) float32; y: (n,) int8; group: (n,) float64, equal for rows of one split group."""
+
+    X: np.ndarray
+    y: np.ndarray
+    group: np.ndarray
+
+
+class Side(Enum):
+    """Which rows to read: those that train, or those that judge."""
+
+    TRAINING = "training"
+    HOLDOUT = "holdout"
+
+
+def read_partition(path: Path) -> pd.DataFrame:
+    """One Parquet file as a frame. Raises BadData for an empty file or one that is not Parquet."""
+    if not path.is_file():
+        raise BadData(f"no such file: {path}")
+    if path.stat().st_size == 0:
+        raise BadData(f"{path} is empty (0 bytes)")
+    try:
+        # Without pandas' own metadata: a damaged one fails in many ways, and it hides index columns.
+        frame = pq.read_table(path).replace_schema_metadata(None).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise BadData(f"{path} is not a readable Parquet file: {str(error).splitlines()[0]}") from error
+    if frame.empty:
+        raise BadData(f"{path} has columns but no rows")
+    return frame
+
+
+def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side) -> Rows:
+    """All rows of one side, in the order of `paths`. Raises BadData when a file does not fit."""
+    parts = []
+    for frame, group in frames(paths, params, side):
+        parts.append(Rows(schema.encode(frame, absent_as_missing=True), schema.labels(frame), group))
+    if not parts:
+        raise BadData("no partitions to read")
+    return Rows(
+        np.concatenate([part.X for part in parts]),
+        np.concatenate([part.y for part in parts]),
+        np.concatenate([part.group for part in parts]),
+    )
+
+
+def training_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:
+    """Learn the schema from the training side and encode it. Raises BadData for a single class."""
+    schema = learn_schema((frame for frame, _ in frames(paths, params, Side.TRAINING)), params.dataset)
+    rows = read_rows(paths, schema, params, Side.TRAINING)
+    positives = int(rows.y.sum())
+    if positives in (0, len(rows.y)):
+        raise BadData(
+            f"the target '{params.dataset.target}' has a single class in all {len(rows.y)} training rows; "
+            f"is dataset.positive = {params.dataset.positive!r} right?"
+        )
+    return schema, rows
+
+
+def sample(parts: Sequence[pd.DataFrame], size: int) -> pd.DataFrame:
+    """A uniform sample that can be merged: the `size` rows with the smallest hash (bottom-k sketch).
+
+    sample([sample([a], k), b], k) has the same rows as sample([a, b], k), so a version's sample is made
+    from its parent's and the new rows, never from history.
+    """
+    pool = pd.concat(parts, ignore_index=True)
+    # Numbers as floats: a column that had no empty cell so far may be of integers.
+    numbers = pool.select_dtypes("number").columns
+    hashes = pd.util.hash_pandas_object(pool.astype(dict.fromkeys(numbers, "float64")), index=False)
+    order = np.argsort(hashes.to_numpy(), kind="stable")
+    return pool.iloc[order[:size]].reset_index(drop=True)
+
+
+def sample_partitions(paths: Sequence[Path], params: Params, start: pd.DataFrame | None) -> pd.DataFrame:
+    """Merge training rows of the partitions into the sample `start`, retrain.replay rows at most."""
+    merged = [] if start is None else [start]
+    for frame, _ in frames(paths, params, Side.TRAINING):
+        merged = [sample([*merged, frame], params.retrain.replay)]
+    return merged[0]
+
+
+def frames(paths: Sequence[Path], params: Params, side: Side) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """Each partition's rows of one side, with the hash of their group, (n,) float64."""
+    for path in paths:
+        frame = read_partition(path)
+        hashes = group_hashes(frame, params.split.by)
+        held_out = hashes < params.split.holdout
+        mask = held_out if side is Side.HOLDOUT else ~held_out
+        yield frame.loc[mask], hashes[mask]

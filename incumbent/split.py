@@ -1,0 +1,44 @@
+"""Which side is a row on? A hash of its group decides, so the answer never changes."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+
+from incumbent.errors import BadData
+
+
+def group_hashes(frame: pd.DataFrame, by: list[str]) -> np.ndarray:
+    """A uniform number in [0, 1) per row, shape (n,) float64, equal for rows that agree in `by`.
+
+    Rows below split.holdout are the holdout: nobody ever trains or tunes on them. An empty `by` takes
+    the whole row, so exact duplicates stay together. The text that is hashed does not depend on the
+    dtype: 3 and a float column's 3.0 are the same group. Raises BadData when a column is missing.
+    """
+    missing = [name for name in by if name not in frame]
+    if missing:
+        raise BadData(f"split.by names {missing}, but the data has only {sorted(map(str, frame.columns))}")
+    columns = by or sorted(map(str, frame.columns))
+    group = frame.groupby(columns, dropna=False, sort=False).ngroup().to_numpy()
+    texts = _texts(frame.loc[~frame.duplicated(columns), columns])
+    return np.fromiter(map(_uniform, texts), dtype="float64", count=len(texts))[group]
+
+
+def _uniform(text: str) -> float:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest()) / 2**48
+
+
+def _texts(rows: pd.DataFrame) -> list[str]:
+    return ["\x1f".join(values) for values in zip(*(_canonical(rows[c]) for c in rows), strict=True)]
+
+
+def _canonical(column: pd.Series) -> list[str]:
+    """The values as text that is the same whatever type the file's writer chose."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        column = column.dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str.removesuffix("T00:00:00.000000")
+    return ["" if missing else text_of(value) for value, missing in zip(column, column.isna(), strict=True)]
+
+
+def text_of(value: object) -> str:
+    """A value as text; whole numbers without a fraction, as an empty cell turns 3 into 3.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,142 @@
+"""Search the learner's options by cross-validation: one study, one set of bins, hopeless trials cut short."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import optuna
+
+from incumbent.errors import BadData
+from incumbent.learners import Learner
+from incumbent.params import SearchParams
+from incumbent.rows import Rows
+
+# A trial is dropped when it is worse than the best on each of its first three folds (Wilcoxon's p = 1/8).
+# Fixed, and not the number of cores, so that a study gives the same result on every machine.
+PRUNE_AFTER, PRUNE_AT = 3, 0.2
+
+T = TypeVar("T")
+Split = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """`value` is the mean fold score, or for a pruned trial an estimate from the folds it saw."""
+
+    number: int
+    value: float
+    options: dict[str, Any]
+    folds: tuple[float, ...]
+    rounds: tuple[int, ...]
+    pruned: bool
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The winner's options and rounds (median over folds), and every trial."""
+
+    options: dict[str, Any]
+    rounds: int
+    trials: tuple[TrialResult, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> "StudyResult":
+        trials = tuple(
+            TrialResult(**{**trial, "folds": tuple(trial["folds"]), "rounds": tuple(trial["rounds"])})
+            for trial in document["trials"]
+        )
+        return StudyResult(document["options"], document["rounds"], trials)
+
+
+def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
+    """(fit, held-out) row numbers of each fold, stratified by class and, if asked, whole groups.
+
+    Raises BadData when a class has fewer rows (or groups) than there are folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    if search.scheme == "stratified-group":
+        splitter: Any = StratifiedGroupKFold(search.folds, shuffle=True, random_state=seed)
+        groups = np.unique(rows.group, return_inverse=True)[1]
+    else:
+        splitter, groups = StratifiedKFold(search.folds, shuffle=True, random_state=seed), None
+    smallest = int(np.bincount(rows.y, minlength=2).min())
+    if smallest < search.folds or (groups is not None and groups.max() + 1 < search.folds):
+        raise BadData(
+            f"search.folds = {search.folds}, but the rarer class has {smallest} training rows"
+            + (f" and there are {groups.max() + 1} groups" if groups is not None else "")
+        )
+    return [(np.sort(fit), np.sort(held)) for fit, held in splitter.split(rows.X, rows.y, groups)]
+
+
+def over_folds(work: Callable[[Split], T], splits: Sequence[Split]) -> list[T]:
+    """Fold after fold on all cores, one thread each: far faster than one fold on several threads."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(work, splits))
+
+
+def tune(rows: Rows, learner: Learner, search: SearchParams, seed: int) -> StudyResult:
+    """Run the study. A function of its arguments alone: same rows, space and seed, same result.
+
+    It does not start from the champion's options on purpose: see docs/decisions/0004.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    binned = learner.bin(rows.X, rows.y)
+    splits = folds(rows, search, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        pruner = optuna.pruners.WilcoxonPruner(p_threshold=PRUNE_AT, n_startup_steps=PRUNE_AFTER - 1)
+    # Half of a small budget explores at random, the rest follows the model of what was seen.
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=min(10, search.trials // 2))
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+
+    def objective(trial: optuna.Trial) -> float:
+        options = learner.search_space(trial)
+        trial.set_user_attr("options", options)
+        seen: list[Any] = []
+        for wave in (splits[:PRUNE_AFTER], splits[PRUNE_AFTER:]):
+            done = over_folds(lambda split: learner.fit_fold(binned, options, *split), wave)
+            for number, fold in enumerate(done, start=len(seen)):
+                trial.report(fold.score, number)
+            seen += done
+            if trial.should_prune():
+                break
+        trial.set_user_attr("rounds", [fold.rounds for fold in seen])
+        return _estimate(study, [fold.score for fold in seen], len(splits))
+
+    study.optimize(objective, n_trials=search.trials)
+    trials = tuple(_results(study, len(splits)))
+    best = max((trial for trial in trials if not trial.pruned), key=lambda trial: trial.value)
+    return StudyResult(best.options, int(np.median(best.rounds)), trials)
+
+
+def _estimate(study: optuna.Study, scores: list[float], count: int) -> float:
+    """The mean of all folds; a pruned trial gets the best's mean plus its mean paired difference.
+
+    Its own mean would mislead the sampler: the folds it saw may be the easy ones.
+    """
+    if len(scores) == count:
+        return float(np.mean(scores))
+    best = study.best_trial
+    paired = [score - best.intermediate_values[number] for number, score in enumerate(scores)]
+    return float(best.value or 0.0) + float(np.mean(paired))
+
+
+def _results(study: optuna.Study, count: int) -> Iterator[TrialResult]:
+    for trial in study.trials:
+        scores = tuple(trial.intermediate_values[number] for number in sorted(trial.intermediate_values))
+        yield TrialResult(
+            trial.number,
+            float(trial.value or 0.0),
+            trial.user_attrs["options"],
+            scores,
+            tuple(trial.user_attrs["rounds"]),
+            pruned=len(scores) < count,
+        )

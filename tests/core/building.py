@@ -1,0 +1,27 @@
+"""Parameters to test with: the repository's own with some values changed, or the fewest that are valid."""
+
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+
+from incumbent.params import Params
+
+# For properties of whole tables: an example takes milliseconds.
+fewer_examples = settings(max_examples=settings().max_examples // 4)
+
+ROOT = Path(__file__).parents[2]
+
+
+def changed(params: Params, **sections: Any) -> Params:
+    """`params` with other values: changed(params, search={"folds": 3}, seed=1). Checked like a file's."""
+    tree = params.model_dump()
+    for name, values in sections.items():
+        tree[name] = {**tree[name], **values} if isinstance(values, dict) else values
+    return Params.model_validate(tree)
+
+
+def toy_params(**sections: Any) -> Params:
+    """For tables with a target `y` of 0 and 1; sections as in `changed`."""
+    fewest = {"dataset": {"name": "toy", "target": "y", "positive": 1}, "registry": "s3://incumbent/registry"}
+    return changed(Params.model_validate(fewest), **sections)

@@ -1,0 +1,47 @@
+"""New data in, a decision out: retrain, and promote only what beats the incumbent."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from incumbent.gate import Verdict
+from incumbent.plan import Full, Skip, Strategy
+from tasks.data import begin, gate, make_plan
+from tasks.promotion import compare, promote, register
+from tasks.record import record
+from tasks.runs import lease
+from tasks.training import train, tune
+
+
+@flow(name="retrain")
+def retrain(
+    project: Path = Path(),
+    data_rev: str = "HEAD",
+    strategy: Strategy = "auto",
+    started_by: str = "by hand",
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """One run on one data version; returns the document that `incumbent retrain --json` prints.
+
+    An event's revision is not taken as the latest: by default the head of the branch is, so a burst of
+    events ends in one run on the last version and short ones that find it decided.
+    """
+    run = begin(project, data_rev, strategy, started_by, dry_run)
+    with lease(run) as work:
+        if work.taken:
+            return record(run, "skip", (work.taken,))
+        if gate(run) is Verdict.BLOCK:
+            return record(run, "block", ("the gate blocked the new data",))
+        plan = make_plan(run)
+        if isinstance(plan, Skip):
+            return record(run, "skip", plan.because)
+        if dry_run:
+            return record(run, "dry-run", (f"would train: {plan.kind}",))
+        if isinstance(plan, Full):
+            tune(run)
+        train(run)
+        compare(run)
+        register(run)
+        decision = promote(run)
+        return record(run, decision.kind, decision.because)

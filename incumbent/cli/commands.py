@@ -1,0 +1,164 @@
+"""Commands on a project: arrive, gate, retrain, score; the local stack; the demo."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from incumbent.cli import models, stage
+from incumbent.cli.options import VERDICT, Json, Project, enter, say, show
+from incumbent.plan import Strategy
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Keeps production models fresh: a new model takes office only when it beats the incumbent.",
+    epilog="Exit codes: 0 done, 1 bad input or failed, 2 usage, 3 a verdict of block, hold or reject.",
+)
+app.add_typer(models.app, name="models")
+app.command("stage")(stage.stage)
+
+Files = Annotated[list[Path], typer.Argument(help="Parquet files; each becomes a partition of its name.")]
+
+
+@app.command()
+def up(project: Project = Path(), as_json: Json = False) -> None:
+    """Start the local stack: S3 server, Prefect server, a worker per pool, all deployments."""
+    from incumbent.cli.status import overview
+    from incumbent.local import stack
+
+    stack.up(project.resolve(), say)
+    show(overview(enter(project)), as_json, _addresses)
+
+
+@app.command()
+def down(project: Project = Path(), as_json: Json = False) -> None:
+    """Stop the local stack; its data stay in .incumbent/."""
+    from incumbent.local import stack
+
+    stack.down(project.resolve(), say)
+    if as_json:
+        show(stack.status(project.resolve()), as_json, str)
+
+
+@app.command()
+def status(project: Project = Path(), as_json: Json = False) -> None:
+    """What runs, where, and who is champion."""
+    from incumbent.cli.status import describe, overview
+
+    show(overview(enter(project)), as_json, describe)
+
+
+@app.command()
+def demo(project: Project = Path(), as_json: Json = False) -> None:
+    """The whole story on real flights, in a scratch clone under .incumbent/demo/."""
+    from incumbent.cli.story import as_table
+    from incumbent.demo.story import tell
+
+    show(tell(project.resolve(), say), as_json, as_table)
+
+
+@app.command()
+def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None:
+    """What would the gate say to these files? Changes nothing; exit code 3 for a block."""
+    from incumbent.gate import Verdict, gate, load_suites
+    from incumbent.params import load_params
+    from incumbent.rows import read_partition
+
+    project = project.resolve()
+    frames = [(file.name, read_partition(file)) for file in files]
+    report = gate(frames, load_suites(project / "expectations"), load_params(project).dataset)
+    document = {**report.to_json(), "reasons": list(report.reasons)}
+    show(document, as_json, lambda d: "\n".join([f"{d['verdict']}: {d['rows']:,} rows", *d["reasons"]]))
+    if report.verdict is Verdict.BLOCK:
+        raise typer.Exit(VERDICT)
+
+
+@app.command()
+def ingest(files: Files, project: Project = Path(), as_json: Json = False) -> None:
+    """Gate files, add them as a new data version, push it, and emit the event. Exit code 3 for a block."""
+    project = enter(project)
+    from flows.ingest import ingest as flow
+    from incumbent.cli.prefect_runs import in_this_process
+
+    done = in_this_process(flow, project=project, files=[file.resolve() for file in files])
+    show(done, as_json, _arrival)
+    if _kind(done) == "block":
+        raise typer.Exit(VERDICT)
+
+
+@app.command()
+def retrain(
+    project: Project = Path(),
+    data_rev: Annotated[str, typer.Option(help="Git revision of the data.")] = "HEAD",
+    strategy: Annotated[Strategy, typer.Option(help="auto follows the plan's rules.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Gate and plan only; leaves no record.")] = False,
+    require_promotion: Annotated[
+        bool, typer.Option("--require-promotion", help="Exit code 3 unless the challenger took office.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """One run in this process: gate, plan, tune, train, compare, promote if better."""
+    project = enter(project)
+    from flows.retrain import retrain as flow
+    from incumbent.cli.prefect_runs import in_this_process
+
+    # Said at once; inside the flow an outage is retried for more than a minute.
+    models.registry_of(project).champion()
+    done = in_this_process(
+        flow, project=project, data_rev=data_rev, strategy=strategy, started_by="by hand", dry_run=dry_run
+    )
+    show(done, as_json, _outcome)
+    if require_promotion and _kind(done) != "promote":
+        raise typer.Exit(VERDICT)
+
+
+@app.command()
+def score(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A Parquet file of rows.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="A Parquet file for the predictions.")],
+    alias: Annotated[str, typer.Option(help="Which model; 'champion' is the only alias.")] = "champion",
+    version: Annotated[str | None, typer.Option(help="This version instead.")] = None,
+    project: Project = Path(),
+    as_json: Json = False,
+) -> None:
+    """Batch predictions: the key columns, the probability, and the version that gave it."""
+    from incumbent.cli.score import predict_file
+
+    if alias != "champion":
+        raise typer.BadParameter(f"'{alias}'; the only alias is 'champion'", param_hint="--alias")
+    document = predict_file(enter(project), source, target, version)
+    show(document, as_json, lambda d: f"{d['rows']:,} rows scored by {d['version']}, written to {d['out']}")
+
+
+def _kind(document: dict[str, Any]) -> str | None:
+    decision = document.get("decision")
+    return decision["kind"] if decision else None
+
+
+def _addresses(document: dict[str, Any]) -> str:
+    addresses = document["addresses"]
+    return "\n".join(
+        [
+            f"Prefect UI  {addresses['ui']}",
+            f"S3          {addresses['s3']}",
+            f"registry    {document['registry']}/{document['model']}",
+        ]
+    )
+
+
+def _arrival(document: dict[str, Any]) -> str:
+    if _kind(document) == "block":
+        return "\n".join(["blocked; the data stay as they were:", *document["decision"]["reasons"]])
+    return f"{document['verdict']}: data version {document['data']['name']} ({document['data']['rev'][:10]})"
+
+
+def _outcome(document: dict[str, Any]) -> str:
+    decision, plan = document["decision"], document["plan"]
+    lines = [f"run {document['run']} on {document['data']['name']}: {decision['kind']}"]
+    if plan:
+        lines.append(f"  plan       {plan['kind']}: {'; '.join(plan['reasons'])}")
+    lines += [f"  because    {reason}" for reason in decision["reasons"]]
+    lines.append(f"  champion   {document['champion']}")
+    return "\n".join(lines)

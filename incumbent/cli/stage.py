@@ -1,0 +1,102 @@
+"""incumbent stage: one step of the pipeline on the work tree, for dvc.yaml.
+
+The same functions as the flow's, so the same model bytes. DVC's cache needs a function of its inputs
+and the champion is none of them, so `dvc repro` always trains in full, and never promotes.
+"""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from incumbent.cli.options import Json, Project, enter, show
+from incumbent.errors import BadData
+from incumbent.params import Params, load_params
+
+FOLDER = "pipeline"
+
+
+class Name(StrEnum):
+    GATE = "gate"
+    PLAN = "plan"
+    TUNE = "tune"
+    TRAIN = "train"
+    COMPARE = "compare"
+
+
+def stage(
+    name: Annotated[Name, typer.Argument(help="Which one.")], project: Project = Path(), as_json: Json = False
+) -> None:
+    """One stage of dvc.yaml on the work tree; writes into pipeline/."""
+    project = enter(project)
+    params = load_params(project)
+    (project / FOLDER).mkdir(exist_ok=True)
+    document = STAGES[name](project, params, _partitions(project))
+    (project / FOLDER / f"{name.value}.json").write_text(json.dumps(document, indent=2) + "\n")
+    show(document, as_json, lambda _: f"{name.value}: written to {FOLDER}/{name.value}.json")
+
+
+def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
+    from incumbent.gate import Verdict, gate, load_suites
+    from incumbent.rows import read_partition
+
+    frames = [(path.name, read_partition(path)) for path in paths]
+    report = gate(frames, load_suites(project / "expectations"), params.dataset)
+    if report.verdict is Verdict.BLOCK:
+        raise BadData("\n".join(["the gate blocks the data:", *report.reasons]))
+    return report.to_json()
+
+
+def _plan(_project: Path, _params: Params, paths: list[Path]) -> dict[str, Any]:
+    from incumbent.plan import Full
+
+    plan = Full(("dvc repro trains in full: the champion is no input of the pipeline",))
+    return {**plan.to_json(), "partitions": [path.name for path in paths]}
+
+
+def _tune(_project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
+    from incumbent.challenger import search
+
+    return search(paths, params).to_json()
+
+
+def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
+    from incumbent.challenger import make_full
+    from incumbent.tune import StudyResult
+
+    study = StudyResult.from_json(_read(project, Name.TUNE))
+    return make_full(paths, params, study, project / FOLDER).to_json()
+
+
+def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
+    from incumbent.challenger import Challenger, open_challenger
+    from incumbent.cli.models import registry_of
+    from incumbent.decide import decide
+    from incumbent.judge import BASELINE, compare_scores, score_holdout
+    from incumbent.storage.model_cache import load_model
+
+    registry = registry_of(project)
+    office = registry.champion()
+    champion = load_model(project, registry, office.version) if office else None
+    made = Challenger.from_json(_read(project, Name.TRAIN))
+    challenger = open_challenger(made, params, project / FOLDER, "work tree")
+    scores = score_holdout(champion, challenger, paths[-params.promotion.window :], params)
+    figures = compare_scores(scores, params)
+    rival = office.version if office else BASELINE
+    return {"incumbent": rival, **figures.to_json(), **decide(figures, params.promotion, rival).to_json()}
+
+
+def _partitions(project: Path) -> list[Path]:
+    paths = sorted((project / "data").rglob("*.parquet"))
+    if not paths:
+        raise BadData(f"no Parquet files in {project / 'data'}; bring them with 'dvc pull'")
+    return paths
+
+
+def _read(project: Path, name: Name) -> Any:
+    return json.loads((project / FOLDER / f"{name.value}.json").read_text())
+
+
+STAGES = {Name.GATE: _gate, Name.PLAN: _plan, Name.TUNE: _tune, Name.TRAIN: _train, Name.COMPARE: _compare}

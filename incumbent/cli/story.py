@@ -1,0 +1,38 @@
+"""How the demo's end looks in a terminal."""
+
+import os
+from typing import Any
+
+from incumbent.cli.options import table
+
+
+def as_table(document: dict[str, Any]) -> str:
+    """The story's end, for people."""
+    header = [
+        "month",
+        "rows",
+        "started by",
+        "verdict",
+        "plan",
+        "champion",
+        "challenger",
+        "decision",
+        "seconds",
+    ]
+    lines = [[str(row[name]) for name in header] for row in document["arrivals"]]
+    here = os.path.relpath(document["project"])
+    return "\n".join(
+        [
+            "",
+            "ROC AUC on held-out days that neither model has seen, with 95 % intervals",
+            table(header, lines),
+            "",
+            *(f"{row['month']} {row['decision']}: {row['because']}" for row in document["arrivals"]),
+            "",
+            f"Prefect UI  {document['ui']}",
+            f"report      {document['report']}",
+            f"go on       incumbent models history --project {here}",
+            f"stop        incumbent down --project {here}",
+            f"({document['seconds']} seconds)",
+        ]
+    )

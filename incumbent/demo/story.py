@@ -1,0 +1,207 @@
+"""Half a year of flights makes the first champion; then months arrive one by one, the last one broken."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow.parquet as pq
+
+from incumbent.demo.flights import break_month, load_flights, write_months
+from incumbent.errors import IncumbentError, NotFound
+from incumbent.local import stack
+from incumbent.local.environment import environment
+from incumbent.params import load_params
+from incumbent.storage.git import git
+from incumbent.storage.registry import Registry, open_registry
+from incumbent.storage.versions import track_all
+
+Say = Callable[[str], None]
+
+FIRST = 6
+ARRIVALS = 3
+PATIENCE_SECONDS = 600
+
+
+def tell(checkout: Path, say: Say) -> dict[str, Any]:
+    """Run the story in a scratch clone of the checkout's HEAD; returns a row for every arrival.
+
+    The stack keeps running afterwards, so that the UI can be looked at.
+    """
+    started = time.monotonic()
+    project = _scratch_clone(checkout, say)
+    say("Preparing 327,346 flights of 2013 with their weather ...")
+    months = write_months(load_flights(), project / ".incumbent" / "months")
+    addresses = stack.up(project, say)
+    os.environ.update(environment(project))
+
+    say("Months 1 to 6 become the first data version; the first champion is trained by hand ...")
+    _first_version(project, months[:FIRST])
+    rows = [_first_champion(project, months[:FIRST], say)]
+    for month in months[FIRST : FIRST + ARRIVALS]:
+        say(f"{month.stem} arrives ...")
+        rows.append(_arrival(project, month, say))
+    broken = project / ".incumbent" / "broken" / months[FIRST + ARRIVALS].name
+    break_month(months[FIRST + ARRIVALS], broken)
+    say(f"{broken.stem} arrives; its source has lost 40 % of a column ...")
+    rows.append(_blocked(project, broken, say))
+    last = rows[-2]["run"]
+    return {
+        "arrivals": rows,
+        "seconds": round(time.monotonic() - started),
+        "ui": addresses.ui_url,
+        "report": str(project / ".incumbent" / "runs" / f"{last:012d}" / "report.html"),
+        "project": str(project),
+    }
+
+
+def _scratch_clone(checkout: Path, say: Say) -> Path:
+    project, origin = checkout / ".incumbent" / "demo", checkout / ".incumbent" / "demo.git"
+    if project.exists():
+        stack.down(project, say)
+    for folder in (project, origin):
+        shutil.rmtree(folder, ignore_errors=True)
+    say(f"Cloning {checkout} into {project} ...")
+    origin.mkdir(parents=True)
+    git(origin, "init", "--quiet", "--bare", "--initial-branch", "main")
+    git(origin, "fetch", "--quiet", str(checkout), "HEAD:refs/heads/main")
+    git(origin, "clone", "--quiet", str(origin), str(project))
+    git(project, "config", "user.name", "incumbent demo")
+    git(project, "config", "user.email", "demo@incumbent.invalid")
+    return project
+
+
+def _first_version(project: Path, months: list[Path]) -> None:
+    for month in months:
+        (project / "data").mkdir(exist_ok=True)
+        shutil.copyfile(month, project / "data" / month.name)
+    track_all(project, "Add the first half of 2013 to the data")
+
+
+def _first_champion(project: Path, months: list[Path], say: Say) -> dict[str, Any]:
+    start = time.monotonic()
+    outcome = _incumbent(project, "retrain", "--json")
+    _tell(outcome["timings"], say)
+    return _row(f"{months[0].stem} to {months[-1].stem[-2:]}", _count(months), outcome, start)
+
+
+def _arrival(project: Path, month: Path, say: Say) -> dict[str, Any]:
+    start = time.monotonic()
+    registry = open_registry(load_params(project))
+    before = _last_run(registry)
+    version = _incumbent(project, "ingest", str(month), "--json")["data"]
+    say(f"  data version {version['name']} is pushed and its event sent; a worker takes over ...")
+    outcome = _wait_for_decision(project, registry, before, version["rev"], say)
+    return _row(month.stem, _count([month]), outcome, start)
+
+
+def _blocked(project: Path, month: Path, say: Say) -> dict[str, Any]:
+    start = time.monotonic()
+    outcome = _incumbent(project, "ingest", str(month), "--json", expected=3)
+    for reason in outcome["decision"]["reasons"]:
+        say(f"  {reason}")
+    return _row(month.stem, _count([month]), outcome, start)
+
+
+def _wait_for_decision(project: Path, registry: Registry, before: int, rev: str, say: Say) -> dict[str, Any]:
+    told: set[str] = set()
+    api = stack.status(project)["addresses"]["api"]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(0.5)
+        _raise_if_failed(api)
+        run = before + 1
+        try:
+            start = json.loads(registry.read_record(run, "start.json"))
+        except NotFound:
+            continue
+        if start["data"]["rev"] != rev:
+            before = run
+            continue
+        timings = project / ".incumbent" / "runs" / f"{run:012d}" / "timings.json"
+        if timings.exists():
+            _tell(json.loads(timings.read_text()), say, told)
+        try:
+            return dict(json.loads(registry.read_record(run, "decision.json")))
+        except NotFound:
+            continue
+    raise IncumbentError(
+        f"no decision on {rev[:10]} within {PATIENCE_SECONDS} s; look at the run in the Prefect UI and at "
+        f"{project / '.incumbent' / 'logs'}"
+    )
+
+
+def _raise_if_failed(api: str) -> None:
+    """A run that failed will leave no decision: say so at once instead of waiting for it."""
+    bad = {"flow_runs": {"state": {"type": {"any_": ["FAILED", "CRASHED"]}}}}
+    for run in httpx.post(f"{api}/flow_runs/filter", json=bad, timeout=10).json():
+        raise IncumbentError(
+            f"flow run '{run['name']}' {run['state_name'].lower()}: {run['state']['message']}"
+        )
+
+
+def _last_run(registry: Registry) -> int:
+    champion = registry.champion()
+    last = champion.run_seq if champion else 0
+    while True:
+        try:
+            registry.read_record(last + 1, "start.json")
+        except NotFound:
+            return last
+        last += 1
+
+
+def _incumbent(project: Path, *args: str, expected: int = 0) -> dict[str, Any]:
+    """The command as a user would type it; its log goes to a file, its document comes back."""
+    log = project / ".incumbent" / "logs" / "demo.log"
+    with log.open("a") as errors:
+        done = subprocess.run(
+            [sys.executable, "-m", "incumbent", *args, "--project", str(project)],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            check=False,
+        )
+    if done.returncode != expected:
+        tail = "\n".join(log.read_text().splitlines()[-5:])
+        raise IncumbentError(f"'incumbent {args[0]}' ended with {done.returncode}; from {log}:\n{tail}")
+    return dict(json.loads(done.stdout))
+
+
+def _row(month: str, rows: int, outcome: dict[str, Any], start: float) -> dict[str, Any]:
+    metric, plan = outcome["metric"], outcome["plan"]
+    return {
+        "month": month,
+        "rows": f"{rows:,}",
+        "started by": outcome["started_by"].partition(" ")[0] if "event" in outcome["started_by"] else "hand",
+        "verdict": outcome["verdict"],
+        "plan": plan["kind"] if plan else "–",
+        "champion": _interval(metric["champion"]) if metric else "–",
+        "challenger": _interval(metric["challenger"]) if metric else "–",
+        "decision": outcome["decision"]["kind"],
+        "because": "; ".join(outcome["decision"]["reasons"]),
+        "seconds": round(time.monotonic() - start),
+        "run": outcome["run"],
+    }
+
+
+def _interval(score: dict[str, float]) -> str:
+    return f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]"
+
+
+def _tell(timings: dict[str, float], say: Say, told: set[str] | None = None) -> None:
+    told = set() if told is None else told
+    for name, seconds in timings.items():
+        if name not in told:
+            say(f"  {name:<10}{seconds:6.1f} s")
+            told.add(name)
+
+
+def _count(files: list[Path]) -> int:
+    return sum(pq.ParquetFile(file).metadata.num_rows for file in files)

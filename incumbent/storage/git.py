@@ -1,0 +1,41 @@
+"""The few things we ask of git, each with its refusal in our own words."""
+
+import subprocess
+from pathlib import Path
+
+from incumbent.errors import BadInput, NotFound
+
+
+def git(project: Path, *args: str) -> str:
+    """Run git in the project; its output without the last newline. Raises BadInput with git's words."""
+    done = subprocess.run(["git", "-C", str(project), *args], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BadInput(f"git {args[0]} failed in {project}: {' '.join(done.stderr.split()) or 'no message'}")
+    return done.stdout.rstrip("\n")
+
+
+def commit_of(project: Path, rev: str) -> str:
+    """The full commit id of a revision. Raises NotFound."""
+    try:
+        return git(project, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
+    except BadInput as error:
+        raise NotFound(
+            f"no revision '{rev}' in {project.resolve()}; list the versions with 'git log -- data.dvc'"
+        ) from error
+
+
+def file_at(project: Path, commit: str, path: str) -> str | None:
+    """The text of a file in a commit; None if it is not there."""
+    try:
+        return git(project, "show", f"{commit}:{path}")
+    except BadInput:
+        return None
+
+
+def has_upstream(project: Path) -> bool:
+    """Does the current branch follow a branch of a remote?"""
+    try:
+        git(project, "rev-parse", "--abbrev-ref", "@{upstream}")
+    except BadInput:
+        return False
+    return True

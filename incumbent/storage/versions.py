@@ -1,0 +1,201 @@
+"""Versions of the data: DVC and git, read without a checkout, extended without the history.
+
+Reads go through DVC's file system into a cache named by content, so no repository lock is taken and any
+number of runs can read side by side.
+"""
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from incumbent.dataset import DataVersion, Partition
+from incumbent.errors import BadInput, NotFound, StorageUnavailable, Tampered
+from incumbent.storage.git import commit_of, file_at, git, has_upstream
+
+DATA, POINTER = "data", "data.dvc"
+
+
+def resolve(project: Path, rev: str = "HEAD") -> DataVersion:
+    """The data version of a git revision, from listings alone.
+
+    Raises NotFound when there is no such revision, or it has no data.dvc.
+    """
+    commit = commit_of(project, rev)
+    pointer = file_at(project, commit, POINTER)
+    if pointer is None:
+        raise NotFound(f"revision {commit[:10]} has no {POINTER}; add data with 'incumbent ingest FILE…'")
+    listing = YAML(typ="safe").load(pointer)["outs"][0]["md5"]
+    with _explained(project), _files_of(project, commit) as files:
+        found = files.find(f"/{DATA}", detail=True)
+    partitions = (Partition(name.removeprefix(f"/{DATA}/"), info["md5"]) for name, info in found.items())
+    return DataVersion(commit, listing, tuple(sorted(partitions, key=lambda p: p.name)))
+
+
+def resolve_or_empty(project: Path) -> DataVersion:
+    """The data version of HEAD; one without partitions when there is no data yet."""
+    commit = commit_of(project, "HEAD")
+    if file_at(project, commit, POINTER) is None:
+        return DataVersion(commit, "", ())
+    return resolve(project, commit)
+
+
+def digest_of(file: Path) -> str:
+    """md5 (hex) of a file, the name that DVC gives its content. Raises BadInput if it can't be read."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}") from error
+
+
+def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Path]:
+    """Local files with the bytes of these partitions, fetched once and verified.
+
+    Raises Tampered when the remote holds other bytes than the version names.
+    """
+    cache = project / ".incumbent" / "cache" / "partitions"
+    cache.mkdir(parents=True, exist_ok=True)
+    digests = {partition.name: partition.md5 for partition in version.partitions}
+    paths = [cache / f"{digests[name]}.parquet" for name in names]
+    missing = [(name, path) for name, path in zip(names, paths, strict=True) if not path.exists()]
+    if missing:
+        with _explained(project), _files_of(project, version.rev) as files:
+            for name, path in missing:
+                _fetch_one(files, name, digests[name], path)
+    return paths
+
+
+def add_partitions(project: Path, files: Sequence[Path]) -> DataVersion:
+    """Add files to data/, as one new version: store, push, commit, push the commit.
+
+    Needs neither the other partitions nor their bytes. The same bytes again change nothing. Whatever
+    fails, the project is left as it was.
+    """
+    _require_clean_pointer(project)
+    folder = project / DATA
+    with _undone_on_failure(project, [folder / file.name for file in files]):
+        folder.mkdir(exist_ok=True)
+        for file in files:
+            shutil.copyfile(file, folder / file.name)
+        known = (project / POINTER).exists()
+        targets = [folder / file.name for file in files] if known else [folder]
+        names = ", ".join(sorted(file.stem for file in files))
+        _publish(project, targets, f"Add {names} to the data")
+    return resolve(project)
+
+
+def track_all(project: Path, message: str) -> DataVersion:
+    """Make what is in data/ the data version, as `dvc add data && dvc push && git push` would."""
+    with _undone_on_failure(project, []):
+        _publish(project, [project / DATA], message)
+    return resolve(project)
+
+
+def code_revision(project: Path) -> str:
+    """The commit that is checked out, with '+changes' when tracked files differ from it."""
+    changed = git(project, "status", "--porcelain", "--untracked-files=no")
+    return commit_of(project, "HEAD") + ("+changes" if changed else "")
+
+
+def _publish(project: Path, targets: list[Path], message: str) -> None:
+    from dvc.repo import Repo
+
+    with _explained(project):
+        with Repo(str(project)) as repo:
+            # DVC takes relative targets from the working directory, which need not be the project.
+            repo.add([str(target.resolve()) for target in targets])
+            repo.push(targets=[str((project / POINTER).resolve())])
+        paths = [POINTER]
+        if file_at(project, "HEAD", POINTER) is None:  # DVC makes git ignore what it tracks from now on
+            paths += [name for name in (".gitignore", ".dvc/.gitignore") if (project / name).exists()]
+        git(project, "add", *paths)
+        if git(project, "diff", "--cached", "--name-only", "--", POINTER):
+            git(project, "commit", "--quiet", "-m", message, "--", *paths)
+            if has_upstream(project):
+                git(project, "push", "--quiet")
+
+
+@contextmanager
+def _undone_on_failure(project: Path, files: Sequence[Path]) -> Iterator[None]:
+    """Put back the branch, data.dvc and the files if the block does not come to its end."""
+    before = commit_of(project, "HEAD")
+    aside = project / ".incumbent" / "undo" / uuid.uuid4().hex[:8]
+    aside.mkdir(parents=True)
+    for file in files:
+        if file.exists():
+            shutil.copyfile(file, aside / file.name)
+    try:
+        yield
+    except BaseException:
+        git(project, "reset", "--quiet", "--soft", before)
+        if file_at(project, before, POINTER) is not None:
+            git(project, "restore", "--staged", "--worktree", "--", POINTER)
+        for file in files:
+            file.unlink(missing_ok=True)
+            if (aside / file.name).exists():
+                shutil.copyfile(aside / file.name, file)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _require_clean_pointer(project: Path) -> None:
+    if git(project, "status", "--porcelain", "--", POINTER):
+        raise BadInput(f"{project / POINTER} has changes that are not committed; commit or restore it first")
+
+
+def _fetch_one(files: Any, name: str, md5: str, path: Path) -> None:
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        files.get_file(f"/{DATA}/{name}", str(part))
+        seen = digest_of(part)
+        if seen != md5:
+            raise Tampered(f"{DATA}/{name} should have md5 {md5}, but the DVC remote holds {seen}")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _files_of(project: Path, commit: str) -> Iterator[Any]:
+    from dvc.api import DVCFileSystem
+
+    files = DVCFileSystem(str(project), rev=commit)
+    try:
+        yield files
+    finally:
+        files.close()
+
+
+@contextmanager
+def _explained(project: Path) -> Iterator[None]:
+    """DVC's and its remote's errors as ours."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from dvc.exceptions import DvcException
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"the DVC remote of {project} does not have what the version names ({error}); run 'dvc push' "
+            "where the data was added"
+        ) from error
+    except (BotoCoreError, ClientError, PermissionError, ConnectionError) as error:
+        raise StorageUnavailable(
+            f"the DVC remote of {project} did not answer or refused us at "
+            f"{os.environ.get('AWS_ENDPOINT_URL', 'AWS')}: {_first_line(error)}; "
+            "start the local stack with 'incumbent up', or check AWS_ENDPOINT_URL and the credentials"
+        ) from error
+    except DvcException as error:
+        raise BadInput(f"DVC could not work on {project}: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,98 @@
+"""What people see of a run in the Prefect UI: markdown with tables and pictures."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from incumbent.compare import Comparison
+from incumbent.gate import Finding, GateReport
+from incumbent.plan import Plan
+from incumbent.train import CrossValidation
+
+
+def show_gate(report: GateReport) -> None:
+    """A table of all expectations, and the story with example rows."""
+    create_table_artifact(
+        key="gate-expectations",
+        table=[
+            {
+                "partition": finding.partition,
+                "severity": finding.severity,
+                "passed": finding.success,
+                "expectation": finding.expectation,
+                "seen": finding.observed,
+            }
+            for finding in report.findings
+        ],
+    )
+    failed = [finding for finding in report.findings if not finding.success]
+    lines = [
+        f"# Gate: {report.verdict.value}",
+        f"{report.rows:,} new rows, {len(report.findings)} expectations, {len(failed)} failed.",
+        *(f"- {reason}" for reason in report.reasons),
+        *(_examples(finding) for finding in failed if finding.examples),
+    ]
+    create_markdown_artifact(key="gate", markdown="\n\n".join(lines))
+
+
+def show_plan(plan: Plan) -> None:
+    create_markdown_artifact(key="plan", markdown=f"# Plan: {plan.kind}\n\n{_bullets(plan.because)}")
+
+
+def show_study(trials: int, pruned: int, options: Mapping[str, Any], picture: bytes) -> None:
+    markdown = [
+        f"# Tuning: {trials} trials, {pruned} pruned",
+        _table(("option", "value"), [(name, f"{value:.5g}") for name, value in options.items()]),
+        _image("trials", picture),
+    ]
+    create_markdown_artifact(key="tuning", markdown="\n\n".join(markdown))
+
+
+def show_training(cv: CrossValidation | None, pictures: Mapping[str, bytes]) -> None:
+    estimate = (
+        f"# Cross-validation: {cv.metric} {cv.mean:.4f} ± {cv.std:.4f}\n\n"
+        f"{len(cv.folds)} folds of {cv.rows:,} training rows: {', '.join(f'{s:.4f}' for s in cv.folds)}"
+        if cv
+        else "# Updated from the champion\n\nAn update is not cross-validated; the holdout judges it."
+    )
+    images = [_image(title, png) for title, png in pictures.items()]
+    create_markdown_artifact(key="cross-validation", markdown="\n\n".join([estimate, *images]))
+
+
+def show_decision(
+    kind: str, reasons: Sequence[str], comparison: Comparison | None, pictures: Mapping[str, bytes]
+) -> None:
+    parts = [f"# Decision: {kind}", _bullets(reasons)]
+    if comparison is not None:
+        rows = [
+            ("champion", str(comparison.champion)),
+            ("challenger", str(comparison.challenger)),
+            ("difference", str(comparison.difference)),
+            ("p", f"{comparison.p_value:.3g}"),
+            ("held-out rows", f"{comparison.rows:,} in {comparison.groups} groups"),
+        ]
+        parts.append(_table((comparison.metric, "value and interval"), rows))
+    create_markdown_artifact(
+        key="decision", markdown="\n\n".join([*parts, *(_image(t, png) for t, png in pictures.items())])
+    )
+
+
+def _examples(finding: Finding) -> str:
+    header = list(finding.examples[0])
+    rows = [tuple(row.values()) for row in finding.examples]
+    return f"Rows that break `{finding.expectation}`:\n\n{_table(header, rows)}"
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _image(title: str, png: bytes) -> str:
+    return f"![{title}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})"

@@ -1,0 +1,86 @@
+"""Begin a run; gate what is new; plan what to do about it."""
+
+from pathlib import Path
+from uuid import UUID
+
+from prefect import get_run_logger, runtime, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+
+from incumbent.gate import GateReport, Verdict, load_suites
+from incumbent.gate import gate as check
+from incumbent.judge import measure
+from incumbent.plan import Measurements, Plan, Strategy, choose
+from incumbent.rows import read_partition
+from tasks import artifacts
+from tasks.runs import Run, open_run
+from tasks.step import is_outage, step, without_tracebacks
+
+
+@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+def begin(project: Path, data_rev: str, strategy: Strategy, started_by: str, dry: bool) -> Run:
+    """Resolve the data version, draw a run number, and name the flow run after the data."""
+    without_tracebacks()
+    run = open_run(project, data_rev, strategy, started_by, dry=dry)
+    tags = [f"model:{run.params.dataset.name}", f"data:{run.data.short}", f"strategy:{strategy}"]
+    name_flow_run(f"{run.data.short} run {seq}" if (seq := run.seq) else f"{run.data.short} dry run", tags)
+    get_run_logger().info(
+        "run %s on %s: %d added, %d changed, %d removed since champion %s",
+        run.seq,
+        run.data.short,
+        len(run.diff.added),
+        len(run.diff.changed),
+        len(run.diff.removed),
+        run.champion,
+    )
+    return run
+
+
+@step
+def gate(run: Run) -> Verdict:
+    """Check the new partitions; the report goes to the UI and stays with the run."""
+    suites = load_suites(run.project / "expectations")
+    names = run.diff.fresh
+    frames = [read_partition(path) for path in run.files(names)]
+    report = check(list(zip(names, frames, strict=True)), suites, run.params.dataset)
+    keep_gate(run, report)
+    return report.verdict
+
+
+@step
+def make_plan(run: Run) -> Plan:
+    """Measure what the rules look at, score the champion on rows it never saw, and choose."""
+    plan = choose(_measured(run), run.params.retrain, run.strategy)
+    run.write("plan", plan.to_json())
+    artifacts.show_plan(plan)
+    get_run_logger().info("plan: %s, because %s", plan.kind, "; ".join(plan.because))
+    return plan
+
+
+def keep_gate(run: Run, report: GateReport) -> None:
+    run.write("gate", report.to_json())
+    artifacts.show_gate(report)
+    get_run_logger().info(
+        "gate: %s (%d rows) %s", report.verdict.value, report.rows, "; ".join(report.reasons)
+    )
+
+
+def name_flow_run(name: str, tags: list[str]) -> None:
+    """Call the flow run what people look for; tags are added to those it has."""
+    with get_client(sync_client=True) as client:
+        kept = [tag for tag in runtime.flow_run.tags or [] if tag not in tags]
+        client.update_flow_run(UUID(runtime.flow_run.get_id()), name=name, tags=[*kept, *tags])
+
+
+def _measured(run: Run) -> Measurements:
+    if run.champion is None:
+        return Measurements(champion=None)
+    champion, manifest = run.model(run.champion), run.manifest(run.champion)
+    seen, live = measure(champion, manifest, run.files(run.diff.fresh), run.diff, run.params)
+    if live is not None:
+        score = {"champion": run.champion, "metric": run.params.promotion.metric, **vars(live)}
+        run.write("live", score)
+        if run.seq is not None:
+            for name in run.diff.fresh:
+                run.registry.put_score(name, {**score, "partitions": run.diff.fresh, "run": run.seq})
+    return seen

@@ -1,0 +1,44 @@
+"""Tell the Prefect server what happened, so that automations can act on it."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from prefect.client.orchestration import get_client
+
+from incumbent.errors import StorageUnavailable
+
+NAMESPACE = uuid.UUID("8f9dbd0a-9a3c-5c0e-9d5a-6b5a6f1d2c11")
+PAUSES = (0.2, 1.0, 5.0)
+
+
+def emit(event: str, resource: str, name: str, once: str, payload: Mapping[str, Any]) -> None:
+    """Post an event and wait until the server has it.
+
+    Prefect's own emitter returns before the event is sent and loses it when the process dies. `once`
+    names the fact: posting the same fact again does not trigger anything twice. Raises
+    StorageUnavailable when the server does not take it.
+    """
+    document = {
+        "id": str(uuid.uuid5(NAMESPACE, f"{event} {resource} {once}")),
+        "occurred": datetime.now(UTC).isoformat(),
+        "event": event,
+        "resource": {"prefect.resource.id": resource, "prefect.resource.name": name},
+        "payload": dict(payload),
+    }
+    with get_client(sync_client=True) as client:
+        for pause in (*PAUSES, None):
+            try:
+                client.request("POST", "/events", json=[document]).raise_for_status()
+            except httpx.HTTPError as error:
+                if pause is None:
+                    raise StorageUnavailable(
+                        f"the Prefect server did not take the event {event}: {error}; check it with "
+                        "'incumbent status' and run this again"
+                    ) from error
+                time.sleep(pause)
+            else:
+                return

@@ -1,0 +1,138 @@
+"""Close a run: its decision record and report into the registry, the UI and an event."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger, runtime
+from prefect.client.orchestration import get_client
+
+from incumbent import plots
+from incumbent.compare import Comparison
+from incumbent.report import render
+from tasks import artifacts
+from tasks.events import emit
+from tasks.promotion import SCORES, holdout_scores
+from tasks.runs import Run
+from tasks.step import step
+
+EVENTS = {
+    "promote": "model.promoted",
+    "hold": "model.held",
+    "reject": "model.rejected",
+    "block": "dataset.blocked",
+}
+
+
+@step
+def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
+    """Write down what was decided and why; returns the document that `retrain --json` prints."""
+    run.write("decision", {"kind": kind, "reasons": list(reasons)})
+    office = run.registry.champion()
+    outcome = _outcome(run, office.version if office else None)
+    get_run_logger().info("decision: %s, because %s", kind, "; ".join(reasons))
+    if run.seq is None:
+        return outcome
+    pictures = _pictures(run)
+    _tag(kind)
+    artifacts.show_decision(kind, reasons, _comparison(run), pictures)
+    report = render(_facts(run, outcome), pictures | _study_pictures(run))
+    (run.folder / "report.html").write_text(report, encoding="utf-8")
+    run.write("outcome", outcome)
+    for name in ("gate.json", "plan.json", "report.html"):
+        if (run.folder / name).exists():
+            run.registry.record(run.seq, name, (run.folder / name).read_bytes())
+    run.registry.record(run.seq, "decision.json", (run.folder / "outcome.json").read_bytes())
+    _tell(run, kind, outcome)
+    return outcome
+
+
+def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
+    gate, seen = run.read("gate"), run.read("comparison")
+    figures = seen["figures"] if seen else None
+    return {
+        "run": run.seq,
+        "data": {"rev": run.data.rev, "md5": run.data.md5, "name": run.data.short, **run.diff.to_json()},
+        "verdict": gate["verdict"] if gate else None,
+        "plan": run.read("plan"),
+        "challenger": run.version if seen else None,
+        "metric": figures
+        and {
+            "name": figures["metric"],
+            "champion": figures["champion"],
+            "challenger": figures["challenger"],
+            "difference": figures["difference"]["value"],
+            "ci": [figures["difference"]["low"], figures["difference"]["high"]],
+            "p_value": figures["p_value"],
+            "incumbent": seen["incumbent"],
+        },
+        "decision": run.read("decision"),
+        "champion": champion,
+        "started_by": run.started_by,
+        "timings": run.read("timings") or {},
+    }
+
+
+def _facts(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
+    challenger, seen = run.read("challenger"), run.read("comparison")
+    return {
+        **outcome,
+        "dataset": run.params.dataset.name,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "gate": run.read("gate") or {"verdict": "not reached", "rows": 0, "findings": []},
+        "live": run.read("live"),
+        "comparison": _comparison(run),
+        "confidence": f"{run.params.promotion.confidence:.0%}",
+        "incumbent": seen["incumbent"] if seen else run.champion,
+        "window": seen["window"] if seen else [],
+        "cv": challenger and challenger["cv"],
+        "rounds": challenger and challenger["rounds"],
+        "options": challenger["options"] if challenger else {},
+    }
+
+
+def _comparison(run: Run) -> Comparison | None:
+    seen = run.read("comparison")
+    return Comparison.from_json(seen["figures"]) if seen else None
+
+
+def _pictures(run: Run) -> dict[str, bytes]:
+    if not (run.folder / SCORES).exists():
+        return {}
+    scores, incumbent = holdout_scores(run), run.read("comparison")["incumbent"]
+    return {
+        "ROC on the holdout": plots.roc(scores, f"{incumbent} (incumbent)", f"{run.version} (challenger)"),
+        "Calibration of the challenger": plots.reliability(scores, run.version),
+    }
+
+
+def _study_pictures(run: Run) -> dict[str, bytes]:
+    study, challenger = run.read("study"), run.read("challenger")
+    pictures = {}
+    if study:
+        values = [trial["value"] for trial in study["trials"]]
+        pictures["Trials"] = plots.trials(values, [trial["pruned"] for trial in study["trials"]])
+    if challenger:
+        pictures["Importances"] = plots.importances(challenger["importances"])
+    return pictures
+
+
+def _tag(kind: str) -> None:
+    with get_client(sync_client=True) as client:
+        flow_run = client.read_flow_run(UUID(runtime.flow_run.get_id()))
+        client.update_flow_run(flow_run.id, tags=[*flow_run.tags, f"decision:{kind}"])
+
+
+def _tell(run: Run, kind: str, outcome: dict[str, Any]) -> None:
+    if kind not in EVENTS:
+        return
+    event, name = EVENTS[kind], run.params.dataset.name
+    what = "dataset" if event.startswith("dataset") else "model"
+    payload = {"run": run.seq, "data": run.data.short, "champion": outcome["champion"], **outcome["decision"]}
+    emit(
+        event,
+        f"incumbent.{what}.{name}",
+        name,
+        once=f"run {run.seq} of {run.params.registry}",
+        payload=payload,
+    )

@@ -1,0 +1,57 @@
+"""What every task of a run shares: a name, its time on the record, and retries for outages only."""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+
+from incumbent.errors import IncumbentError, StorageUnavailable
+from tasks.runs import Run, timed
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def step(function: Callable[Concatenate[Run, P], R]) -> "Task[Concatenate[Run, P], R]":
+    """A task whose first argument is the run; it is retried when a server did not answer."""
+
+    @task(
+        name=function.__name__,
+        retries=3,
+        retry_delay_seconds=[2, 10, 60],
+        retry_condition_fn=is_outage,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    @functools.wraps(function)
+    def recorded(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+        with timed(run, function.__name__):
+            return function(run, *args, **kwargs)
+
+    return recorded
+
+
+def is_outage(_task: Any, _run: Any, state: Any) -> bool:
+    """Retry an outage; the same data and the same bug fail the same way twice."""
+    return isinstance(state.result(raise_on_failure=False), StorageUnavailable)
+
+
+class KnownErrors(logging.Filter):
+    """Prefect logs a traceback with every exception; ours are complete in one sentence."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, IncumbentError):
+            record.msg, record.args, record.exc_info = str(error), (), None
+        return True
+
+
+def without_tracebacks() -> None:
+    """Log errors that we raise on purpose as their one sentence, in the terminal and in the UI."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, KnownErrors) for known in logger.filters):
+            logger.addFilter(KnownErrors())

@@ -1,0 +1,56 @@
+"""Make the challenger: tune, then train; or update the champion."""
+
+from prefect import get_run_logger
+
+from incumbent import plots
+from incumbent.challenger import Challenger, make_full, make_update, search
+from incumbent.plan import Full
+from incumbent.tune import StudyResult
+from tasks import artifacts
+from tasks.runs import Run
+from tasks.step import step
+
+
+@step
+def tune(run: Run) -> None:
+    """Search the learner's options on the training rows."""
+    study = search(run.files(_all(run)), run.params)
+    run.write("study", study.to_json())
+    values, pruned = [t.value for t in study.trials], [t.pruned for t in study.trials]
+    artifacts.show_study(len(values), sum(pruned), study.options, plots.trials(values, pruned))
+    get_run_logger().info("tuned: %d trials, best %.4f, %s", len(values), max(values), study.options)
+
+
+@step
+def train(run: Run) -> None:
+    """Train in full with the study's winner, or update the champion with the new rows."""
+    if run.read("plan")["kind"] == Full.__name__.lower():
+        study = StudyResult.from_json(run.read("study"))
+        challenger = make_full(run.files(_all(run)), run.params, study, run.folder)
+    else:
+        challenger = _update(run)
+    run.write("challenger", challenger.to_json())
+    pictures = {"Importances": plots.importances(challenger.importances)}
+    if challenger.cv:
+        pictures = {"Folds": plots.folds(challenger.cv.folds), **pictures}
+    artifacts.show_training(challenger.cv, pictures)
+    get_run_logger().info(
+        "trained %s (%s): %d rounds on %d rows",
+        run.version,
+        challenger.kind,
+        challenger.rounds,
+        challenger.rows,
+    )
+
+
+def _all(run: Run) -> list[str]:
+    return [partition.name for partition in run.data.partitions]
+
+
+def _update(run: Run) -> Challenger:
+    if run.champion is None:
+        raise ValueError("an update needs a champion; the plan chose it without one")
+    folder = run.pulled(run.champion)
+    champion, options = run.model(run.champion), run.manifest(run.champion)["options"]
+    fresh = run.files(run.diff.fresh)
+    return make_update(champion, folder, options, fresh, run.params, run.folder)

@@ -1,0 +1,213 @@
+"""A project of its own on a local stack of its own, with real flights; the commands as a user types them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from ruamel.yaml import YAML
+
+from incumbent.demo.flights import load_flights, write_months
+from incumbent.local import stack
+from incumbent.local.environment import environment
+from incumbent.storage.git import git
+from incumbent.storage.versions import track_all
+
+REPOSITORY = Path(__file__).parents[2]
+PARTS = [
+    "expectations",
+    "prefect.yaml",
+    "dvc.yaml",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".dvcignore",
+    ".gitignore",
+]
+# The demo's own parameters with a smaller search: the tests are about the joints, not the score.
+SMALL = {
+    "search": {"trials": 2, "folds": 3},
+    "learner": {"rounds": 40},
+    "promotion": {"window": 2},
+    "retrain": {"max_decay": 0.2, "max_growth": 2.0},
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project with its stack up; `months` are real flights, by month from 1."""
+
+    path: Path
+    months: dict[int, Path]
+    environment: dict[str, str] = field(repr=False)
+
+    def run(self, *args: str | Path, **changes: str) -> Done:
+        """`incumbent ARGS` in a process of its own, with some variables changed."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
+        done = subprocess.run(
+            [sys.executable, "-m", "incumbent", *map(str, args), "--project", str(self.path)],
+            env={**own, **changes},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def git(self, *args: str) -> str:
+        return git(self.path, *args)
+
+    def api(self, path: str, body: dict[str, Any]) -> Any:
+        answer = httpx.post(f"{self.environment['PREFECT_API_URL']}/{path}", json=body, timeout=30)
+        return answer.raise_for_status().json()
+
+    @cached_property
+    def s3(self) -> Any:
+        """The AWS client, pointed at the local S3."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            region_name="us-east-1",
+        )
+
+    def listing(self, prefix: str = "registry/") -> list[str]:
+        """What the AWS client lists in the bucket."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket="incumbent", Prefix=prefix)
+        return [found["Key"] for page in pages for found in page.get("Contents", [])]
+
+    def champion(self) -> str:
+        """The version in office."""
+        found = self.s3.get_object(Bucket="incumbent", Key="registry/flights/champion.json")
+        return str(json.loads(found["Body"].read())["version"])
+
+    def trace(self) -> tuple[str, str, list[str], bytes]:
+        """What a refusal must leave as it was: branch, work tree, versions, champion."""
+        versions = [key for key in self.listing() if "/versions/" in key]
+        champion = self.s3.get_object(Bucket="incumbent", Key="registry/flights/champion.json")
+        return (
+            self.git("rev-parse", "main"),
+            self.git("status", "--porcelain"),
+            versions,
+            champion["Body"].read(),
+        )
+
+    def branch_with(self, name: str, file: Path) -> str:
+        """A data version as a person makes one without `incumbent`; returns its branch."""
+        start = self.git("rev-parse", "--abbrev-ref", "HEAD")
+        self.git("checkout", "--quiet", "-b", name)
+        with pytest.MonkeyPatch.context() as patch:
+            for variable, value in self.environment.items():
+                patch.setenv(variable, value)
+            (self.path / "data").mkdir(exist_ok=True)
+            for tracked in (self.path / "data").iterdir():
+                tracked.unlink()
+            shutil.copyfile(file, self.path / "data" / file.name)
+            track_all(self.path, f"Only {file.name}")
+        self.git("checkout", "--quiet", start)
+        shutil.rmtree(self.path / "data")
+        return name
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Only January is in the data; February to April wait to arrive."""
+    home = tmp_path_factory.mktemp("project")
+    origin, path = home / "origin.git", home / "flights"
+    origin.mkdir()
+    git(origin, "init", "--quiet", "--bare", "--initial-branch", "main")
+    git(origin, "clone", "--quiet", str(origin), str(path))
+    _fill(path)
+    git(path, "add", "--all")
+    git(path, "commit", "--quiet", "--message", "Start")
+    git(path, "push", "--quiet", "--set-upstream", "origin", "main")
+    months = write_months(load_flights(), home / "months")
+    stack.up(path, print)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment(path).items():
+                patch.setenv(name, value)
+            (path / "data").mkdir()
+            shutil.copyfile(months[0], path / "data" / months[0].name)
+            track_all(path, "Add January")
+        yield Project(path, dict(enumerate(months, start=1)), environment(path))
+    finally:
+        stack.down(path, print)
+
+
+@pytest.fixture(scope="session")
+def first(project: Project) -> dict[str, Any]:
+    """The first champion, made by hand."""
+    done = project.run("retrain", "--json")
+    assert done.code == 0, done.err
+    return dict(done.json)
+
+
+@pytest.fixture(scope="session")
+def arrival(project: Project, first: dict[str, Any]) -> dict[str, Any]:
+    """February arrives; the decision of the run that its event started on a worker."""
+    done = project.run("ingest", project.months[2], "--json")
+    assert done.code == 0, done.err
+    return wait_for_decision(project, done.json["data"]["rev"])
+
+
+@pytest.fixture
+def inside(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """The project's stack is also this process's."""
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    with temporary_settings({PREFECT_API_URL: project.environment["PREFECT_API_URL"]}):
+        yield project
+
+
+def wait_for_decision(project: Project, rev: str, seconds: float = 120) -> dict[str, Any]:
+    """The outcome of the run on this data revision that an event started."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for file in (project.path / ".incumbent" / "runs").glob("*/outcome.json"):
+            outcome = json.loads(file.read_text())
+            started_by_event = outcome["started_by"].startswith("event ")
+            if outcome["data"]["rev"] == rev and started_by_event:
+                return dict(outcome)
+        time.sleep(0.5)
+    raise AssertionError(f"no decision on {rev} in {seconds} s; see {project.path}/.incumbent/logs")
+
+
+def _fill(path: Path) -> None:
+    for name in PARTS:
+        target = path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = REPOSITORY / name
+        shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
+    yaml = YAML()
+    params = yaml.load((REPOSITORY / "params.yaml").read_text())
+    for section, values in SMALL.items():
+        params[section].update(values)
+    with (path / "params.yaml").open("w") as stream:
+        yaml.dump(params, stream)
+    git(path, "config", "user.name", "tests")
+    git(path, "config", "user.email", "tests@incumbent.invalid")

@@ -1,0 +1,175 @@
+"""Data versions on the real DVC, git and S3: add without the history, read without a checkout."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from incumbent.errors import BadInput, IncumbentError, NotFound, StorageUnavailable, Tampered
+from incumbent.storage.git import git
+from incumbent.storage.s3_client import Connection
+from incumbent.storage.versions import add_partitions, fetch, resolve, track_all
+from tests.conftest import BUCKET, S3
+
+
+@pytest.fixture
+def origin(s3: S3, tmp_path: Path) -> Path:
+    """A bare repository with a first version of two partitions; its DVC remote is a fresh prefix."""
+    bare, first = tmp_path / "origin.git", tmp_path / "first"
+    bare.mkdir()
+    git(bare, "init", "--quiet", "--bare", "--initial-branch", "main")
+    git(bare, "clone", "--quiet", str(bare), str(first))
+    identify(first)
+    (first / ".dvc").mkdir()
+    (first / ".dvc" / "config").write_text(
+        "[core]\n    analytics = false\n    autostage = true\n    remote = store\n"
+        f"['remote \"store\"']\n    url = s3://{BUCKET}/dvc-{tmp_path.name}\n"
+    )
+    (first / ".gitignore").write_text(".incumbent/\n")
+    git(first, "add", "--all")
+    git(first, "commit", "--quiet", "--message", "Start")
+    git(first, "push", "--quiet", "--set-upstream", "origin", "main")
+    for month in (1, 2):
+        (first / "data").mkdir(exist_ok=True)
+        partition(first / "data", month)
+    track_all(first, "First version")
+    return bare
+
+
+@pytest.fixture
+def clone(origin: Path, tmp_path: Path) -> Path:
+    """A clone that never pulled any data."""
+    path = tmp_path / "clone"
+    git(origin, "clone", "--quiet", str(origin), str(path))
+    identify(path)
+    return path
+
+
+def test_a_partition_is_added_without_pulling_the_others(clone: Path, tmp_path: Path) -> None:
+    version = add_partitions(clone, [partition(tmp_path, 3)])
+    assert [p.name for p in version.partitions] == ["month-1.parquet", "month-2.parquet", "month-3.parquet"]
+    assert [file.name for file in (clone / "data").iterdir()] == ["month-3.parquet"]
+    cached = [file for file in (clone / ".dvc" / "cache").rglob("*") if file.is_file()]
+    assert len(cached) <= 3  # the new file and listings; never the other partitions
+
+
+def test_the_new_version_reaches_every_other_clone(clone: Path, origin: Path, tmp_path: Path) -> None:
+    added = partition(tmp_path, 3)
+    version = add_partitions(clone, [added])
+    other = tmp_path / "other"
+    git(origin, "clone", "--quiet", str(origin), str(other))
+    seen = resolve(other)
+    assert seen == version
+    (path,) = fetch(other, seen, ["month-3.parquet"])
+    assert path.read_bytes() == added.read_bytes()
+
+
+def test_the_same_bytes_again_are_the_same_version(clone: Path, tmp_path: Path) -> None:
+    file = partition(tmp_path, 3)
+    first = add_partitions(clone, [file])
+    assert add_partitions(clone, [file]) == first
+
+
+def test_other_bytes_under_a_known_name_are_a_correction(clone: Path, tmp_path: Path) -> None:
+    before = resolve(clone)
+    corrected = partition(tmp_path, 1, rows=7)
+    after = add_partitions(clone, [corrected])
+    digests = {p.name: p.md5 for p in after.partitions}
+    assert digests["month-1.parquet"] == hashlib.md5(corrected.read_bytes()).hexdigest()
+    assert digests["month-2.parquet"] == {p.name: p.md5 for p in before.partitions}["month-2.parquet"]
+
+
+def test_an_old_version_can_be_read_beside_the_new_one(clone: Path, tmp_path: Path) -> None:
+    old = resolve(clone)
+    add_partitions(clone, [partition(tmp_path, 1, rows=7)])
+    (path,) = fetch(clone, resolve(clone, old.rev), ["month-1.parquet"])
+    assert len(pd.read_parquet(path)) == 100
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("AWS_SECRET_ACCESS_KEY", "wrong")],
+    ids=["unreachable", "wrong credentials"],
+)
+def test_a_push_that_fails_leaves_the_project_as_it_was(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    add_partitions(clone, [partition(tmp_path, 3)])
+    before = state(clone)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(StorageUnavailable, match="AWS_ENDPOINT_URL"):
+        add_partitions(clone, [partition(tmp_path, 4), partition(tmp_path, 3, rows=9)])
+    assert state(clone) == before
+
+
+def test_a_commit_that_cannot_be_pushed_is_taken_back(clone: Path, origin: Path, tmp_path: Path) -> None:
+    before = state(clone)
+    hook = origin / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho 'this branch is protected' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(BadInput, match="this branch is protected"):
+        add_partitions(clone, [partition(tmp_path, 3)])
+    assert state(clone) == before
+    hook.unlink()
+    assert len(add_partitions(clone, [partition(tmp_path, 3)]).partitions) == 3
+
+
+def test_bytes_that_differ_from_the_version_are_refused(
+    clone: Path, connection: Connection, tmp_path: Path
+) -> None:
+    version = resolve(clone)
+    md5 = {p.name: p.md5 for p in version.partitions}["month-1.parquet"]
+    poisoned = f"dvc-{tmp_path.name}/files/md5/{md5[:2]}/{md5[2:]}"
+    connection.reads.head_object(Bucket=BUCKET, Key=poisoned)
+    connection.reads.put_object(Bucket=BUCKET, Key=poisoned, Body=b"PAR1 something else PAR1")
+    with pytest.raises(Tampered, match=md5):
+        fetch(clone, version, ["month-1.parquet"])
+    assert not list((clone / ".incumbent" / "cache").rglob("*.parquet"))
+
+
+def test_a_version_whose_bytes_were_never_pushed_says_what_to_do(
+    clone: Path, connection: Connection, tmp_path: Path
+) -> None:
+    version = resolve(clone)
+    md5 = version.partitions[0].md5
+    key = f"dvc-{tmp_path.name}/files/md5/{md5[:2]}/{md5[2:]}"
+    connection.reads.delete_object(Bucket=BUCKET, Key=key)
+    with pytest.raises(NotFound, match="dvc push"):
+        fetch(clone, version, [version.partitions[0].name])
+
+
+def test_an_uncommitted_pointer_is_not_overwritten(clone: Path, tmp_path: Path) -> None:
+    pointer = clone / "data.dvc"
+    pointer.write_text(pointer.read_text() + "desc: edited by hand\n")
+    with pytest.raises(BadInput, match=r"data\.dvc has changes"):
+        add_partitions(clone, [partition(tmp_path, 3)])
+    assert "edited by hand" in pointer.read_text()
+
+
+def test_an_unknown_revision_is_named(clone: Path) -> None:
+    with pytest.raises(NotFound, match="no revision 'v99'"):
+        resolve(clone, "v99")
+
+
+def test_a_folder_that_is_no_repository_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IncumbentError, match=str(tmp_path)):
+        resolve(tmp_path)
+
+
+def partition(folder: Path, month: int, rows: int = 100) -> Path:
+    path = folder / f"month-{month}.parquet"
+    pd.DataFrame({"id": range(rows), "month": month}).to_parquet(path)
+    return path
+
+
+def identify(clone: Path) -> None:
+    git(clone, "config", "user.name", "tests")
+    git(clone, "config", "user.email", "tests@incumbent.invalid")
+
+
+def state(clone: Path) -> tuple[str, str, dict[str, bytes]]:
+    files = {file.name: file.read_bytes() for file in sorted((clone / "data").glob("*"))}
+    shutil.rmtree(clone / ".incumbent", ignore_errors=True)
+    return git(clone, "rev-parse", "HEAD"), git(clone, "status", "--porcelain"), files

@@ -28,13 +28,16 @@ class FoldScore:
 @dataclass(frozen=True)
 class Trees:
     booster: lgb.Booster
+    threads: int
 
     @property
     def rounds(self) -> int:
         return int(self.booster.current_iteration())
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self.booster.predict(X), dtype=np.float64)
+        # LightGBM's number of threads is one global of the process. A call that leaves it out sets it
+        # back to all cores, and crashes the folds that train beside it with buffers for fewer.
+        return np.asarray(self.booster.predict(X, num_threads=self.threads), dtype=np.float64)
 
     def gains(self) -> np.ndarray:
         return np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
@@ -105,7 +108,7 @@ class LightGBM:
             booster = lgb.Booster(params, binned if rows is None else binned.subset(rows, params))
         for _ in range(rounds):
             booster.update()
-        return Trees(booster)
+        return Trees(booster, self._learner.threads)
 
     def update(
         self, champion: Path, fresh: tuple[np.ndarray, np.ndarray], replay: tuple[np.ndarray, np.ndarray]
@@ -115,7 +118,7 @@ class LightGBM:
         Plain continuation (`init_model` alone) forgets; see docs/decisions/0003.
         """
         old = lgb.Booster(model_file=champion)
-        refitted = old.refit(*fresh, decay_rate=self._learner.refit_decay)
+        refitted = old.refit(*fresh, decay_rate=self._learner.refit_decay, num_threads=self._learner.threads)
         X, y = np.concatenate([fresh[0], replay[0]]), np.concatenate([fresh[1], replay[1]])
         params = self._params({"learning_rate": self._learner.update_rate})
         grown = lgb.train(
@@ -124,10 +127,10 @@ class LightGBM:
             self._learner.update_rounds,
             init_model=refitted,
         )
-        return Trees(grown)
+        return Trees(grown, self._learner.threads)
 
     def load(self, path: Path) -> Trees:
-        return Trees(lgb.Booster(model_file=path))
+        return Trees(lgb.Booster(model_file=path), self._learner.threads)
 
     def _params(self, options: dict[str, Any]) -> dict[str, Any]:
         """The user's own options win over those of a trial: what is given is not searched."""

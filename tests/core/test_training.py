@@ -538,3 +538,12 @@ def test_the_rows_of_a_replay_are_read_like_any_others(
     known = {row.tobytes() for row in np.column_stack([rows.X, rows.y])}
     encoded = np.column_stack([schema.encode(kept), schema.labels(kept)])
     assert all(row.tobytes() in known for row in encoded)
+
+
+def test_folds_may_predict_while_others_train(january_only: Sequence[Path], params: Params) -> None:
+    # LightGBM keeps its number of threads in one global: a mixture once ended in a segmentation fault.
+    schema, rows = training_rows(january_only, params)
+    learner = open_learner(params, schema)
+    binned, study = learner.bin(rows.X, rows.y), StudyResult({"num_leaves": 31}, rounds=5, trials=())
+    scores = {cross_validate(rows, learner, binned, study, params).folds for _ in range(25)}
+    assert len(scores) == 1

@@ -3,11 +3,14 @@
 IncumbentError
 ├── BadInput             the user can fix it: a parameter, a file, a column, a revision
 │   ├── BadParams
-│   ├── BadData
+│   ├── BadData          a table can't be used as it is
+│   │   └── UnfitChallenger  its predictions are NaN or infinite
 │   ├── NotFound         no such version, revision, partition or bucket
 │   ├── StaleRun         a run older than the champion's own (storage/champion.py)
 │   └── Blocked          a version that was rolled back (storage/champion.py)
 ├── Tampered             bytes do not match the digest that the manifest or DVC recorded
+│   └── Untrusted        not signed by the key that params.yaml trusts
+├── Unfaithful           a model in another format predicts otherwise than the model
 ├── Conflict             somebody else moved the champion first
 └── StorageUnavailable   S3 or the Prefect server did not answer, or refused us; safe to run again
 
@@ -31,12 +34,24 @@ class BadData(BadInput):
     """A data file or a table cannot be used as it is."""
 
 
+class UnfitChallenger(BadData):
+    """The challenger predicts NaN or infinity; nothing is wrong with the rows."""
+
+
 class NotFound(BadInput):
     """What was asked for by name does not exist."""
 
 
 class Tampered(IncumbentError):
     """Bytes differ from their recorded digest."""
+
+
+class Untrusted(Tampered):
+    """A version that the trusted key did not sign."""
+
+
+class Unfaithful(IncumbentError):
+    """A model in another format predicts otherwise than the model that it was made from."""
 
 
 class Conflict(IncumbentError):

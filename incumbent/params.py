@@ -3,6 +3,7 @@
 import hashlib
 import json
 import reprlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from incumbent.errors import BadParams
+from incumbent.metrics import METRICS, Task
 
 # LightGBM options that follow from other parameters, or that equal bytes depend on.
 OURS = {"objective", "metric", "seed", "deterministic", "force_row_wise", "num_threads", "feature_pre_filter"}
@@ -18,8 +20,6 @@ OURS = {"objective", "metric", "seed", "deterministic", "force_row_wise", "num_t
 # A few aliases can stand for a value of gigabytes.
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxstring = 2, 80
-
-Metric = Literal["roc_auc"]
 
 # Pydantic adds to a value's address which type of a union it tried.
 _UNION_MEMBERS = ("bool", "int", "float", "str")
@@ -49,7 +49,7 @@ class SplitParams(Section):
 class RetrainParams(Section):
     min_rows: int = Field(1, ge=1, description="fewer new rows than this are left for the next arrival")
     max_decay: float = Field(
-        0.03, gt=0, lt=1, description="units of the metric below the promise; more means full retraining"
+        0.03, gt=0, description="units of the metric below the promise; more means full retraining"
     )
     max_unseen: float = Field(0.05, ge=0, le=1, description="share of new rows with a category never seen")
     max_updates: int = Field(6, ge=0, description="incremental updates in a row before a full retraining")
@@ -79,23 +79,64 @@ class SearchParams(Section):
     )
 
 
+class SliceParams(Section):
+    columns: list[str] = Field([], description="a challenger may not be worse on any of their values")
+    min_rows: int = Field(200, ge=2, description="held-out rows that a value needs to be judged")
+
+
+class FairnessParams(Section):
+    column: str | None = Field(None, description="the protected column; it need not be a feature")
+    max_parity_difference: float | None = Field(
+        None, ge=0, le=1, description="largest difference in selection rate between its values"
+    )
+    max_odds_difference: float | None = Field(
+        None, ge=0, le=1, description="largest difference in true or false positive rate"
+    )
+
+
+class LimitParams(Section):
+    max_bytes: int | None = Field(None, gt=0, description="of the model's file")
+    max_microseconds: float | None = Field(None, gt=0, description="to predict one row, in a batch")
+    max_calibration_error: float | None = Field(
+        None, gt=0, le=1, description="expected calibration error (ECE) over ten equally filled bins"
+    )
+
+
 class PromotionParams(Section):
-    metric: Metric = "roc_auc"
-    margin: float = Field(0.0, ge=0, lt=1, description="units of the metric that a challenger must gain")
+    metric: str = Field("roc_auc", description="decides; must fit the task")
+    threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a row counts as positive")
+    margin: float = Field(0.0, ge=0, description="units of the metric that a challenger must gain")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of the interval around the difference")
-    floor: float = Field(0.5, ge=0, le=1, description="a model below this never takes office")
+    floor: float | None = Field(
+        None, description="a model worse than this never takes office; for an error, the highest allowed"
+    )
     window: int = Field(3, ge=1, description="the latest partitions whose holdout rows judge")
+    seeds: int = Field(1, ge=1, le=100, description="challengers that differ in their seed only; see docs")
+    resamples: int = Field(2000, ge=100, le=100_000, description="of the bootstrap")
+    slices: SliceParams = SliceParams()
+    fairness: FairnessParams = FairnessParams()
+    limits: LimitParams = LimitParams()
+    audit_window: int = Field(3, ge=1, description="arrivals over which a verdict is judged in hindsight")
+    auto_rollback: bool = Field(False, description="act when hindsight finds another model to be better")
+
+
+class RegistryParams(Section):
+    address: str = Field(pattern=r"^s3://[^/]+/.+", description="s3://bucket/prefix")
+    signing_key: str | None = Field(None, description="file with the Ed25519 private key (PEM) that signs")
+    public_key: str | None = Field(
+        None, description="file with the public key (PEM); versions it did not sign are refused"
+    )
 
 
 class Params(Section):
     dataset: DatasetParams
-    task: Literal["binary"] = "binary"
+    task: Task = "binary"
     split: SplitParams = SplitParams()
     retrain: RetrainParams = RetrainParams()
     learner: LearnerParams = LearnerParams()
     search: SearchParams = SearchParams()
     promotion: PromotionParams = PromotionParams()
-    registry: str = Field(pattern=r"^s3://[^/]+/.+", description="address of the registry")
+    registry: RegistryParams
     seed: int = Field(0, ge=0, lt=2**31)
 
     @model_validator(mode="after")
@@ -109,10 +150,31 @@ class Params(Section):
             raise ValueError(f"dataset.target '{self.dataset.target}' can't be a key, dropped or a feature")
         return self
 
-    def shaping_changes(self, other: "Params") -> tuple[str, ...]:
-        """Sections that shape a fully trained model and differ between the two."""
+    @model_validator(mode="after")
+    def _metric_fits_the_task(self) -> "Params":
+        fitting = sorted(name for name, metric in METRICS.items() if self.task in metric.tasks)
+        if self.promotion.metric not in fitting:
+            raise ValueError(
+                f"promotion.metric '{self.promotion.metric}' is none for the task '{self.task}'; "
+                f"allowed: {', '.join(fitting)}"
+            )
+        asked = {
+            "promotion.fairness.column": self.promotion.fairness.column,
+            "promotion.limits.max_calibration_error": self.promotion.limits.max_calibration_error,
+        }
+        if self.task == "regression" and (senseless := [name for name, value in asked.items() if value]):
+            raise ValueError(f"{', '.join(senseless)}: measured on classes, and the task is regression")
+        return self
+
+    def shaping_changes(self, other: Mapping[str, Any]) -> tuple[str, ...]:
+        """What shapes a fully trained model and differs from the parameters in a manifest."""
+        mine = self.model_dump(mode="json")
         sections = ("dataset", "task", "split", "learner", "search", "seed")
-        return tuple(name for name in sections if getattr(self, name) != getattr(other, name))
+        changed = [name for name in sections if mine[name] != other.get(name)]
+        # It also stops the folds and ranks the trials.
+        if self.promotion.metric != other.get("promotion", {}).get("metric"):
+            changed.append("promotion.metric")
+        return tuple(changed)
 
     def digest(self) -> str:
         """sha256 (hex) of every value, so that two runs can tell whether they would do the same work."""

@@ -23,5 +23,8 @@ def changed(params: Params, **sections: Any) -> Params:
 
 def toy_params(**sections: Any) -> Params:
     """For tables with a target `y` of 0 and 1; sections as in `changed`."""
-    fewest = {"dataset": {"name": "toy", "target": "y", "positive": 1}, "registry": "s3://incumbent/registry"}
+    fewest = {
+        "dataset": {"name": "toy", "target": "y", "positive": 1},
+        "registry": {"address": "s3://incumbent/registry"},
+    }
     return changed(Params.model_validate(fewest), **sections)

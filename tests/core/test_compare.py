@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import norm, t
 from sklearn.metrics import roc_auc_score
 
-from incumbent.compare import Comparison, Interval, auc_interval, compare_auc
-from incumbent.errors import BadData
+from incumbent.compare import Comparison, Incomparable, Interval, attempt, compare, estimate
+from incumbent.errors import BadData, UnfitChallenger
+from incumbent.params import PromotionParams
 from tests.core.building import fewer_examples
 
 LEVEL = 0.95
@@ -22,6 +23,16 @@ SMALL = st.lists(
     min_size=4,
     max_size=60,
 )
+
+
+def compare_auc(
+    y: np.ndarray, champion: np.ndarray, challenger: np.ndarray, groups: np.ndarray, confidence: float
+) -> Comparison:
+    return compare(y, champion, challenger, groups, PromotionParams(confidence=confidence))
+
+
+def auc_interval(y: np.ndarray, score: np.ndarray, groups: np.ndarray, confidence: float) -> Interval:
+    return estimate(y, score, groups, PromotionParams(confidence=confidence))
 
 
 def judged(rows: list[tuple[int, int, int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -77,7 +88,8 @@ def test_the_auc_is_scikit_learns_ties_included(rows: list[tuple[int, int, int, 
     assert seen.champion.value == pytest.approx(roc_auc_score(y, champion), abs=1e-12)
     assert seen.challenger.value == pytest.approx(roc_auc_score(y, challenger), abs=1e-12)
     assert seen.difference.value == pytest.approx(seen.challenger.value - seen.champion.value, abs=1e-12)
-    assert (seen.rows, seen.positives, seen.groups) == (len(y), y.sum(), len(set(groups)))
+    assert (seen.rows, seen.groups, seen.method) == (len(y), len(set(groups)), "delong")
+    assert seen.class_counts == (len(y) - y.sum(), y.sum())
 
 
 @given(SMALL)
@@ -120,16 +132,20 @@ def test_the_standard_error_is_that_of_leaving_out_a_day_at_a_time(day_effect: f
     assert ours == pytest.approx(jackknife, rel=0.05)
 
 
-def test_the_standard_error_is_that_of_drawing_days_anew() -> None:
-    y, champion, challenger, day = clustered(2, days=80)
-    rng = np.random.default_rng(2)
-    rows_of = [np.flatnonzero(day == each) for each in range(80)]
-    gains = []
-    for _ in range(400):
-        rows = np.concatenate([rows_of[each] for each in rng.integers(0, 80, 80)])
-        gains.append(roc_auc_score(y[rows], challenger[rows]) - roc_auc_score(y[rows], champion[rows]))
-    seen = compare_auc(y, champion, challenger, day, LEVEL)
-    assert standard_error(seen.difference, 80) == pytest.approx(np.std(gains, ddof=1), rel=0.12)
+@pytest.mark.parametrize("by_day", [False, True])
+def test_the_standard_error_is_that_of_ten_thousand_bootstraps_of_all_pairs(by_day: bool) -> None:
+    y, champion, challenger, day = clustered(11, days=80, per_day=6)
+    groups = day if by_day else np.arange(len(y))
+    count = groups.max() + 1
+    gains = np.zeros(10_000)
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), len(gains))[:, groups]
+    of_positives, of_negatives = drawn[:, y == 1].astype(float), drawn[:, y == 0].astype(float)
+    for sign, score in ((1, challenger), (-1, champion)):
+        wins = (score[y == 1][:, None] > score[y == 0][None, :]).astype(float)
+        gains += sign * np.einsum("bn,bn->b", of_positives @ wins, of_negatives)
+    gains /= of_positives.sum(axis=1) * of_negatives.sum(axis=1)
+    seen = compare_auc(y, champion, challenger, groups, LEVEL)
+    assert seen.standard_error == pytest.approx(np.std(gains, ddof=1), rel=0.05)
 
 
 def test_copies_of_rows_within_their_group_tell_nothing_new() -> None:
@@ -233,7 +249,9 @@ def test_a_perfect_score_against_a_constant_one_has_no_p_value_above_zero() -> N
     [
         pytest.param([1, 1, 1], [0, 1, 2], r"one class only \(3 positive, 0 negative\)", id="all positive"),
         pytest.param([0, 0], [0, 1], r"one class only \(0 positive, 2 negative\)", id="all negative"),
-        pytest.param([], [], r"\(0 positive, 0 negative\)", id="no rows"),
+        pytest.param([], [], r"no rows to judge by", id="no rows"),
+        pytest.param([0, 1, 2], [0, 1, 2], r"whole numbers from 0 to 1", id="a third class"),
+        pytest.param([0, 1, 1], [0, 1], r"3 rows .* groups of the shape \(2,\)", id="groups of other rows"),
         pytest.param(
             [0, 1, 1], [4, 4, 4], r"1 group\(s\) of split\.by; widen promotion\.window", id="a group"
         ),
@@ -243,6 +261,32 @@ def test_what_can_not_be_judged_is_refused(y: list[int], groups: list[int], told
     labels, score = np.array(y), np.arange(len(y), dtype=float)
     with pytest.raises(BadData, match=told):
         compare_auc(labels, score, score, np.array(groups), LEVEL)
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "told", "unfit"),
+    [
+        pytest.param([0.1, 0.2, np.nan], [0.1] * 3, "1 of the champion's 3", False, id="champion NaN"),
+        pytest.param([0.1] * 3, [0.1, -np.inf, np.nan], "2 of the challenger's 3", True, id="challenger"),
+        pytest.param(
+            [0.1] * 3, [0.1] * 2, r"challenger's predictions have the shape \(2,\)", False, id="few"
+        ),
+        pytest.param([0.1] * 3, [[0.1] * 3], r"shape \(1, 3\); expected \(3,\)", False, id="a table"),
+    ],
+)
+def test_predictions_that_do_not_fit_are_refused(
+    champion: list[float], challenger: list[float], told: str, unfit: bool
+) -> None:
+    arguments = (
+        np.array([0, 1, 1]),
+        np.array(champion),
+        np.array(challenger),
+        np.arange(3),
+        PromotionParams(),
+    )
+    with pytest.raises(UnfitChallenger if unfit else BadData, match=told) as refused:
+        compare(*arguments)
+    assert attempt(*arguments) == Incomparable(str(refused.value), unfit)
 
 
 def test_a_single_scores_interval_is_the_same_as_in_a_comparison() -> None:

@@ -51,13 +51,13 @@ def test_the_repositorys_own_parameters_load() -> None:
         pytest.param(
             "  margin: 0.0",
             "  margin: 0.0\n  gain: 1",
-            ["unknown key 'promotion.gain'", "allowed here: metric, margin, confidence, floor, window"],
+            ["unknown key 'promotion.gain'", "allowed here: metric, threshold, margin, confidence"],
             id="unknown key in a section",
         ),
         pytest.param(
             "  margin: 0.0",
             "  margin: 0.0\n  internal: 1",
-            ["unknown key 'promotion.internal'", "metric, margin"],
+            ["unknown key 'promotion.internal'", "metric, threshold"],
             id="unknown key that begins like a type's name",
         ),
         pytest.param(
@@ -117,14 +117,14 @@ def test_the_repositorys_own_parameters_load() -> None:
         ),
         pytest.param(
             "  metric: roc_auc",
-            "  metric: accuracy",
-            ["promotion.metric = 'accuracy'", "'roc_auc'"],
-            id="a metric we do not have",
+            "  metric: rmse",
+            ["promotion.metric 'rmse'", "'binary'", "roc_auc"],
+            id="a metric of another task",
         ),
         pytest.param(
-            "registry: s3://incumbent/registry",
-            "registry: /var/registry",
-            ["registry = '/var/registry'", "s3://"],
+            "address: s3://incumbent/registry",
+            "address: /var/registry",
+            ["registry.address = '/var/registry'", "s3://"],
             id="a registry that is not on S3",
         ),
         pytest.param(
@@ -185,14 +185,33 @@ def test_a_bad_value_is_refused_with_its_key_and_what_is_allowed(
 
 
 @pytest.mark.parametrize(
+    ("promotion", "told"),
+    [
+        pytest.param({"fairness": {"column": "origin"}}, "fairness.column", id="fairness"),
+        pytest.param({"limits": {"max_calibration_error": 0.1}}, "max_calibration_error", id="calibration"),
+    ],
+)
+def test_what_only_classes_have_is_refused_for_numbers(
+    flights_params: Params, promotion: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ValidationError, match=f"{told}: measured on classes"):
+        changed(flights_params, task="regression", promotion={"metric": "rmse", **promotion})
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         pytest.param("", "not NoneType", id="an empty file"),
         pytest.param("- a\n- b\n", "not list", id="a list"),
         pytest.param("hello", "not str", id="a word"),
-        pytest.param("dataset: 3\nregistry: s3://a/b", "dataset = 3", id="a number for a section"),
-        pytest.param("registry: s3://a/b", "'dataset' is missing", id="no dataset"),
-        pytest.param(GOOD.replace("registry:", "# registry:"), "'registry' is missing", id="no registry"),
+        pytest.param("dataset: 3\nregistry: {address: s3://a/b}", "dataset = 3", id="a number for a section"),
+        pytest.param("registry: {address: s3://a/b}", "'dataset' is missing", id="no dataset"),
+        pytest.param(
+            GOOD.replace("registry:", "# registry:").replace("  address:", "# address:"),
+            "'registry' is missing",
+            id="no registry",
+        ),
+        pytest.param(GOOD.replace("  address:", "  # address:"), "registry = None", id="no address"),
         pytest.param("a: " + "[" * 700 + "]" * 700, "not valid YAML", id="nested 700 deep"),
     ],
 )
@@ -287,7 +306,22 @@ OTHERS: dict[str, dict[str, Any]] = {
         "options": {"max_bin": 127},
     },
     "search": {"trials": 9, "folds": 4, "scheme": "stratified"},
-    "promotion": {"margin": 0.001, "confidence": 0.9, "floor": 0.61, "window": 4},
+    "promotion": {
+        "metric": "f1",
+        "threshold": 0.4,
+        "margin": 0.001,
+        "confidence": 0.9,
+        "floor": 0.61,
+        "window": 4,
+        "seeds": 3,
+        "resamples": 500,
+        "slices": {"columns": ["origin"]},
+        "fairness": {"column": "carrier"},
+        "limits": {"max_bytes": 1000},
+        "audit_window": 5,
+        "auto_rollback": True,
+    },
+    "registry": {"address": "s3://incumbent/other", "signing_key": "key.pem", "public_key": "public.pem"},
 }
 
 
@@ -309,19 +343,21 @@ def test_the_digest_changes_with_every_value_of_a_section(flights_params: Params
     assert len({*digests, flights_params.digest()}) == len(digests) + 1
 
 
-def test_the_digest_changes_with_the_seed_and_the_registry(flights_params: Params) -> None:
-    assert with_two_values(Params) == {*OTHERS, "seed", "registry"}
-    others = [changed(flights_params, seed=1), changed(flights_params, registry="s3://incumbent/other")]
-    assert len({flights_params.digest(), *(other.digest() for other in others)}) == 3
+def test_the_digest_changes_with_the_seed(flights_params: Params) -> None:
+    assert with_two_values(Params) == {*OTHERS, "task", "seed"}
+    assert changed(flights_params, seed=1).digest() != flights_params.digest()
 
 
 def test_only_sections_that_shape_a_model_call_for_a_new_one(flights_params: Params) -> None:
     told = {
-        name: changed(flights_params, **{name: values}).shaping_changes(flights_params)
-        for name, values in {**OTHERS, "seed": 1, "registry": "s3://incumbent/other"}.items()
+        name: changed(flights_params, **{name: values}).shaping_changes(
+            flights_params.model_dump(mode="json")
+        )
+        for name, values in {**OTHERS, "seed": 1}.items()
     }
     shaping = {"dataset", "split", "learner", "search", "seed"}
-    assert told == {name: (name,) if name in shaping else () for name in told}
+    expected = {name: (name,) if name in shaping else () for name in told}
+    assert told == {**expected, "promotion": ("promotion.metric",)}
 
 
 def test_the_digest_does_not_change_with_comments_order_or_style(

@@ -1,0 +1,29 @@
+"""Champion against challenger on the same rows, which neither has seen. Arrays in, frozen values out.
+
+The verdict's statistics: `compare` is the paired test of the deciding metric, `compare_slices` the same on
+parts of the rows, `calibration` and `fairness` measure what a promotion may be refused for.
+"""
+
+from incumbent.compare.calibration import Bin, Calibration, calibration
+from incumbent.compare.fairness import Fairness, GroupRates, fairness
+from incumbent.compare.paired import attempt, compare, estimate, score
+from incumbent.compare.result import Comparison, Incomparable, Interval
+from incumbent.compare.slices import SliceComparison, compare_slices
+
+__all__ = [
+    "Bin",
+    "Calibration",
+    "Comparison",
+    "Fairness",
+    "GroupRates",
+    "Incomparable",
+    "Interval",
+    "SliceComparison",
+    "attempt",
+    "calibration",
+    "compare",
+    "compare_slices",
+    "estimate",
+    "fairness",
+    "score",
+]

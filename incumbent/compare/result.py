@@ -1,0 +1,74 @@
+"""What a comparison found, as frozen values that survive a JSON document."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scipy.special import stdtr
+
+from incumbent.metrics import METRICS
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A point estimate and its two-sided confidence interval, in units of the metric."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+    def negated(self) -> "Interval":
+        return Interval(-self.value, -self.high, -self.low)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`difference` is challenger minus champion in the metric's own units, whatever its direction.
+
+    p_value: two-sided, for no difference. class_counts: rows of each class, empty for regression. method:
+    "delong" or "bootstrap". standard_error, dof: of the difference (Student's t). seed_deviation: standard
+    deviation of the metric between challengers that differ in their seed only; 0.0 for a single one.
+    """
+
+    metric: str
+    champion: Interval
+    challenger: Interval
+    difference: Interval
+    p_value: float
+    rows: int
+    groups: int
+    class_counts: tuple[int, ...]
+    method: str
+    standard_error: float
+    dof: float
+    seed_deviation: float
+
+    @property
+    def gain(self) -> Interval:
+        """The difference turned so that positive is better."""
+        return self.difference if METRICS[self.metric].greater_is_better else self.difference.negated()
+
+    @property
+    def p_worse(self) -> float:
+        """One-sided p-value, for a challenger that is not worse."""
+        if self.standard_error == 0:
+            return 0.0 if self.gain.value < 0 else 1.0
+        return float(stdtr(self.dof, self.gain.value / self.standard_error))
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "class_counts": list(self.class_counts)}
+
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> "Comparison":
+        intervals = {name: Interval(**document[name]) for name in ("champion", "challenger", "difference")}
+        return Comparison(**{**document, **intervals, "class_counts": tuple(document["class_counts"])})
+
+
+@dataclass(frozen=True)
+class Incomparable:
+    """Why there is no comparison. `unfit`: the challenger's own predictions are at fault, not the rows."""
+
+    reason: str
+    unfit: bool = False

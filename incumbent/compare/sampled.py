@@ -1,0 +1,24 @@
+"""A metric's value together with how it moves when other groups of rows are drawn."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The Euclidean norm of `deviations` is the standard error of `value`.
+
+    Deviations of two models on the same rows subtract one by one: their difference is paired. They are
+    influences of groups (DeLong) or scaled replicates (bootstrap).
+    """
+
+    value: float
+    deviations: np.ndarray
+
+    @property
+    def standard_error(self) -> float:
+        return float(np.linalg.norm(self.deviations))
+
+    def minus(self, other: "Sampled") -> "Sampled":
+        return Sampled(self.value - other.value, self.deviations - other.deviations)

@@ -1,0 +1,125 @@
+"""Metrics that are smooth functions of sums over rows: weighting rows anew is one matrix product."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import xlogy
+
+from incumbent.compare.observations import Observations
+
+Terms = Callable[[Observations, np.ndarray, float], np.ndarray]
+Finish = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class SumStatistic:
+    """`sums`: (k, groups). `finish`: (k, resamples) weighted sums to (resamples,) values."""
+
+    sums: np.ndarray
+    finish: Finish
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        totals = self.sums.astype(weights.dtype, copy=False) @ weights
+        return self.finish(totals.astype(float, copy=False))
+
+
+def sum_statistic(seen: Observations, prediction: np.ndarray, metric: str, threshold: float) -> SumStatistic:
+    """Called with weights (groups, resamples), it gives the metric of each resample."""
+    terms, finish = TABLE[metric]
+    return SumStatistic(seen.by_group(terms(seen, prediction, threshold)), finish)
+
+
+def predicted(prediction: np.ndarray, threshold: float) -> np.ndarray:
+    """The class that the model would name: from `threshold` on the positive one, of many the likeliest."""
+    return prediction.argmax(axis=1) if prediction.ndim == 2 else (prediction >= threshold).astype(int)
+
+
+def _log_loss(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    # As scikit-learn: a certain error costs 36 nats, not infinity.
+    smallest = np.finfo(float).eps
+    clipped = np.clip(prediction, smallest, 1 - smallest)
+    if seen.task == "multiclass":
+        return _with_count(-np.log(clipped[np.arange(len(seen.y)), seen.y]))
+    return _with_count(-xlogy(seen.y, clipped) - xlogy(1 - seen.y, 1 - clipped))
+
+
+def _brier(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    if seen.task == "multiclass":
+        return _with_count(((prediction - np.eye(prediction.shape[1])[seen.y]) ** 2).sum(axis=1))
+    return _with_count((prediction - seen.y) ** 2)
+
+
+def _hits(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    return _with_count((predicted(prediction, threshold) == seen.y).astype(float))
+
+
+def _squares(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    return _with_count((prediction - seen.y) ** 2)
+
+
+def _absolutes(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    return _with_count(np.abs(prediction - seen.y))
+
+
+def _variances(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    centred = seen.y - seen.y.mean()  # a far mean would drown the variance in rounding
+    return np.stack([np.ones(len(centred)), centred, centred**2, (prediction - seen.y) ** 2])
+
+
+def _counts(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    """Per class, of two only the positive: predicted and true, predicted, true; (3 K, n)."""
+    labels = np.arange(1 if seen.task == "binary" else 0, len(seen.class_counts))[:, None]
+    named, true = predicted(prediction, threshold) == labels, seen.y == labels
+    return np.concatenate([named & true, named, true]).astype(float)
+
+
+def _with_count(term: np.ndarray) -> np.ndarray:
+    return np.stack([np.ones(len(term)), term])
+
+
+def _mean(sums: np.ndarray) -> np.ndarray:
+    return sums[1] / sums[0]
+
+
+def _root_mean(sums: np.ndarray) -> np.ndarray:
+    return np.sqrt(sums[1] / sums[0])
+
+
+def _r2(sums: np.ndarray) -> np.ndarray:
+    count, total, squares, residual = sums
+    return 1 - residual / (squares - total**2 / count)
+
+
+def _f1_by_class(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """F1, whether the class occurs at all (true or predicted), and its true weight; each (K, resamples)."""
+    hits, named, true = sums.reshape(3, -1, sums.shape[1])
+    occurs = named + true > 0
+    return 2 * hits / np.where(occurs, named + true, 1), occurs, true
+
+
+def _f1(sums: np.ndarray) -> np.ndarray:
+    return _f1_by_class(sums)[0][0]
+
+
+def _f1_macro(sums: np.ndarray) -> np.ndarray:
+    f1, occurs, _ = _f1_by_class(sums)
+    return f1.sum(axis=0) / occurs.sum(axis=0)
+
+
+def _f1_weighted(sums: np.ndarray) -> np.ndarray:
+    f1, _, true = _f1_by_class(sums)
+    return (f1 * true).sum(axis=0) / true.sum(axis=0)
+
+
+TABLE: dict[str, tuple[Terms, Finish]] = {
+    "log_loss": (_log_loss, _mean),
+    "brier": (_brier, _mean),
+    "accuracy": (_hits, _mean),
+    "f1": (_counts, _f1),
+    "f1_macro": (_counts, _f1_macro),
+    "f1_weighted": (_counts, _f1_weighted),
+    "mae": (_absolutes, _mean),
+    "rmse": (_squares, _root_mean),
+    "r2": (_variances, _r2),
+}

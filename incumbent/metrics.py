@@ -1,0 +1,41 @@
+"""The metrics we judge by: which task each belongs to and which direction is better, known here only."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Task = Literal["binary", "multiclass", "regression"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`bounds`: the values it can take at all. The calculation is in incumbent.compare."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    greater_is_better: bool
+    bounds: tuple[float, float]
+
+    def gain(self, champion: float, challenger: float) -> float:
+        """How much better the challenger is, in units of the metric; negative when it is worse."""
+        return challenger - champion if self.greater_is_better else champion - challenger
+
+
+_INF = float("inf")
+_ALL = (
+    Metric("roc_auc", ("binary",), True, (0, 1)),
+    Metric("average_precision", ("binary",), True, (0, 1)),
+    Metric("f1", ("binary",), True, (0, 1)),
+    Metric("accuracy", ("binary", "multiclass"), True, (0, 1)),
+    Metric("log_loss", ("binary", "multiclass"), False, (0, _INF)),
+    Metric("brier", ("binary", "multiclass"), False, (0, 2)),
+    Metric("roc_auc_macro", ("multiclass",), True, (0, 1)),
+    Metric("roc_auc_weighted", ("multiclass",), True, (0, 1)),
+    Metric("average_precision_macro", ("multiclass",), True, (0, 1)),
+    Metric("average_precision_weighted", ("multiclass",), True, (0, 1)),
+    Metric("f1_macro", ("multiclass",), True, (0, 1)),
+    Metric("f1_weighted", ("multiclass",), True, (0, 1)),
+    Metric("rmse", ("regression",), False, (0, _INF)),
+    Metric("mae", ("regression",), False, (0, _INF)),
+    Metric("r2", ("regression",), True, (-_INF, 1)),
+)
+METRICS = {metric.name: metric for metric in _ALL}

@@ -1,15 +1,16 @@
 """The champion: one entry per change of office, and the rules for the next entry."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import Field, TypeAdapter
 
 from incumbent.errors import BadInput, Tampered
 from incumbent.storage import documents
 
-Op = Literal["promote", "rollback"]
+Op = Literal["promote", "force", "rollback"]
 
 
 class StaleRun(BadInput):
@@ -22,7 +23,11 @@ class Blocked(BadInput):
 
 @dataclass(frozen=True)
 class Champion:
-    """Who is in office and since which change; `etag` is the stored document's and no part of it."""
+    """Who is in office and since which change.
+
+    `force` is a promotion against or without a verdict. `by` is the user and host that made the change.
+    `etag` and `stored`, its very bytes, come with a read and are no part of the document.
+    """
 
     seq: Annotated[int, Field(ge=1)]
     txid: str
@@ -33,12 +38,18 @@ class Champion:
     run_seq: Annotated[int, Field(ge=1)]
     blocked: tuple[str, ...]
     at: str
+    by: str
     reason: str
     etag: str = ""
+    stored: bytes = field(default=b"", repr=False, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document's content."""
+        return {name: value for name, value in asdict(self).items() if name not in ("etag", "stored")}
 
     def body(self) -> bytes:
-        """The document to store."""
-        return documents.dump({name: value for name, value in asdict(self).items() if name != "etag"})
+        """The document's bytes: those that were read, or those to store."""
+        return self.stored or documents.dump(self.to_json())
 
 
 _SHAPE = TypeAdapter(Champion)
@@ -46,27 +57,40 @@ _SHAPE = TypeAdapter(Champion)
 
 def parse_champion(body: bytes, etag: str, address: str) -> Champion:
     """Read an entry. Raises Tampered if it is not one."""
-    return replace(documents.parse(_SHAPE, body, address), etag=etag)
+    return replace(documents.parse(_SHAPE, body, address), etag=etag, stored=body)
 
 
-def check_chain(entries: Sequence[Champion], address: str) -> None:
-    """Raise Tampered unless these are all entries since the first, each following from the one before."""
+def champion_at(history: Sequence[Champion], time: str) -> Champion | None:
+    """Who was in office at a time (ISO 8601 with a zone); None before the first. Raises BadInput."""
+    try:
+        wanted = datetime.fromisoformat(time)
+    except ValueError as error:
+        raise BadInput(f"{time!r} is no time in ISO 8601, such as 2026-11-25T14:00:00+00:00") from error
+    if wanted.tzinfo is None:
+        raise BadInput(f"{time!r} has no time zone; add one, such as {time}+00:00 or {time}Z")
+    before = [entry for entry in history if datetime.fromisoformat(entry.at) <= wanted]
+    return before[-1] if before else None
+
+
+def breaks(entries: Sequence[Champion], address: str) -> Iterator[Tampered]:
+    """Where these are not all entries since the first, each following from the one before."""
     before: Champion | None = None
-    for seq, entry in enumerate(entries, start=1):
+    for entry in entries:
+        seq = before.seq + 1 if before else 1
         if entry.seq != seq or not _follows(entry, before):
-            raise Tampered(f"the log below {address} is broken at entry {seq}: one is missing or was altered")
+            yield Tampered(f"the log below {address} is broken at entry {seq}: one is missing or was altered")
         before = entry
 
 
 def _follows(entry: Champion, before: Champion | None) -> bool:
     if before is None:
-        return entry.op == "promote" and entry.prev_txid is None and entry.replaced is None
+        return entry.op != "rollback" and entry.prev_txid is None and entry.replaced is None
     if (entry.prev_txid, entry.replaced) != (before.txid, before.version):
         return False
-    return entry.run_seq > before.run_seq if entry.op == "promote" else entry.run_seq == before.run_seq
+    return entry.run_seq == before.run_seq if entry.op == "rollback" else entry.run_seq > before.run_seq
 
 
-def is_same_promotion(current: Champion | None, version: str, run_seq: int) -> bool:
+def is_same_promotion(current: Champion | None, version: str, run_seq: int) -> TypeGuard[Champion]:
     """Did this very run already promote this very version? So a retried task finds its work done."""
     return (
         current is not None
@@ -104,7 +128,7 @@ def choose_predecessor(history: Sequence[Champion]) -> str | None:
     end = len(history)
     while version is not None and (version == current.version or version in current.blocked):
         end = max(
-            (at for at in range(end) if history[at].op == "promote" and history[at].version == version),
+            (at for at in range(end) if history[at].op != "rollback" and history[at].version == version),
             default=-1,
         )
         version = history[end].replaced if end >= 0 else None

@@ -106,6 +106,21 @@ class Claims:
         """Give the work up undone: the next `claim` gets it at once. Raises Conflict if it was taken over."""
         self._move(claim, _body(replace(claim, heartbeat=LONG_AGO)), claim.etag)
 
+    def require(self, digest: str, run_seq: int, lease_seconds: float) -> None:
+        """Raise Conflict unless this run holds the claim and gave a sign of life within the lease."""
+        address = self._store.url(self._key(digest))
+        found = self._store.find(self._key(digest))
+        held = found and parse(_SHAPE, found.body, address)
+        if not held or held.state != "running" or held.run_seq != run_seq:
+            holder = f"run {held.run_seq} ({held.state})" if held else "nobody"
+            raise Conflict(f"run {run_seq} lost its claim at {address} to {holder}; it may not promote")
+        age = (datetime.now(UTC) - held.heartbeat).total_seconds()
+        if age > lease_seconds:
+            raise Conflict(
+                f"run {run_seq} gave no sign of life at {address} for {age:.0f} s, longer than its lease of "
+                f"{lease_seconds:.0f} s; it may not promote: run it again"
+            )
+
     def _move(self, claim: Claim, body: bytes, expected: str) -> Claim:
         try:
             return replace(claim, etag=self._store.replace(self._key(claim.digest), body, expected))

@@ -1,7 +1,10 @@
 """The registry's JSON documents: one canonical form when written, checked when read."""
 
+import getpass
 import json
+import os
 import re
+import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -66,6 +69,15 @@ def check_name(name: str, what: str) -> str:
 def now() -> str:
     """The time in UTC, ISO 8601 to the microsecond."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def who() -> str:
+    """The user and host that act, for the log."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without a name
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
 
 
 def _refuse(constant: str) -> None:

@@ -7,9 +7,9 @@ pointer next first writes the copy that a crashed predecessor left out, so the l
 import uuid
 from dataclasses import replace
 
-from incumbent.errors import Conflict, Tampered
-from incumbent.storage.champion import Champion, Op, check_chain, parse_champion
-from incumbent.storage.documents import now
+from incumbent.errors import Conflict, IncumbentError, Tampered
+from incumbent.storage.champion import Champion, Op, breaks, parse_champion
+from incumbent.storage.documents import now, who
 from incumbent.storage.store import Object, Store
 
 
@@ -20,23 +20,18 @@ class Office:
         self._store = store
         self._pointer, self._log = f"{model}/champion.json", f"{model}/log/"
 
-    def read(self) -> Champion | None:
-        """Who is in office now. One request."""
-        found = self._store.find(self._pointer)
+    def read(self, known: Champion | None = None) -> Champion | None:
+        """Who is in office now. One request, without a body when it is still the `known` one."""
+        found = self._store.find(self._pointer, Object(known.body(), known.etag) if known else None)
         return None if found is None else self._parse(self._pointer, found)
 
-    def read_and_help(self) -> Champion | None:
-        """Who is in office, after making sure that the log has this entry. Two requests as a rule."""
-        found = self._store.find(self._pointer)
-        if found is None:
-            return None
-        current = self._parse(self._pointer, found)
+    def help(self, current: Champion) -> None:
+        """Make sure that the log has this entry, as whoever made it may have died before. One request."""
         logged = self._store.find(self._entry(current.seq))
         if logged is None:
-            self._keep(current.seq, found.body)
-        elif logged.body != found.body:
+            self._keep(current.seq, current.body())
+        elif logged.body != current.body():
             raise self._alarm(current.seq)
-        return current
 
     def move(
         self,
@@ -62,24 +57,55 @@ class Office:
             run_seq=run_seq,
             blocked=blocked,
             at=now(),
+            by=who(),
             reason=reason,
         )
-        if not self._swap(current, entry) and not self._is_logged(entry):
+        if not self._swap(current, entry) and not self._is_held(entry) and not self._is_logged(entry):
             raise Conflict(f"the champion at {self._store.url(self._pointer)} moved meanwhile; compare again")
         return self._confirm(entry)
 
     def history(self) -> list[Champion]:
         """Every entry, oldest first. Raises Tampered if one is missing or was altered."""
+        entries, problems = self.entries()
+        for problem in problems:
+            raise problem
+        return entries
+
+    def entries(self) -> tuple[list[Champion], list[IncumbentError]]:
+        """Every entry that can be read, oldest first, and all that is wrong with the log and the pointer."""
         # The pointer first: an entry is in the log before the pointer can move on from it.
         pointer = self._store.find(self._pointer)
         logged = dict(self._store.find_all(self._store.list(self._log)))
-        if pointer is not None:
-            current = self._parse(self._pointer, pointer)
-            if logged.setdefault(self._entry(current.seq), pointer).body != pointer.body:
-                raise self._alarm(current.seq)
-        entries = [self._parse(key, logged[key]) for key in sorted(logged)]
-        check_chain(entries, self._store.url(self._log))
-        return entries
+        entries: list[Champion] = []
+        problems: list[IncumbentError] = []
+        seq = 0
+        try:
+            if pointer is not None:
+                seq = self._parse(self._pointer, pointer).seq
+                if logged.get(self._entry(seq), pointer).body != pointer.body:
+                    problems.append(self._alarm(seq))
+                logged[self._entry(seq)] = pointer  # with the pointer's ETag, which a copy need not share
+        except IncumbentError as error:
+            problems.append(error)
+        for key in sorted(logged):
+            try:
+                entries.append(self._parse(key, logged[key]))
+            except IncumbentError as error:
+                problems.append(error)
+        problems += breaks(entries, self._store.url(self._log))
+        if not problems and entries and entries[-1].seq > seq and self._is_behind(entries[-1].seq):
+            problems.append(self._lost(entries[-1].seq))
+        return entries, problems
+
+    def require_vacant(self) -> None:
+        """Raise Tampered if the log tells of champions, though the pointer is not there. One request."""
+        if self._store.find(self._entry(1)) is not None and self._is_behind(1):
+            raise self._lost(1)
+
+    def _is_behind(self, seq: int) -> bool:
+        """Is the pointer not there yet, now that the log is known to have this entry?"""
+        current = self.read()
+        return current is None or current.seq < seq
 
     def _swap(self, current: Champion | None, entry: Champion) -> bool:
         if current is None:
@@ -89,6 +115,11 @@ class Office:
         except Conflict:
             return False
         return True
+
+    def _is_held(self, entry: Champion) -> bool:
+        """Ours was committed, and the no came to a copy of our request that the network had made."""
+        found = self._store.find(self._pointer)
+        return found is not None and found.body == entry.body()
 
     def _is_logged(self, entry: Champion) -> bool:
         """Ours was committed in a doubtful attempt, and somebody already moved on from it."""
@@ -100,7 +131,7 @@ class Office:
         found = self._store.find(self._pointer)
         if found is not None and found.body == entry.body():
             self._keep(entry.seq, found.body)
-            return replace(entry, etag=found.etag)
+            return replace(entry, etag=found.etag, stored=found.body)
         if not self._is_logged(entry):
             raise Tampered(
                 f"{self._store.url(self._pointer)} lost entry {entry.seq}, which S3 had acknowledged; "
@@ -118,6 +149,12 @@ class Office:
 
     def _entry(self, seq: int) -> str:
         return f"{self._log}{seq:012d}.json"
+
+    def _lost(self, seq: int) -> Tampered:
+        return Tampered(
+            f"{self._store.url(self._pointer)} is missing or older than {self._store.url(self._entry(seq))}, "
+            "which is written after it; to repair it, copy the last entry of the log over it"
+        )
 
     def _alarm(self, seq: int) -> Tampered:
         log, pointer = self._store.url(self._entry(seq)), self._store.url(self._pointer)

@@ -7,29 +7,28 @@
 <model>/scores/<partition>.json
 """
 
+import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from incumbent.errors import BadInput, BadParams, Conflict
+from incumbent.errors import BadInput, BadParams, NotFound
 from incumbent.params import Params
-from incumbent.storage.champion import (
-    Blocked,
-    Champion,
-    StaleRun,
-    check_promotable,
-    check_target,
-    choose_predecessor,
-    is_same_promotion,
-)
+from incumbent.storage.champion import Blocked, Champion, StaleRun, champion_at
 from incumbent.storage.claims import Claim, Claimed, Claims, Done, Running
+from incumbent.storage.deletion import GRACE, Fate, collect, needed_versions
 from incumbent.storage.documents import check_name, dump, load, now
 from incumbent.storage.model_versions import ModelVersions
 from incumbent.storage.office import Office
+from incumbent.storage.problems import find_problems
 from incumbent.storage.s3 import open_store
+from incumbent.storage.signing import Signatures
 from incumbent.storage.store import Store
+from incumbent.storage.succession import Succession
+from incumbent.storage.tombstones import Tombstones
 
 __all__ = [
     "Blocked",
@@ -40,6 +39,7 @@ __all__ = [
     "Registry",
     "Running",
     "StaleRun",
+    "champion_at",
     "open_registry",
 ]
 
@@ -51,11 +51,16 @@ class Registry:
     and Tampered when a document there is not what was written.
     """
 
-    def __init__(self, store: Store, model: str) -> None:
+    def __init__(self, store: Store, model: str, signatures: Signatures | None = None) -> None:
         self.store, self.model = store, check_name(model, "model name")
         self._runs, self._scores = f"{model}/runs/", f"{model}/scores/"
-        self._versions, self._office = ModelVersions(store, model), Office(store, model)
-        self._claims = Claims(store, model)
+        self._versions = ModelVersions(store, model, signatures or Signatures())
+        self._office, self._claims = Office(store, model), Claims(store, model)
+        self._succession = Succession(model, self._versions, self._office, self.start_run)
+
+    def url(self, version: str) -> str:
+        """Where a version is, for messages."""
+        return self.store.url(f"{self.model}/versions/{version}/")
 
     # --- runs
 
@@ -84,6 +89,12 @@ class Registry:
         """What a run left under this name. Raises NotFound."""
         return self.store.get(f"{self._run(run_seq)}/{check_name(name, 'record name')}").body
 
+    def records(self, name: str) -> Iterator[bytes]:
+        """This record of every run that left it, in the order of the runs."""
+        wanted = f"/{check_name(name, 'record name')}"
+        keys = [key for key in self.store.list(self._runs) if key.endswith(wanted)]
+        yield from (found.body for _, found in self.store.find_all(keys))
+
     # --- versions
 
     def publish(self, version: str, files: Mapping[str, Path], manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,60 +117,77 @@ class Registry:
         """Bring a version into a folder, verified; see ModelVersions.pull. Raises NotFound, Tampered."""
         return self._versions.pull(version, folder)
 
+    def checked(self, version: str, body: bytes) -> dict[str, Any]:
+        """A manifest that was kept outside the registry, if it is whole and signed. Raises Tampered."""
+        return self._versions.checked(version, body)
+
+    def gc(self, keep: int, *, dry_run: bool = False, grace: timedelta = GRACE) -> list[Fate]:
+        """Mark versions that nobody needs for deletion, and delete those marked long ago; see deletion.py.
+
+        Stay: the newest `keep`, all that ever were champion, the last held challenger, and parents of
+        these. Raises BadInput for a `keep` below zero.
+        """
+        if keep < 0:
+            raise BadInput(f"--keep {keep}: the number of versions to keep can't be below zero")
+        found, clock = self._versions.stored(), self.store.clock()
+        manifests, history = self._versions.all(), self.history()
+        needed = needed_versions(manifests, history, keep)
+        if held := self.last_held(history[-1]) if history else None:
+            needed.setdefault(held, "the last held challenger, which arrivals still judge")
+        tombstones = Tombstones(self.store, self.model)
+        return collect(self._versions, tombstones, found, needed, clock=clock, dry_run=dry_run, grace=grace)
+
+    def problems(self) -> list[str]:
+        """Everything in the registry that is not as it was written, one sentence each; empty when sound."""
+        return list(find_problems(self._versions, self._office))
+
     # --- the champion
 
-    def champion(self) -> Champion | None:
-        """Who is in office."""
-        return self._office.read()
+    def champion(self, known: Champion | None = None) -> Champion | None:
+        """Who is in office. One request, whose answer has no body while it is still the `known` one."""
+        return self._office.read(known)
 
     def history(self) -> list[Champion]:
         """Every change of office, oldest first. Raises Tampered if an entry is missing or was altered."""
         return self._office.history()
 
     def promote(self, version: str, run_seq: int, compared_with: Champion | None, reason: str) -> Champion:
-        """Put a version into office that was compared with exactly the champion `compared_with`.
+        """Put a version into office that was compared with exactly `compared_with`; see Succession.promote.
 
-        Raises Conflict if another one is in office by now: compare with that one and call again. Raises
-        StaleRun for a run not later than the champion's, Blocked for a version that was rolled back,
-        BadInput for the champion itself, NotFound for a version without a manifest. The same call
-        again, after it succeeded, returns the same champion.
+        Six requests. Raises Conflict, StaleRun, Blocked, BadInput, NotFound, Tampered.
         """
-        current = self._office.read_and_help()
-        if current is not None and is_same_promotion(current, version, run_seq):
-            return current
-        check_promotable(version, run_seq, current)
-        if _txid(current) != _txid(compared_with):
-            raise Conflict(
-                f"the champion of '{self.model}' is now {_name(current)}, but '{version}' was compared with "
-                f"{_name(compared_with)}; compare again"
-            )
-        self.manifest(version)
-        blocked = current.blocked if current else ()
-        return self._office.move(
-            current, op="promote", version=version, run_seq=run_seq, blocked=blocked, reason=reason
-        )
+        return self._succession.promote(version, run_seq, compared_with, reason)
 
-    def rollback(self, to: str | None, reason: str) -> Champion:
-        """Put a former champion back into office, and block the present one from promotion.
+    def force(self, version: str, reason: str) -> Champion:
+        """Put a version into office whatever a comparison says; see Succession.force.
 
-        Without `to` that is the one the present champion replaced when it was promoted, or, if it is
-        blocked, the next before it; so two rollbacks go two back. Naming a blocked former champion in
-        `to` is a change of mind: it is unblocked. The target's files are verified first. Raises
-        BadInput if there is nothing to go back to or `to` never was champion, NotFound or Tampered if
-        its version is damaged, Conflict if the champion moved meanwhile.
+        Raises Conflict, Blocked, BadInput, NotFound, Tampered.
         """
-        history = self.history()
-        if not history:
-            raise BadInput(f"model '{self.model}' has no champion yet, so there is nothing to roll back")
-        target = check_target(choose_predecessor(history) if to is None else to, history)
-        self.verify(target)
-        current = self._office.read_and_help()
-        if current is None or current.txid != history[-1].txid:
-            raise Conflict(f"the champion of '{self.model}' moved meanwhile; it is now {_name(current)}")
-        blocked = (*(version for version in current.blocked if version != target), current.version)
-        return self._office.move(
-            current, op="rollback", version=target, run_seq=current.run_seq, blocked=blocked, reason=reason
-        )
+        return self._succession.force(version, reason)
+
+    def rollback(self, to: str | None, reason: str, instead_of: Champion | None = None) -> Champion:
+        """Put a former champion back, and block the present one from promotion; see Succession.rollback.
+
+        Raises BadInput, NotFound, Tampered, Conflict.
+        """
+        return self._succession.rollback(to, reason, instead_of)
+
+    def predecessor(self, champion: Champion) -> str | None:
+        """Who would be in office without this champion's promotion; None if nobody unblocked."""
+        return self._succession.predecessor(champion)
+
+    def last_held(self, champion: Champion) -> str | None:
+        """The newest version that was compared with this champion and held."""
+        for manifest in self._versions.since(champion.run_seq):
+            if manifest.get("run_seq") is None:
+                continue  # brought in by hand, not by a run
+            try:
+                outcome = json.loads(self.read_record(manifest["run_seq"], "decision.json"))
+            except NotFound:
+                continue  # that run has not decided yet, or never will
+            if outcome["decision"]["kind"] == "hold" and manifest["version"] not in champion.blocked:
+                return str(manifest["version"])
+        return None
 
     # --- claims
 
@@ -171,6 +199,10 @@ class Registry:
         """Give a sign of life; go on with the claim returned. Raises Conflict if the work was taken over."""
         return self._claims.renew(claim)
 
+    def check_claim(self, digest: str, run_seq: int, lease_seconds: float) -> None:
+        """Raise Conflict for a run that lost its lease: it may not promote."""
+        self._claims.require(digest, run_seq, lease_seconds)
+
     def finish(self, claim: Claim, outcome: dict[str, Any]) -> None:
         """Mark the work done for good. Raises Conflict if it was taken over."""
         self._claims.finish(claim, outcome)
@@ -181,28 +213,28 @@ class Registry:
 
     # --- scores
 
-    def put_score(self, partition: str, body: Mapping[str, Any]) -> None:
-        """Keep how the models did on a partition before anything trained on it."""
-        key = f"{self._scores}{quote(partition, safe='')}.json"
-        self.store.put(key, dump({**body, "partition": partition}))
+    def put_score(self, partition: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep how the models did on a partition before anything trained on it; returns the document."""
+        document = {**body, "partition": partition}
+        self.store.put(self._score(partition), dump(document))
+        return document
 
-    def scores(self) -> list[dict[str, Any]]:
-        """The series of scores, in the order of the partitions' names."""
-        found = self.store.find_all(self.store.list(self._scores))
-        return [load(score.body, self.store.url(key)) for key, score in found]
+    def scores(self, partitions: Iterable[str] | None = None) -> list[dict[str, Any]]:
+        """The scores of these partitions that there are, or of all, in the order of the names."""
+        keys = self.store.list(self._scores) if partitions is None else map(self._score, sorted(partitions))
+        return [load(score.body, self.store.url(key)) for key, score in self.store.find_all(keys)]
+
+    def _score(self, partition: str) -> str:
+        return f"{self._scores}{quote(partition, safe='')}.json"
 
     def _run(self, run_seq: int) -> str:
         return f"{self._runs}{run_seq:012d}"
 
 
-def open_registry(params: Params) -> Registry:
-    """The registry that params.yaml names, for the project's model. Talks to nobody yet."""
-    return Registry(open_store(params.registry), params.dataset.name)
+def open_registry(params: Params, project: Path) -> Registry:
+    """The registry that params.yaml names, for the project's model. Talks to nobody yet.
 
-
-def _txid(champion: Champion | None) -> str | None:
-    return champion.txid if champion else None
-
-
-def _name(champion: Champion | None) -> str:
-    return f"'{champion.version}' (entry {champion.seq})" if champion else "none"
+    Raises BadParams for a bad address or key file.
+    """
+    keys = Signatures.of(params.registry, project)
+    return Registry(open_store(params.registry.address), params.dataset.name, keys)

@@ -20,6 +20,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from incumbent.errors import IncumbentError, NotFound, StorageUnavailable, Tampered
 
@@ -30,10 +31,13 @@ CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 60
 READ_ATTEMPTS = 4
 
-LOST = (ConnectionError, HTTPClientError, IncompleteReadError, FlexibleChecksumError, ResponseParserError)
+LOST = (
+    *(ConnectionError, HTTPClientError, IncompleteReadError, FlexibleChecksumError, ResponseParserError),
+    HTTPError,  # botocore lets it through, and does not retry, when the body of an error answer breaks off
+)
 """No answer, half of one, or one that is not S3: whether the request took effect is unknown."""
 
-ERRORS = (BotoCoreError, ClientError, ResponseParserError)
+ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
 
 CREDENTIALS_REFUSED = {
     "403",
@@ -108,6 +112,11 @@ def status_of(error: ClientError) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
+def is_cut_off(error: ClientError) -> bool:
+    """Is it a 404 whose body got lost, so that it may mean the key or the bucket? Asking again tells."""
+    return status_of(error) == 404 and code_of(error) == "404"
+
+
 def etag_of(answer: Mapping[str, Any]) -> str:
     """The ETag, which every S3 server sends. Raises ResponseParserError without: this is no S3 server."""
     etag = answer.get("ETag")
@@ -177,6 +186,11 @@ def _explain_answer(error: ClientError, connection: Connection, address: str) ->
         return StorageUnavailable(
             f"S3 at {endpoint} refused access key {connection.key_hint} for {address} ({code}); check "
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what that key may do on this bucket"
+        )
+    if is_cut_off(error):
+        return StorageUnavailable(
+            f"S3 at {endpoint} answered 404 for {address} without saying what is missing; "
+            "check AWS_ENDPOINT_URL; running again is safe"
         )
     if status >= 500 or status in (408, 409, 429) or code in ("RequestTimeout", "SlowDown"):
         return StorageUnavailable(

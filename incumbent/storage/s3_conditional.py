@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from botocore.exceptions import ClientError
 
 from incumbent.errors import StorageUnavailable
-from incumbent.storage.s3_client import LOST, Connection, code_of, status_of
+from incumbent.storage.s3_client import LOST, Connection, code_of, is_cut_off, status_of
 
 ATTEMPTS = 8
 PATIENCE = 90  # seconds after which no further attempt starts
@@ -51,7 +51,10 @@ def _is_doubtful(error: ClientError) -> bool:
     """May the write have taken effect, or would it if sent again? 501 is a no: "header not implemented"."""
     status = status_of(error)
     return (
-        (status >= 500 and status != 501) or status in (408, 409, 429) or code_of(error) == "RequestTimeout"
+        (status >= 500 and status != 501)
+        or status in (408, 409, 429)
+        or code_of(error) == "RequestTimeout"
+        or is_cut_off(error)
     )
 
 

@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
+from botocore.exceptions import ClientError
+
 from incumbent.errors import Conflict, NotFound
-from incumbent.storage.s3_client import Connection, etag_of, translated
+from incumbent.storage.s3_client import Connection, etag_of, status_of, translated
 from incumbent.storage.s3_conditional import prove_conditions, send
 from incumbent.storage.s3_read import read
 
@@ -54,13 +58,21 @@ class Store:
         """Read an object. Raises NotFound."""
         return self._present(key, self.find(key))
 
-    def find(self, key: str) -> Object | None:
-        """Read an object; None if there is none. A missing bucket still raises NotFound."""
+    def find(self, key: str, known: Object | None = None) -> Object | None:
+        """Read an object; None if there is none. A missing bucket still raises NotFound.
+
+        When it is still what is `known`, that is returned and no body is sent.
+        """
 
         def consume(answer: "GetObjectOutputTypeDef") -> Object:
             return Object(answer["Body"].read(), etag_of(answer))
 
-        return self._read(key, consume)
+        try:
+            return self._read(key, consume, **({"IfNoneMatch": known.etag} if known else {}))
+        except ClientError as error:
+            if known is None or status_of(error) != 304:
+                raise
+            return known
 
     def find_all(self, keys: Iterable[str]) -> Iterator[tuple[str, Object]]:
         """Read many objects, several at a time, in the order of the keys; absent ones are left out."""
@@ -78,6 +90,12 @@ class Store:
 
     def list(self, prefix: str = "", after: str = "", page_size: int = 1000) -> Iterator[str]:
         """The keys that start with `prefix` and sort behind `after`, in order."""
+        return (key for key, _ in self.list_with_times(prefix, after, page_size))
+
+    def list_with_times(
+        self, prefix: str = "", after: str = "", page_size: int = 1000
+    ) -> Iterator[tuple[str, datetime]]:
+        """The same keys, each with when S3 last wrote it."""
         pages = self._s3.reads.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket,
             Prefix=self._path(prefix),
@@ -87,7 +105,14 @@ class Store:
         skip = len(self._path(""))
         with translated(self._s3, self.url(prefix)):
             for page in pages:
-                yield from (found["Key"][skip:] for found in page.get("Contents", []))
+                for found in page.get("Contents", []):
+                    yield found["Key"][skip:], found["LastModified"]
+
+    def clock(self) -> datetime:
+        """S3's own time, to the second. Machines' clocks differ; what S3 wrote when is by this one."""
+        with translated(self._s3, self.url()):
+            page = self._s3.reads.list_objects_v2(Bucket=self.bucket, Prefix=self._path(""), MaxKeys=1)
+        return parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
 
     def put(self, key: str, body: bytes) -> None:
         """Write, whatever was there before."""
@@ -110,6 +135,8 @@ class Store:
         Doubtful answers are settled as in `put_if_absent`. An ETag may be the content's MD5, so a body
         needs a nonce also for this: without, A → B → A would let a stale `expected` through.
         """
+        if not expected:  # S3 takes an empty If-Match for none at all
+            raise Conflict(f"{self.url(key)} cannot be replaced without knowing what it held")
         with self._conditional(key):
             etag, _ = send(lambda: self._put(key, body, IfMatch=expected))
         etag = etag or self._held_by(key, body)
@@ -194,6 +221,8 @@ class Store:
             raise NotFound(f"nothing at {self.url(key)}")
         return found
 
-    def _read(self, key: str, consume: Callable[["GetObjectOutputTypeDef"], T]) -> T | None:
+    def _read(
+        self, key: str, consume: Callable[["GetObjectOutputTypeDef"], T], **conditions: str
+    ) -> T | None:
         with translated(self._s3, self.url(key)):
-            return read(self._s3.reads, self.bucket, self._path(key), consume)
+            return read(self._s3.reads, self.bucket, self._path(key), consume, **conditions)

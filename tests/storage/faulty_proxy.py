@@ -2,10 +2,12 @@
 
 import http.client
 import http.server
+import random
 import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,9 +16,10 @@ from urllib.parse import urlsplit
 
 Kind = Literal[
     "409", "503", "skew", "500 before", "500 after", "garbled", "reset before", "reset after",
-    "blackhole", "truncate", "corrupt",
+    "blackhole", "truncate", "corrupt", "reset mid-body", "twice",
 ]  # fmt: skip
 
+SHARE = 0.05
 CODES = {
     "409": (409, "ConditionalRequestConflict"),
     "503": (503, "SlowDown"),
@@ -24,7 +27,11 @@ CODES = {
     "500 before": (500, "InternalError"),
     "500 after": (500, "InternalError"),
 }
-REACH_THE_SERVER = {"500 after", "garbled", "reset after", "truncate", "corrupt"}
+REACH_THE_SERVER = {"500 after", "garbled", "reset after", "truncate", "corrupt", "reset mid-body", "twice"}
+CHAOS: dict[str, tuple[Kind, ...]] = {
+    "GET": ("500 before", "503", "reset before", "reset mid-body", "truncate", "twice", "blackhole"),
+    "PUT": ("500 before", "500 after", "503", "reset before", "reset after", "twice", "blackhole"),
+}
 
 
 @dataclass
@@ -45,6 +52,11 @@ class Faults:
 
     endpoint: str = ""
     coming: list[Fault] = field(default_factory=list)
+    chance: random.Random | None = None
+    """When given, every twentieth request fails, in a way that is drawn too."""
+    closed: bool = False
+    """The server is being restarted: nothing gets through."""
+    drawn: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, kind: Kind, **how: object) -> None:
@@ -58,6 +70,10 @@ class Faults:
                 if fault.times and fault.method == method and path.endswith(fault.key):
                     fault.times -= 1
                     return fault
+            if self.chance is not None and self.chance.random() < SHARE:
+                kind = self.chance.choice(CHAOS[method])
+                self.drawn[kind] += 1
+                return Fault(kind)
         return None
 
 
@@ -89,8 +105,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         fault = self.faults.take(self.command, urlsplit(self.path).path)
         kind = fault.kind if fault else None
         status, headers, body = 200, {}, b""
-        if kind is None or kind in REACH_THE_SERVER:
-            status, headers, body = self._forward(sent)
+        if self.faults.closed:
+            return self._reset()
+        try:
+            if kind == "twice":
+                self._forward(sent)
+            if kind is None or kind in REACH_THE_SERVER:
+                status, headers, body = self._forward(sent)
+        except (OSError, http.client.HTTPException):
+            return self._reset()  # the server died
         if fault:
             fault.meanwhile()
         if kind in ("reset before", "reset after"):
@@ -105,8 +128,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(
                 status, {}, f"<Error><Code>{code}</Code><Message>on demand</Message></Error>".encode()
             )
-        elif kind == "truncate":
+        elif kind in ("truncate", "reset mid-body"):
             self._answer(status, headers, body[: len(body) // 2], len(body))
+            if kind == "reset mid-body":
+                self._reset()
         elif kind == "corrupt":
             self._answer(status, headers, bytes([body[0] ^ 1]) + body[1:])
         else:

@@ -1,6 +1,8 @@
 """One run at a time does a piece of work."""
 
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -60,6 +62,39 @@ def test_a_heartbeat_keeps_the_work(registry: Registry) -> None:
 def test_released_work_is_free_at_once(registry: Registry) -> None:
     registry.release(take(registry).claim)
     assert take(registry, run_seq=2).claim.run_seq == 2
+
+
+def test_of_ten_deliveries_at_once_one_gets_the_work(registry: Registry) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda run: registry.claim(WORK, run, 60), range(1, 11)))
+    assert Counter(type(answer) for answer in answers) == {Claimed: 1, Running: 9}
+
+
+def test_who_holds_the_work_passes_the_check(registry: Registry) -> None:
+    mine = take(registry, run_seq=7).claim
+    registry.check_claim(WORK, 7, 60)
+    registry.renew(mine)
+    registry.check_claim(WORK, 7, 60)
+
+
+def test_who_lost_the_work_does_not(registry: Registry) -> None:
+    with pytest.raises(Conflict, match=r"run 7 lost its claim at .* to nobody"):
+        registry.check_claim(WORK, 7, 60)
+    mine = take(registry, run_seq=7).claim
+    time.sleep(0.2)
+    with pytest.raises(Conflict, match=r"run 7 gave no sign of life .* longer than its lease"):
+        registry.check_claim(WORK, 7, 0.1)
+    heir = take(registry, run_seq=8, lease_seconds=0.1).claim
+    with pytest.raises(
+        Conflict, match=r"run 7 lost its claim at .* to run 8 \(running\); it may not promote"
+    ):
+        registry.check_claim(WORK, 7, 60)
+    with pytest.raises(Conflict):
+        registry.finish(mine, {})
+    registry.check_claim(WORK, 8, 60)
+    registry.finish(heir, {})
+    with pytest.raises(Conflict, match=r"to run 8 \(done\)"):
+        registry.check_claim(WORK, 8, 60)
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,28 @@ def test_a_broken_read_is_read_again(
     assert (tmp_path / "file").read_bytes() == b"0123456789" * 1000
 
 
+def test_an_absence_whose_answer_broke_off_is_an_absence(shaky: Store, faults: Faults) -> None:
+    faults.add("truncate", method="GET", key="/absent")
+    assert shaky.find("absent") is None
+
+
+def test_an_absence_that_is_never_explained_is_not_believed(
+    shaky: Store, faults: Faults, monkeypatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    faults.add("truncate", method="GET", key="/absent", times=99)
+    with pytest.raises(StorageUnavailable, match=r"without saying what is missing|broke off"):
+        shaky.find("absent")
+
+
+def test_a_no_that_breaks_off_is_asked_again(shaky: Store, faults: Faults, store: Store) -> None:
+    store.put("key", b"1")
+    faults.add("reset mid-body", method="PUT", key="/key")
+    with pytest.raises(Conflict):
+        shaky.replace("key", b"2", expected='"0123456789abcdef0123456789abcdef"')
+    assert store.get("key").body == b"1"
+
+
 def test_a_read_that_always_breaks_leaves_no_half_file(
     shaky: Store, faults: Faults, store: Store, tmp_path: Path, monkeypatch
 ) -> None:

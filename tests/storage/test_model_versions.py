@@ -102,6 +102,35 @@ def test_nan_does_not_get_into_a_manifest(registry: Registry) -> None:
     assert list(registry.store.list()) == []
 
 
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"created": "yesterday"},
+        {"created": "2026-11-01T00:00:00"},
+        {"run_seq": "7"},
+        {"run_seq": 0},
+        {"data": []},
+    ],
+    ids=str,
+)
+def test_a_manifest_that_could_not_be_read_again_is_not_published(
+    about: dict[str, object], registry: Registry
+) -> None:
+    with pytest.raises(BadParams, match=f"cannot publish 'a': .*: {next(iter(about))}: "):
+        registry.publish("a", {}, about)
+    assert list(registry.store.list()) == []
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "model.joblib", "model.pt", "model", "model.txt.exe"])
+def test_a_file_that_may_run_code_when_opened_is_not_published(
+    name: str, registry: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(BadParams, match=f"'{name}' is no format that is safe to open: a pickle, for one"):
+        registry.publish("a", {name: tmp_path / name}, {})
+    assert list(registry.store.list()) == []
+
+
 # --- pull
 
 
@@ -129,10 +158,10 @@ def test_a_flipped_bit_is_refused_and_nothing_stays(
 
 
 def test_of_two_files_one_bad_leaves_none(registry: Registry, tmp_path: Path) -> None:
-    for name in ("good", "late"):
+    for name in ("good.txt", "late.txt"):
         (tmp_path / name).write_text(name)
-    registry.publish("a", {name: tmp_path / name for name in ("good", "late")}, {})
-    registry.store.put("flights/versions/a/late", b"LATE")
+    registry.publish("a", {name: tmp_path / name for name in ("good.txt", "late.txt")}, {})
+    registry.store.put("flights/versions/a/late.txt", b"LATE")
     with pytest.raises(Tampered):
         registry.pull("a", tmp_path / "pulled")
     assert names_in(tmp_path / "pulled") == []

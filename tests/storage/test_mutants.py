@@ -1,0 +1,125 @@
+"""The tests themselves are tested: a registry that lacks one safeguard must not pass them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import Phase, settings
+
+from incumbent.errors import Tampered
+from incumbent.storage import deletion, succession
+from incumbent.storage.champion import Blocked, Champion
+from incumbent.storage.office import Office
+from incumbent.storage.registry import Registry
+from incumbent.storage.s3_client import Connection, connect
+from incumbent.storage.store import Store
+from incumbent.storage.tombstones import Tombstones
+from tests.conftest import S3
+from tests.storage.calls import Moment, watched
+from tests.storage.conftest import Publish
+from tests.storage.faulty_proxy import Faults, faulty_proxy
+from tests.storage.machine import RegistryMachine, make_store
+
+CAUGHT = (AssertionError, Tampered, pytest.fail.Exception)
+
+
+class Unconditional(Store):
+    """Overwrites the champion whoever it is by now."""
+
+    def replace(self, key: str, body: bytes, expected: str) -> str:
+        self.put(key, body)
+        return self.get(key).etag
+
+
+def without_condition(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:
+    def make(connection: Connection) -> Store:
+        store = make_store(connection)
+        return Unconditional(store.bucket, store.root, connection)
+
+    patch.setattr(machine, "make_store", staticmethod(make))
+
+
+def without_fence(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:
+    def check(version: str, run_seq: int, current: Champion | None) -> None:
+        if current is not None and version in current.blocked:
+            raise Blocked
+
+    patch.setattr(succession, "check_promotable", check)
+
+
+def without_help(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:
+    patch.setattr(Office, "help", lambda self, current: None)
+
+
+@pytest.mark.parametrize("weaken", [without_condition, without_fence, without_help])
+def test_the_machine_catches(
+    weaken: Callable[[pytest.MonkeyPatch, type[RegistryMachine]], None],
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Machine(RegistryMachine):
+        pass
+
+    Machine.connection = connection
+    Machine.TestCase.settings = settings(
+        max_examples=60, stateful_step_count=8, derandomize=True, phases=[Phase.generate], database=None
+    )
+    weaken(monkeypatch, Machine)
+    with pytest.raises(CAUGHT):
+        Machine.TestCase("runTest").runTest()
+    with capsys.disabled():
+        print(f"\nmutant {weaken.__name__}: caught after {Machine.steps} states")
+
+
+# --- out of the machine's reach: a lost answer, and two collections around one promotion
+
+
+@pytest.fixture
+def faults(s3: S3) -> Iterator[Faults]:
+    with faulty_proxy(s3.endpoint) as proxy:
+        yield proxy
+
+
+@pytest.mark.parametrize("own_retries", [False, True], ids=["as it is", "with boto3's retries"])
+def test_a_lost_answer_is_settled_only_without_boto3s_own_retries(
+    own_retries: bool, s3: S3, store: Store, faults: Faults
+) -> None:
+    clients = connect({**s3.environment, "AWS_ENDPOINT_URL": faults.endpoint})
+    if own_retries:
+        clients = replace(clients, writes=clients.reads)
+    faults.add("500 after", key="/new")
+    ours = Store(store.bucket, store.root, clients).put_if_absent("new", b"a nonce")
+    assert store.get("new").body == b"a nonce"
+    assert ours is not own_retries, "boto3 would report a write as refused that was committed"
+
+
+def forgetful(patch: pytest.MonkeyPatch) -> None:
+    """A collection that deletes what was marked without a second look at the champions."""
+    decide = deletion._fate
+
+    def fate(version, stored, state, need, *times):  # type: ignore[no-untyped-def]
+        return decide(version, stored, state, None if state == "marked" else need, *times)
+
+    patch.setattr(deletion, "_fate", fate)
+
+
+@pytest.mark.parametrize("look_again", [True, False], ids=["as it is", "without a second look"])
+def test_a_version_marked_during_its_promotion_is_saved_only_by_a_second_look(
+    look_again: bool, registry: Registry, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in "ab":
+        publish(version)
+    first = registry.promote("a", registry.start_run({}), None, "")
+    run = registry.start_run({})
+    looked = Moment(2, after=True)  # after the list that shows no tombstone, and the manifest
+    with watched(registry.store._s3, looked, lambda: registry.gc(0)):
+        registry.promote("b", run, first, "")
+    tombstones = Tombstones(registry.store, "flights")
+    assert tombstones.find("b").state == "marked"  # type: ignore[union-attr]
+    if not look_again:
+        forgetful(monkeypatch)
+    registry.gc(0, grace=timedelta(0))
+    assert (registry.problems() == []) is look_again
+    assert tombstones.find("b").state == ("withdrawn" if look_again else "deleted")  # type: ignore[union-attr]

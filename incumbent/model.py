@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.learners import Learner, Trained, open_learner
-from incumbent.params import Params
+from incumbent.errors import Tampered
+from incumbent.learners import Trained, learner_type
 from incumbent.schema import Schema
 
 
@@ -16,16 +16,42 @@ from incumbent.schema import Schema
 class Model:
     version: str
     schema: Schema
-    learner: Learner
     trained: Trained
 
     def predict(self, frame: pd.DataFrame, *, absent_as_missing: bool = False) -> np.ndarray:
-        """Probability of the positive class; (n,) float64. Raises BadData when a column does not fit."""
+        """As Trained.predict, for raw rows. Raises BadData when a column does not fit."""
         return self.trained.predict(self.schema.encode(frame, absent_as_missing=absent_as_missing))
+
+    def score(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Predictions as a table: `score`, or `score_<class>` for each class and the likeliest, `predicted`.
+
+        Raises BadData when a column does not fit.
+        """
+        predicted = self.predict(frame)
+        if predicted.ndim == 1:
+            return pd.DataFrame({"score": predicted})
+        names = self.schema.classes
+        by_class = {f"score_{name}": predicted[:, place] for place, name in enumerate(names)}
+        return pd.DataFrame({**by_class, "predicted": np.array(names)[predicted.argmax(axis=1)]})
 
 
 def open_model(folder: Path, manifest: dict[str, Any]) -> Model:
-    """The model of a pulled (and so verified) version, with the parameters that made it."""
-    schema = Schema.from_json(manifest["schema"])
-    learner = open_learner(Params.model_validate(manifest["params"]), schema)
-    return Model(manifest["version"], schema, learner, learner.load(folder / learner.file))
+    """The model of a pulled (and so verified) version.
+
+    Of the parameters that made it only the number of threads counts: a params.yaml of another incumbent,
+    with other keys, is no reason not to predict. Raises Tampered for a manifest without schema or learner,
+    BadInput for a learner of a newer incumbent.
+    """
+    try:
+        version, learner = manifest["version"], learner_type(manifest["learner"])
+        schema = Schema.from_json(manifest["schema"])
+    except (LookupError, TypeError) as error:
+        raise Tampered(f"{folder / 'manifest.json'} lacks what a model needs: {error!r}") from error
+    return Model(version, schema, learner.load(folder / learner.file, _threads(manifest)))
+
+
+def _threads(manifest: dict[str, Any]) -> int:
+    try:
+        return max(1, int(manifest["params"]["learner"]["threads"]))
+    except (LookupError, TypeError, ValueError):
+        return 1

@@ -3,16 +3,25 @@
 Models are plain text or tensors, never pickles. The same rows, options and seed give the same bytes.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from incumbent.errors import BadInput
 from incumbent.params import Params
 from incumbent.schema import Schema
 
 if TYPE_CHECKING:
     import optuna
+
+
+@dataclass(frozen=True)
+class NotPortable:
+    """Why a model can't be written as ONNX."""
+
+    reason: str
 
 
 class Trained(Protocol):
@@ -23,7 +32,8 @@ class Trained(Protocol):
         """Boosting rounds or epochs that it has."""
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Probability of the positive class; (n, features) float32 -> (n,) float64."""
+        """(n, features) float32 -> float64: binary (n,) the probability of the positive class,
+        multiclass (n, classes) probabilities, regression (n,) the value."""
 
     def gains(self) -> np.ndarray:
         """How much each feature contributed to the model; (features,) float64, any unit."""
@@ -31,9 +41,15 @@ class Trained(Protocol):
     def save(self, path: Path) -> None:
         """Write the model's own format, never a pickle."""
 
+    def to_onnx(self) -> Any:
+        """An onnx.ModelProto that takes X and has the predictions in its last output, or NotPortable."""
+
 
 class Fold(Protocol):
-    """How one fold went: the best score on its held-out rows, and after how many rounds."""
+    """How one fold went: the best score on its held-out rows, and after how many rounds.
+
+    A greater score is better: errors are negated, as scikit-learn does.
+    """
 
     @property
     def score(self) -> float: ...
@@ -45,9 +61,8 @@ class Fold(Protocol):
 class Learner(Protocol):
     """`bin` once, then `fit` as often as needed on subsets of the same rows. Safe to use from threads."""
 
-    @property
-    def file(self) -> str:
-        """What its model's file is called in a version."""
+    file: ClassVar[str]
+    """What its model's file is called in a version."""
 
     def bin(self, X: np.ndarray, y: np.ndarray) -> Any:
         """Prepare (n, features) float32 and (n,) labels once for all folds and trials."""
@@ -68,12 +83,27 @@ class Learner(Protocol):
     ) -> Trained:
         """Continue from a model's file with new rows and a sample of history, each (X, y)."""
 
-    def load(self, path: Path) -> Trained:
-        """A model from a file whose digest was verified."""
+    def reseeded(self, seed: int) -> "Learner":
+        """The same with another seed; what it was given to `bin` stays good."""
+
+    @staticmethod
+    def load(path: Path, threads: int) -> Trained:
+        """A model from a file whose digest was verified. Raises Tampered when it is no model."""
+
+
+def learner_type(name: str) -> type[Learner]:
+    """The learner of this name, to load its models with. Raises BadInput for a name from the future."""
+    if name != "lightgbm":
+        raise BadInput(
+            f"the model was made by the learner '{name}', which this incumbent does not know: upgrade"
+        )
+    from incumbent.learners.lightgbm import LightGBM
+
+    return LightGBM
 
 
 def open_learner(params: Params, schema: Schema) -> Learner:
     """The learner that params.yaml names, ready for rows of this schema."""
     from incumbent.learners.lightgbm import LightGBM
 
-    return LightGBM(params.learner, params.seed, schema.categorical)
+    return LightGBM(params.learner, params.seed, schema, params.promotion.metric)

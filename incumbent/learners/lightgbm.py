@@ -4,19 +4,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import lightgbm as lgb
 import numpy as np
 
-from incumbent.errors import BadParams
+from incumbent.errors import BadParams, Tampered
+from incumbent.metrics import Task
 from incumbent.params import LearnerParams
+from incumbent.schema import Schema
 
 if TYPE_CHECKING:
     import optuna
 
 # AUC after every single tree would cost a fifth of the training time.
 EVALUATE_EVERY = 10
+
+# What stops a fold and ranks trials: the metric that promotes if LightGBM has it, else its nearest kin.
+STOPS_BY = {
+    "roc_auc": "auc",
+    "average_precision": "average_precision",
+    "mae": "l1",
+    "rmse": "rmse",
+    "r2": "rmse",
+}
+LIKELIHOOD: dict[Task, str] = {
+    "binary": "binary_logloss",
+    "multiclass": "multi_logloss",
+    "regression": "rmse",
+}
 
 
 @dataclass(frozen=True)
@@ -45,16 +61,22 @@ class Trees:
     def save(self, path: Path) -> None:
         self.booster.save_model(path)
 
+    def to_onnx(self) -> Any:
+        from incumbent.learners.lightgbm_onnx import to_onnx
+
+        return to_onnx(self.booster)
+
 
 class LightGBM:
-    file = "model.txt"
+    file: ClassVar = "model.txt"
 
-    def __init__(self, learner: LearnerParams, seed: int, categorical: list[int]) -> None:
-        self._learner = learner
-        self._categorical = categorical
+    def __init__(self, learner: LearnerParams, seed: int, schema: Schema, metric: str) -> None:
+        self._learner, self._seed = learner, seed
+        self._schema, self._metric = schema, metric
+        self._categorical = schema.categorical
         self._options: dict[str, Any] = {
-            "objective": "binary",
-            "metric": "auc",
+            "objective": schema.task,
+            "metric": STOPS_BY.get(metric, LIKELIHOOD[schema.task]),
             "verbosity": -1,
             "seed": seed,
             "deterministic": True,
@@ -63,6 +85,11 @@ class LightGBM:
             # The bins are shared by trials whose leaves have other minimal sizes.
             "feature_pre_filter": False,
         }
+        if schema.task == "multiclass":
+            self._options["num_class"] = len(schema.classes)
+
+    def reseeded(self, seed: int) -> "LightGBM":
+        return LightGBM(self._learner, seed, self._schema, self._metric)
 
     def bin(self, X: np.ndarray, y: np.ndarray) -> lgb.Dataset:
         """(n, features) float32 and (n,) labels -> one Dataset; its bins see quantiles, never labels."""
@@ -84,7 +111,7 @@ class LightGBM:
     def fit_fold(
         self, binned: lgb.Dataset, options: dict[str, Any], fit: np.ndarray, stop: np.ndarray
     ) -> FoldScore:
-        """Boost on rows `fit` until AUC on rows `stop` has not risen for `patience` rounds."""
+        """Boost on rows `fit` until the metric on rows `stop` has not got better for `patience` rounds."""
         params = self._params(options)
         with _refusals():
             booster = lgb.Booster(params, binned.subset(fit, params))
@@ -93,7 +120,8 @@ class LightGBM:
         for done in range(1, self._learner.rounds + 1):
             booster.update()
             if done % EVALUATE_EVERY == 0 or done == self._learner.rounds:
-                score = booster.eval_valid()[0][2]
+                _, _, value, greater_is_better = booster.eval_valid()[0]
+                score = value if greater_is_better else -value
                 if score > best.score:
                     best = FoldScore(score, done)
                 elif done - best.rounds >= self._learner.patience:
@@ -129,8 +157,12 @@ class LightGBM:
         )
         return Trees(grown, self._learner.threads)
 
-    def load(self, path: Path) -> Trees:
-        return Trees(lgb.Booster(model_file=path), self._learner.threads)
+    @staticmethod
+    def load(path: Path, threads: int) -> Trees:
+        try:
+            return Trees(lgb.Booster(model_file=path), threads)
+        except lgb.basic.LightGBMError as error:
+            raise Tampered(f"LightGBM can't read {path.name}: {error}") from error
 
     def _params(self, options: dict[str, Any]) -> dict[str, Any]:
         """The user's own options win over those of a trial: what is given is not searched."""

@@ -1,6 +1,6 @@
 """Make a challenger: its files in a folder, and what the manifest will say of it.
 
-The flow and `dvc repro` both come through here, so they give the same bytes.
+The flow, `dvc repro` and `models reproduce` all come through here, so they give the same bytes.
 """
 
 from collections.abc import Sequence
@@ -11,29 +11,40 @@ from typing import Any
 import pandas as pd
 
 from incumbent.errors import BadData
-from incumbent.learners import open_learner
+from incumbent.golden import GOLDEN, make_golden
+from incumbent.learners import Learner, Trained, learner_type, open_learner
 from incumbent.model import Model
 from incumbent.params import Params
-from incumbent.rows import Rows, Side, read_rows, sample_partitions, training_rows
+from incumbent.portable import Export, export_onnx
+from incumbent.rows import Rows, Side, latest_rows, prior, read_rows, sample_partitions, training_rows
 from incumbent.schema import Schema
-from incumbent.train import CrossValidation, importances, train_full, update
+from incumbent.train import CrossValidation, cross_validate, importances, train_full, update
 from incumbent.tune import StudyResult, tune
 
-REPLAY = "replay.parquet"
+REPLAY, ONNX = "replay.parquet", "model.onnx"
 
 
 @dataclass(frozen=True)
 class Challenger:
-    """`file` is the model's name in the folder; `options` are the tuned ones, kept through updates."""
+    """`files` are what a version keeps; `file`, the model's, is one of them.
+
+    `others` are models that differ in the seed only: they tell how much a seed matters, and are not
+    kept. `options` are the tuned ones, kept through updates. `prior` is the trivial baseline's
+    prediction: the share of positives, of each class, or the mean. `onnx` is what came of model.onnx.
+    """
 
     kind: str
     file: str
+    files: tuple[str, ...]
+    others: tuple[str, ...]
     schema: Schema
     options: dict[str, Any]
     rounds: int
     rows: int
+    prior: tuple[float, ...]
     cv: CrossValidation | None
     importances: dict[str, float]
+    onnx: Export
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "schema": self.schema.to_json()}
@@ -44,7 +55,9 @@ class Challenger:
         return Challenger(
             **{
                 **document,
+                **{name: tuple(document[name]) for name in ("files", "others", "prior")},
                 "schema": Schema.from_json(document["schema"]),
+                "onnx": Export(**document["onnx"]),
                 "cv": cv and CrossValidation(**{**cv, "folds": tuple(cv["folds"])}),
             }
         )
@@ -52,8 +65,17 @@ class Challenger:
 
 def open_challenger(made: Challenger, params: Params, folder: Path, name: str) -> Model:
     """The model that make_full or make_update wrote into the folder, ready to predict."""
-    learner = open_learner(params, made.schema)
-    return Model(name, made.schema, learner, learner.load(folder / made.file))
+    return _opened(made, params, folder / made.file, name)
+
+
+def open_others(made: Challenger, params: Params, folder: Path) -> list[Model]:
+    """The models of the other seeds."""
+    return [_opened(made, params, folder / file, file) for file in made.others]
+
+
+def _opened(made: Challenger, params: Params, path: Path, name: str) -> Model:
+    trained = learner_type(params.learner.name).load(path, params.learner.threads)
+    return Model(name, made.schema, trained)
 
 
 def search(paths: Sequence[Path], params: Params) -> StudyResult:
@@ -62,24 +84,21 @@ def search(paths: Sequence[Path], params: Params) -> StudyResult:
     return tune(rows, open_learner(params, schema), params.search, params.seed)
 
 
-def make_full(paths: Sequence[Path], params: Params, study: StudyResult, folder: Path) -> Challenger:
-    """Train on all training rows; write the model and the sample of history that updates need."""
+def make_full(
+    paths: Sequence[Path], params: Params, study: StudyResult, folder: Path, *, estimate: bool = True
+) -> Challenger:
+    """Train on all training rows; write the model and the sample of history that updates need.
+
+    `estimate` asks for the cross-validation, which does not change the model.
+    """
     schema, rows = training_rows(paths, params)
     learner = open_learner(params, schema)
-    model, cv = train_full(rows, learner, study, params)
-    _write_sample(sample_partitions(paths, params, None), folder)
-    model.save(folder / learner.file)
-    names = [feature.name for feature in schema.features]
-    return Challenger(
-        "full",
-        learner.file,
-        schema,
-        study.options,
-        model.rounds,
-        len(rows.y),
-        cv,
-        importances(model, names),
-    )
+    binned = learner.bin(rows.X, rows.y)
+    cv = cross_validate(rows, learner, binned, study, params) if estimate else None
+    models = train_full(binned, learner, study, params)
+    sample = sample_partitions(paths, params, None)
+    golden = latest_rows(paths, params) if sample.empty else sample
+    return _finish("full", models, learner, schema, rows, sample, golden, study.options, cv, folder)
 
 
 def make_update(
@@ -95,26 +114,50 @@ def make_update(
     `champion_folder` holds its verified files: the model and its sample of history. Raises BadData when
     the new rows hold none to train on.
     """
-    new = read_rows(fresh, champion.schema, params, Side.TRAINING)
+    schema = champion.schema
+    new = read_rows(fresh, schema, params, Side.TRAINING)
     if len(new.y) == 0:
         raise BadData("every new row is in the holdout; an update has nothing to learn from")
     past = pd.read_parquet(champion_folder / REPLAY)
-    replay = Rows(champion.schema.encode(past), champion.schema.labels(past), past.index.to_numpy(float))
-    model = update(champion_folder / champion.learner.file, new, replay, champion.learner, params.seed)
-    _write_sample(sample_partitions(fresh, params, past), folder)
-    model.save(folder / champion.learner.file)
-    names = [feature.name for feature in champion.schema.features]
-    return Challenger(
-        "incremental",
-        champion.learner.file,
-        champion.schema,
-        options,
-        model.rounds,
-        len(new.y),
-        None,
-        importances(model, names),
-    )
+    replay = Rows(schema.encode(past), schema.labels(past), past.index.to_numpy(float))
+    learner = open_learner(params, schema)
+    models = update(champion_folder / learner.file, new, replay, learner, params)
+    sample = sample_partitions(fresh, params, past)
+    golden = latest_rows(fresh, params) if sample.empty else sample
+    return _finish("incremental", models, learner, schema, new, sample, golden, options, None, folder)
 
 
-def _write_sample(sample: pd.DataFrame, folder: Path) -> None:
+def _finish(
+    kind: str,
+    models: Sequence[Trained],
+    learner: Learner,
+    schema: Schema,
+    rows: Rows,
+    sample: pd.DataFrame,
+    golden: pd.DataFrame,
+    options: dict[str, Any],
+    cv: CrossValidation | None,
+    folder: Path,
+) -> Challenger:
+    model, *others = models
+    names = tuple(f"seed-{number}-{learner.file}" for number in range(1, len(models)))
+    for trained, name in zip(others, names, strict=True):
+        trained.save(folder / name)
+    model.save(folder / learner.file)
     sample.to_parquet(folder / REPLAY, index=False)
+    make_golden(golden, Model("challenger", schema, model)).to_parquet(folder / GOLDEN, index=False)
+    onnx = export_onnx(model, schema, rows.X, folder / ONNX)
+    return Challenger(
+        kind=kind,
+        file=learner.file,
+        files=(learner.file, REPLAY, GOLDEN, *([ONNX] if onnx.reason is None else [])),
+        others=names,
+        schema=schema,
+        options=options,
+        rounds=model.rounds,
+        rows=len(rows.y),
+        prior=tuple(float(share) for share in prior(rows, schema)),
+        cv=cv,
+        importances=importances(model, [feature.name for feature in schema.features]),
+        onnx=onnx,
+    )

@@ -1,115 +1,188 @@
-"""Score models on rows they have not seen: the holdout to decide, the new rows to look back."""
+"""Score models on held-out rows that neither of them can have seen, and gather what the decision needs."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from incumbent.compare import Comparison, Interval, auc_interval, compare_auc
-from incumbent.dataset import Diff
+from incumbent.compare import Comparison, attempt, calibration, compare_slices, fairness
+from incumbent.dataset import Partition
+from incumbent.decide import Evidence
 from incumbent.errors import BadData
 from incumbent.model import Model
-from incumbent.params import Params
-from incumbent.plan import Measurements
-from incumbent.rows import Side, read_partition
+from incumbent.params import Params, PromotionParams, SplitParams
+from incumbent.rows import Side
 from incumbent.rows import frames as frames_of
-from incumbent.schema import Schema, same_columns
 from incumbent.split import group_hashes
 
 BASELINE = "the trivial baseline"
+TIMED_ROWS, TIMES = 10_000, 3
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a model was trained on: partitions as name -> md5, and how their rows were split."""
+
+    partitions: Mapping[str, str]
+    split: SplitParams
+
+    @staticmethod
+    def from_manifest(manifest: Mapping[str, Any]) -> "Learned":
+        return Learned(
+            manifest["data"]["partitions"], SplitParams.model_validate(manifest["params"]["split"])
+        )
+
+    def seen(self, frame: pd.DataFrame, partition: Partition) -> np.ndarray:
+        """Which rows of a partition the model may have trained on; (n,) bool."""
+        if partition.name not in self.partitions:
+            return np.zeros(len(frame), dtype=bool)
+        if self.partitions[partition.name] != partition.md5 and not self.split.by:
+            # A corrected row hashes anew, so its former self may have been a training row.
+            return np.ones(len(frame), dtype=bool)
+        return group_hashes(frame, self.split.by) >= self.split.holdout
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Held-out rows with everybody's predictions.
+
+    y: (n,); champion, challenger and each of `others` (models of other seeds): (n,) or (n, classes);
+    group: (n,); columns: those that slices and fairness look at; excluded: held-out rows left out,
+    because the champion may have seen them or their class was never trained.
+    """
+
+    y: np.ndarray
+    champion: np.ndarray
+    challenger: np.ndarray
+    others: tuple[np.ndarray, ...]
+    group: np.ndarray
+    columns: pd.DataFrame
+    excluded: int
 
 
 def score_holdout(
-    champion: Model | None, challenger: Model, paths: Sequence[Path], params: Params
-) -> pd.DataFrame:
-    """Both models' predictions for the held-out rows: columns y, champion, challenger, group.
-
-    Without a champion the baseline takes its place: it gives every row the same probability.
-    """
-    parts = []
-    for frame, group in frames_of(paths, params, Side.HOLDOUT):
-        # A column that came or went since: each model sees what it would see in production.
-        rival = np.zeros(len(frame)) if champion is None else champion.predict(frame, absent_as_missing=True)
-        contender = challenger.predict(frame, absent_as_missing=True)
-        y = challenger.schema.labels(frame)
-        scores = {"y": y, "champion": rival, "challenger": contender, "group": group}
-        parts.append(pd.DataFrame(scores))
-    return pd.concat(parts, ignore_index=True)
-
-
-def compare_scores(scores: pd.DataFrame, params: Params) -> Comparison:
-    """The paired comparison of what score_holdout returned."""
-    return compare_auc(
-        scores["y"].to_numpy(),
-        scores["champion"].to_numpy(),
-        scores["challenger"].to_numpy(),
-        scores["group"].to_numpy(),
-        params.promotion.confidence,
-    )
-
-
-def measure(
-    champion: Model,
-    manifest: dict[str, Any],
-    fresh: Sequence[Path],
-    diff: Diff,
+    champion: Model | None,
+    challenger: Model,
+    window: Sequence[tuple[Partition, Path]],
     params: Params,
-) -> tuple[Measurements, Interval | None]:
-    """What the plan looks at, and the champion's live score on the new rows, before any training.
+    *,
+    learned: Learned | None = None,
+    prior: Sequence[float] = (),
+    others: Sequence[Model] = (),
+) -> Holdout:
+    """Predict the window's held-out rows.
 
-    `manifest` is the champion's; `fresh` are the files of diff.fresh. The live score is None when the
-    rows do not fit the champion's schema or hold one class only.
+    Without a champion the baseline takes its place: it gives every row the prediction `prior`. `learned`
+    is what the champion was trained on, if not by the same split on the same partitions. Raises BadData
+    when a model can't read the rows, or the champion predicts NaN or infinity.
     """
-    loaded = [read_partition(path) for path in fresh]
-    changes = _schema_changes(champion.schema, loaded, params)
-    live = None if changes or not loaded else _live_score(champion, loaded, params)
-    seen = Measurements(
-        champion=champion.version,
-        new_rows=sum(len(frame) for frame in loaded),
-        added=len(diff.added),
-        changed=diff.changed,
-        removed=diff.removed,
-        schema_changes=changes,
-        params_changes=params.shaping_changes(Params.model_validate(manifest["params"])),
-        unseen_share=0.0 if changes or not loaded else _unseen_share(champion.schema, loaded),
-        promised=manifest["metrics"]["holdout"]["value"],
-        live=live.value if live else None,
-        updates=manifest["updates"],
-        growth=_training_count(loaded, params) / manifest["rows_known"],
+    parts: list[Holdout] = []
+    for (partition, _), (frame, group) in zip(
+        window, frames_of([path for _, path in window], params, Side.HOLDOUT), strict=True
+    ):
+        keep = np.ones(len(frame), dtype=bool)
+        if learned is not None:
+            keep &= ~learned.seen(frame, partition)
+        keep &= frame.index.isin(challenger.schema.of_known_class(frame).index)
+        parts.append(
+            _score(champion, challenger, frame[keep], group[keep], params, prior, others, int((~keep).sum()))
+        )
+    return _joined(parts)
+
+
+def weigh(holdout: Holdout, promotion: PromotionParams, seed: int) -> Evidence:
+    """All evidence for a decision but what the model weighs. `seed` is the bootstrap's."""
+    y, group = holdout.y, holdout.group
+    pair = (holdout.champion, holdout.challenger)
+    figures = attempt(y, *pair, group, promotion, others=holdout.others, seed=seed)
+    if not isinstance(figures, Comparison):
+        return Evidence(figures)
+    column = promotion.fairness.column
+    return Evidence(
+        figures,
+        compare_slices(y, *pair, group, holdout.columns, promotion, seed=seed),
+        None if y.dtype == np.float64 else calibration(y, holdout.challenger),
+        fairness(y, holdout.challenger, holdout.columns[column], promotion.threshold) if column else None,
     )
-    return seen, live
 
 
-def _schema_changes(schema: Schema, frames: Sequence[pd.DataFrame], params: Params) -> tuple[str, ...]:
-    changes: dict[str, None] = {}
-    for frame in frames:
-        differences = same_columns(schema, frame, params.dataset)
-        if not differences:
-            try:
-                schema.encode(frame.head(1000))
-            except BadData as error:
-                differences = [str(error)]
-        changes.update(dict.fromkeys(differences))
-    return tuple(changes)
+def microseconds_per_row(model: Model, paths: Sequence[Path], params: Params) -> float:
+    """The fastest of three predictions of up to 10,000 held-out rows at once, encoding included."""
+    frame = next(frames_of(paths[-1:], params, Side.HOLDOUT))[0].head(TIMED_ROWS)
+    if frame.empty:
+        return 0.0
+    seconds = []
+    for _ in range(TIMES):
+        start = time.perf_counter()
+        model.predict(frame, absent_as_missing=True)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds) / len(frame) * 1e6
 
 
-def _unseen_share(schema: Schema, frames: Sequence[pd.DataFrame]) -> float:
-    rows = [len(frame) for frame in frames]
-    return float(np.average([schema.unseen_share(frame) for frame in frames], weights=rows))
+def _score(
+    champion: Model | None,
+    challenger: Model,
+    frame: pd.DataFrame,
+    group: np.ndarray,
+    params: Params,
+    prior: Sequence[float],
+    others: Sequence[Model],
+    excluded: int,
+) -> Holdout:
+    # A column that came or went since: each model sees what it would see in production.
+    predicted = challenger.predict(frame, absent_as_missing=True)
+    if champion is None:
+        rival = np.broadcast_to(np.squeeze(np.asarray(prior, dtype=float)), predicted.shape).copy()
+    else:
+        rival = _as_classes_of(challenger, champion, champion.predict(frame, absent_as_missing=True))
+        if not np.isfinite(rival).all():
+            raise BadData(f"it predicts no number for {int((~np.isfinite(rival)).sum()):,} held-out values")
+    return Holdout(
+        challenger.schema.labels(frame),
+        rival,
+        predicted,
+        tuple(other.predict(frame, absent_as_missing=True) for other in others),
+        group,
+        _looked_at(frame, params.promotion),
+        excluded,
+    )
 
 
-def _training_count(frames: Sequence[pd.DataFrame], params: Params) -> int:
-    hashes = (group_hashes(frame, params.split.by) for frame in frames)
-    return sum(int((side >= params.split.holdout).sum()) for side in hashes)
+def _as_classes_of(challenger: Model, champion: Model, predicted: np.ndarray) -> np.ndarray:
+    """The champion's probabilities in the challenger's columns; zero for a class it never knew."""
+    known, wanted = champion.schema.classes, challenger.schema.classes
+    if known == wanted:
+        return predicted
+    aligned = np.zeros((len(predicted), len(wanted)))
+    for position, name in enumerate(wanted):
+        if name in known:
+            aligned[:, position] = predicted[:, known.index(name)]
+    return aligned
 
 
-def _live_score(champion: Model, frames: Sequence[pd.DataFrame], params: Params) -> Interval | None:
-    groups = np.concatenate([group_hashes(frame, params.split.by) for frame in frames])
-    try:
-        y = np.concatenate([champion.schema.labels(frame) for frame in frames])
-        scores = np.concatenate([champion.predict(frame) for frame in frames])
-        return auc_interval(y, scores, groups, params.promotion.confidence)
-    except BadData:
-        return None
+def _looked_at(frame: pd.DataFrame, promotion: PromotionParams) -> pd.DataFrame:
+    wanted = dict.fromkeys([*promotion.slices.columns, promotion.fairness.column])
+    names = [name for name in wanted if name is not None]
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise BadData(
+            f"promotion.slices or promotion.fairness names {missing}, but the data has only "
+            f"{sorted(map(str, frame.columns))}"
+        )
+    return frame[names]
+
+
+def _joined(parts: Sequence[Holdout]) -> Holdout:
+    return Holdout(
+        np.concatenate([part.y for part in parts]),
+        np.concatenate([part.champion for part in parts]),
+        np.concatenate([part.challenger for part in parts]),
+        tuple(np.concatenate(each) for each in zip(*(part.others for part in parts), strict=True)),
+        np.concatenate([part.group for part in parts]),
+        pd.concat([part.columns for part in parts], ignore_index=True),
+        sum(part.excluded for part in parts),
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from incumbent.metrics import METRICS
 from incumbent.params import RetrainParams
 from incumbent.reasoned import Reasoned
 
@@ -31,13 +32,15 @@ class Measurements:
     """What the rules look at.
 
     new_rows: training and holdout rows in added partitions. promised and live: the champion's metric on
-    the holdout when it took office, and on the new rows, which it had not seen. params_changes: sections
-    of params.yaml that shape a model and differ from the champion's. updates: how often the champion was
-    updated since its last full training. growth: new training rows per row the champion was trained on;
+    the holdout when it took office, and on the new rows, which it had not seen; None: not judged.
+    params_changes: sections of params.yaml that shape a model and differ from the champion's. updates: how
+    often the champion was updated since its last full training. growth: new training rows per row the
+    champion was trained on;
     held updates leave no trace in the champion, so only this tells that it has fallen far behind.
     """
 
     champion: str | None
+    metric: str = "roc_auc"
     new_rows: int = 0
     added: int = 0
     changed: tuple[str, ...] = ()
@@ -89,10 +92,10 @@ def _reasons_against_an_update(seen: Measurements, policy: RetrainParams) -> Ite
             f"{seen.unseen_share:.1%} of the new rows hold a category never seen, more than "
             f"retrain.max_unseen = {policy.max_unseen:.1%}"
         )
-    if seen.promised is not None and seen.live is not None and seen.promised - seen.live > policy.max_decay:
+    if _decay(seen) > policy.max_decay:
         yield (
-            f"decay: the champion promised {seen.promised:.4f} and reached {seen.live:.4f} on the new rows, "
-            f"more than retrain.max_decay = {policy.max_decay} below"
+            f"decay: the champion promised {seen.metric} {seen.promised:.4f} and reached {seen.live:.4f} "
+            f"on the new rows, worse by more than retrain.max_decay = {policy.max_decay}"
         )
     if seen.updates >= policy.max_updates:
         yield f"{seen.updates} updates since the last full training: the budget is spent"
@@ -101,3 +104,10 @@ def _reasons_against_an_update(seen: Measurements, policy: RetrainParams) -> Ite
             f"the data grew by {seen.growth:.0%} since champion {seen.champion}, more than "
             f"retrain.max_growth = {policy.max_growth:.0%}"
         )
+
+
+def _decay(seen: Measurements) -> float:
+    """How much worse than promised, in units of the metric; 0.0 when one of the two is not known."""
+    if seen.promised is None or seen.live is None:
+        return 0.0
+    return METRICS[seen.metric].gain(seen.live, seen.promised)

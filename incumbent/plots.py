@@ -4,40 +4,60 @@ import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import roc_curve
+from sklearn.metrics import confusion_matrix, roc_curve
+
+from incumbent.compare import Calibration
 
 CHALLENGER, CHAMPION, FAINT = "#0b6e4f", "#b5651d", "#9aa5a1"
 
 
-def roc(scores: pd.DataFrame, champion: str, challenger: str) -> bytes:
-    """ROC curves on the same held-out rows; scores has columns y, champion, challenger."""
+def roc(y: np.ndarray, champion: np.ndarray, challenger: np.ndarray, names: tuple[str, str]) -> bytes:
+    """ROC curves of two binary scores (n,) on the same held-out rows; names of champion and challenger."""
     figure, axes = _axes("False positive rate", "True positive rate")
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
-    for name, column, colour in ((champion, "champion", CHAMPION), (challenger, "challenger", CHALLENGER)):
-        fpr, tpr, _ = roc_curve(scores["y"], scores[column])
+    for name, predicted, colour in ((names[0], champion, CHAMPION), (names[1], challenger, CHALLENGER)):
+        fpr, tpr, _ = roc_curve(y, predicted)
         axes.plot(fpr, tpr, color=colour, label=name)
     axes.legend(frameon=False)
     return _png(figure)
 
 
-def reliability(scores: pd.DataFrame, challenger: str) -> bytes:
-    """How often the event happened where the challenger gave a probability, in ten equal-sized bins."""
+def reliability(seen: Calibration, challenger: str) -> bytes:
+    """How often the event happened where the challenger gave a probability, in equally filled bins."""
     figure, axes = _axes("Predicted probability", "Observed frequency")
-    observed, predicted = calibration_curve(scores["y"], scores["challenger"], n_bins=10, strategy="quantile")
-    top = float(max(observed.max(), predicted.max()))
+    predicted, observed = [each.predicted for each in seen.bins], [each.observed for each in seen.bins]
+    top = max(*predicted, *observed)
     axes.plot([0, top], [0, top], color=FAINT, linewidth=1)
     axes.plot(predicted, observed, "o-", color=CHALLENGER, label=challenger)
     axes.legend(frameon=False)
     return _png(figure)
 
 
+def confusion(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> bytes:
+    """Share of each true class (row) that the challenger (n, classes) takes for which (column)."""
+    figure, axes = _axes("Predicted class", "True class")
+    shares = confusion_matrix(y, predicted.argmax(axis=1), labels=range(len(classes)), normalize="true")
+    axes.imshow(shares, cmap="Greens", vmin=0, vmax=1)
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    axes.set_yticks(range(len(classes)), classes)
+    return _png(figure)
+
+
+def residuals(y: np.ndarray, champion: np.ndarray, challenger: np.ndarray, names: tuple[str, str]) -> bytes:
+    """Distribution of the absolute errors of both models, (n,) each, as cumulative shares."""
+    figure, axes = _axes("Absolute error", "Share of rows within it")
+    shares = np.arange(1, len(y) + 1) / len(y)
+    for name, predicted, colour in ((names[0], champion, CHAMPION), (names[1], challenger, CHALLENGER)):
+        axes.plot(np.sort(np.abs(predicted - y)), shares, color=colour, label=name)
+    axes.legend(frameon=False)
+    return _png(figure)
+
+
 def trials(values: Sequence[float], pruned: Sequence[bool]) -> bytes:
     """The study: score of each trial, the best so far, and which trials were cut short."""
-    figure, axes = _axes("Trial", "Mean ROC AUC over folds")
+    figure, axes = _axes("Trial", "Mean score over folds (greater is better)")
     numbers, cut = np.arange(len(values)), np.asarray(pruned, dtype=bool)
     best = np.maximum.accumulate(np.where(cut, -np.inf, values))
     axes.step(numbers, best, where="post", color=FAINT, label="best so far")
@@ -47,12 +67,13 @@ def trials(values: Sequence[float], pruned: Sequence[bool]) -> bytes:
     return _png(figure)
 
 
-def folds(scores: Sequence[float]) -> bytes:
+def folds(scores: Sequence[float], metric: str) -> bytes:
     """Out-of-fold score of each fold, with their mean."""
-    figure, axes = _axes("Fold", "ROC AUC out of fold")
+    figure, axes = _axes("Fold", f"{metric} out of fold")
     axes.bar(range(1, len(scores) + 1), scores, color=CHALLENGER, width=0.6)
     axes.axhline(float(np.mean(scores)), color=FAINT, linewidth=1)
-    axes.set_ylim(min(scores) - 0.02, max(scores) + 0.02)
+    room = 0.25 * (max(scores) - min(scores)) or abs(scores[0]) * 0.1 or 1.0
+    axes.set_ylim(min(scores) - room, max(scores) + room)
     return _png(figure)
 
 

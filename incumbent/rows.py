@@ -21,7 +21,7 @@ from incumbent.split import group_hashes
 
 @dataclass(frozen=True)
 class Rows:
-    """X: (n, features) float32; y: (n,) int8; group: (n,) float64, equal for rows of one split group."""
+    """X: (n, features) float32; y: (n,) as Schema.labels; group: (n,) float64, equal in a split group."""
 
     X: np.ndarray
     y: np.ndarray
@@ -66,16 +66,23 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
 
 
 def training_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:
-    """Learn the schema from the training side and encode it. Raises BadData for a single class."""
-    schema = learn_schema((frame for frame, _ in frames(paths, params, Side.TRAINING)), params.dataset)
+    """Learn the schema from the training side and encode it. Raises BadData for a target without variety."""
+    sides = (frame for frame, _ in frames(paths, params, Side.TRAINING))
+    schema = learn_schema(sides, params.dataset, params.task)
     rows = read_rows(paths, schema, params, Side.TRAINING)
-    positives = int(rows.y.sum())
-    if positives in (0, len(rows.y)):
-        raise BadData(
-            f"the target '{params.dataset.target}' has a single class in all {len(rows.y)} training rows; "
-            f"is dataset.positive = {params.dataset.positive!r} right?"
-        )
+    if len(np.unique(rows.y)) < 2:
+        what = "value" if params.task == "regression" else "class"
+        told = f"the target '{params.dataset.target}' has a single {what} in all {len(rows.y)} training rows"
+        hint = f"; is dataset.positive = {params.dataset.positive!r} right?"
+        raise BadData(told + hint if params.task == "binary" else told)
     return schema, rows
+
+
+def prior(rows: Rows, schema: Schema) -> np.ndarray:
+    """What the trivial baseline predicts for every row: the classes' shares, or the mean; (1,) or (K,)."""
+    if schema.task == "multiclass":
+        return np.bincount(rows.y, minlength=len(schema.classes)) / len(rows.y)
+    return np.array([rows.y.mean(dtype=np.float64)])
 
 
 def sample(parts: Sequence[pd.DataFrame], size: int) -> pd.DataFrame:
@@ -98,6 +105,15 @@ def sample_partitions(paths: Sequence[Path], params: Params, start: pd.DataFrame
     for frame, _ in frames(paths, params, Side.TRAINING):
         merged = [sample([*merged, frame], params.retrain.replay)]
     return merged[0]
+
+
+def latest_rows(paths: Sequence[Path], params: Params) -> pd.DataFrame:
+    """Training rows of the last partition that has any."""
+    for path in reversed(paths):
+        frame, _ = next(frames([path], params, Side.TRAINING))
+        if len(frame):
+            return frame
+    raise BadData("every row is in the holdout")
 
 
 def frames(paths: Sequence[Path], params: Params, side: Side) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from incumbent.errors import BadData
+from incumbent.metrics import Task
 from incumbent.params import DatasetParams
 from incumbent.split import text_of
 
@@ -25,9 +26,13 @@ class Feature:
 
 @dataclass(frozen=True)
 class Schema:
+    """`positive` is the event's value of a binary target; `classes` are a multiclass target's, as text."""
+
     features: tuple[Feature, ...]
     target: str
-    positive: bool | int | str
+    positive: bool | int | str = True
+    task: Task = "binary"
+    classes: tuple[str, ...] = ()
 
     @property
     def categorical(self) -> list[int]:
@@ -51,20 +56,17 @@ class Schema:
         return matrix
 
     def labels(self, frame: pd.DataFrame) -> np.ndarray:
-        """1 for the positive class, else 0; shape (n,) int8.
+        """The target as numbers, shape (n,).
 
-        Raises BadData when the target is missing, has empty cells or more than two classes.
+        binary: 1 for the positive class, else 0, int8; multiclass: position in `classes`, int32;
+        regression: float64. Raises BadData when the target is missing, has empty cells, or holds what
+        the task does not allow.
         """
-        if self.target not in frame:
-            raise BadData(
-                f"the target '{self.target}' is not among the columns {sorted(map(str, frame.columns))}; "
-                "correct dataset.target in params.yaml, or the file"
-            )
-        target = frame[self.target]
-        if target.isna().any():
-            raise BadData(
-                f"the target '{self.target}' is empty in {int(target.isna().sum())} rows; drop them"
-            )
+        target = _target(frame, self.target)
+        if self.task == "regression":
+            return _numbers(target)
+        if self.task == "multiclass":
+            return self._codes(target)
         found = target.unique().tolist()
         if len(found) > 2 or (len(found) == 2 and self.positive not in found):
             raise BadData(
@@ -72,6 +74,25 @@ class Schema:
                 f"classes, one of them dataset.positive = {self.positive!r}"
             )
         return (target == self.positive).to_numpy(dtype=np.int8)
+
+    def new_classes(self, frame: pd.DataFrame) -> list[str]:
+        """Classes of a multiclass target that training never had."""
+        if self.task != "multiclass":
+            return []
+        return sorted(set(_as_text(_target(frame, self.target)).unique()) - set(self.classes))
+
+    def of_known_class(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Without the rows of new_classes."""
+        if self.task != "multiclass":
+            return frame
+        return frame[_as_text(_target(frame, self.target)).isin(self.classes)]
+
+    def _codes(self, target: pd.Series) -> np.ndarray:
+        codes = pd.Categorical(_as_text(target), categories=list(self.classes)).codes.astype(np.int32)
+        if (codes < 0).any():
+            unknown = sorted(set(_as_text(target)[codes < 0]))[:10]
+            raise BadData(f"the target '{self.target}' holds {unknown}, classes that training never had")
+        return codes
 
     def unseen_share(self, frame: pd.DataFrame) -> float:
         """Share of rows that hold a category outside the vocabulary in any column."""
@@ -90,6 +111,8 @@ class Schema:
             ],
             "target": self.target,
             "positive": self.positive,
+            "task": self.task,
+            "classes": list(self.classes),
         }
 
     @staticmethod
@@ -98,18 +121,27 @@ class Schema:
             Feature(f["name"], None if f["categories"] is None else tuple(f["categories"]))
             for f in document["features"]
         )
-        return Schema(features, document["target"], document["positive"])
+        return Schema(
+            features,
+            document["target"],
+            document["positive"],
+            document["task"],
+            tuple(document["classes"]),
+        )
 
 
-def learn_schema(frames: Iterable[pd.DataFrame], dataset: DatasetParams) -> Schema:
-    """Features, order and vocabularies as the given training rows have them.
+def learn_schema(frames: Iterable[pd.DataFrame], dataset: DatasetParams, task: Task = "binary") -> Schema:
+    """Features, order, vocabularies and classes as the given training rows have them.
 
     The newest frame, the last, tells which columns there are. Timestamps are not features. Raises
     BadData for no rows or a missing target.
     """
     names: list[str] = []
     vocabularies: dict[str, set[str]] = {}
+    classes: set[str] = set()
     for frame in frames:
+        if task == "multiclass":
+            classes.update(_as_text(_target(frame, dataset.target)).unique())
         names = _feature_names(frame, dataset)
         for name in names:
             if name in dataset.categorical or not _is_number(frame[name]):
@@ -117,23 +149,49 @@ def learn_schema(frames: Iterable[pd.DataFrame], dataset: DatasetParams) -> Sche
     if not names:
         raise BadData("no training rows to learn from: the data is empty, or every row is in the holdout")
     features = (Feature(n, tuple(sorted(vocabularies[n])) if n in vocabularies else None) for n in names)
-    return Schema(tuple(features), dataset.target, dataset.positive)
+    return Schema(tuple(features), dataset.target, dataset.positive, task, tuple(sorted(classes)))
 
 
-def same_columns(schema: Schema, frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:
-    """How the frame's features differ from the schema's, one sentence each; empty when they agree."""
+def differences(schema: Schema, frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:
+    """How the frame differs from the schema, one sentence each; empty when they agree."""
     now, before = set(_feature_names(frame, dataset)), {feature.name for feature in schema.features}
-    return [f"column '{name}' is new" for name in sorted(now - before)] + [
-        f"column '{name}' is gone" for name in sorted(before - now)
+    return [
+        *(f"column '{name}' is new" for name in sorted(now - before)),
+        *(f"column '{name}' is gone" for name in sorted(before - now)),
+        *(f"class '{name}' is new" for name in schema.new_classes(frame)),
     ]
 
 
-def _feature_names(frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:
-    if dataset.target not in frame:
+def _require_target(frame: pd.DataFrame, name: str) -> None:
+    if name not in frame:
         raise BadData(
-            f"the target '{dataset.target}' is not among the columns {sorted(map(str, frame.columns))}; "
+            f"the target '{name}' is not among the columns {sorted(map(str, frame.columns))}; "
             "correct dataset.target in params.yaml, or the file"
         )
+
+
+def _target(frame: pd.DataFrame, name: str) -> pd.Series:
+    _require_target(frame, name)
+    target = frame[name]
+    if target.isna().any():
+        raise BadData(f"the target '{name}' is empty in {int(target.isna().sum())} rows; drop them")
+    return target
+
+
+def _numbers(target: pd.Series) -> np.ndarray:
+    if not pd.api.types.is_numeric_dtype(target.dtype):
+        raise BadData(
+            f"the target '{target.name}' holds {target.unique()[:3].tolist()} ({target.dtype}); "
+            "the task 'regression' needs numbers"
+        )
+    numbers = target.to_numpy(dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        raise BadData(f"the target '{target.name}' is infinite in {int((~np.isfinite(numbers)).sum())} rows")
+    return numbers
+
+
+def _feature_names(frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:
+    _require_target(frame, dataset.target)
     skip = {dataset.target, dataset.time, *dataset.drop}
     return sorted(str(name) for name in frame if name not in skip and not _is_time(frame[name]))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
+from incumbent.compare import score
 from incumbent.learners import Learner, Trained
 from incumbent.params import Params
 from incumbent.rows import Rows
@@ -16,7 +16,7 @@ from incumbent.tune import Split, StudyResult, folds, over_folds
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Out-of-fold ROC AUC at a fixed number of rounds: of each fold, their mean, deviation and rows."""
+    """Out-of-fold score at a fixed number of rounds: of each fold, their mean, deviation and rows."""
 
     metric: str
     folds: tuple[float, ...]
@@ -33,28 +33,41 @@ def cross_validate(
 ) -> CrossValidation:
     """Refit every fold with the winner's fixed rounds: the tuning score enjoyed early stopping."""
 
-    def score(split: Split) -> float:
+    def held_out(split: Split) -> float:
         fit, held = split
         model = learner.fit(binned, study.options, study.rounds, fit)
-        return float(roc_auc_score(rows.y[held], model.predict(rows.X[held])))
+        return score(rows.y[held], model.predict(rows.X[held]), params.promotion)
 
-    scores = over_folds(score, folds(rows, params.search, params.seed))
+    scores = over_folds(held_out, folds(rows, params.search, params.seed))
     return CrossValidation(
-        "roc_auc", tuple(scores), float(np.mean(scores)), float(np.std(scores, ddof=1)), len(rows.y)
+        params.promotion.metric,
+        tuple(scores),
+        float(np.mean(scores)),
+        float(np.std(scores, ddof=1)),
+        len(rows.y),
     )
 
 
-def train_full(
-    rows: Rows, learner: Learner, study: StudyResult, params: Params
-) -> tuple[Trained, CrossValidation]:
-    """The cross-validation estimate, and the final model on every training row."""
-    binned = learner.bin(rows.X, rows.y)
-    estimate = cross_validate(rows, learner, binned, study, params)
-    return learner.fit(binned, study.options, study.rounds), estimate
+def train_full(binned: Any, learner: Learner, study: StudyResult, params: Params) -> list[Trained]:
+    """A model on every training row with the study's winner, for each of `challenger_seeds`."""
+    return [
+        learner.reseeded(seed).fit(binned, study.options, study.rounds) for seed in challenger_seeds(params)
+    ]
 
 
-def update(champion: Path, fresh: Rows, replay: Rows, learner: Learner, seed: int) -> Trained:
-    """Continue from the champion with the new rows and as many rows of history."""
+def update(champion: Path, fresh: Rows, replay: Rows, learner: Learner, params: Params) -> list[Trained]:
+    """Continue from the champion with the new rows and as many rows of history, once for each seed."""
+    return [
+        _update(champion, fresh, replay, learner.reseeded(seed), seed) for seed in challenger_seeds(params)
+    ]
+
+
+def challenger_seeds(params: Params) -> list[int]:
+    """The seed of the challenger, and of those that only tell how much a seed matters."""
+    return [(params.seed + number) % 2**31 for number in range(params.promotion.seeds)]
+
+
+def _update(champion: Path, fresh: Rows, replay: Rows, learner: Learner, seed: int) -> Trained:
     size = min(len(replay.y), len(fresh.y))
     chosen = np.sort(np.random.default_rng(seed).choice(len(replay.y), size, replace=False))
     return learner.update(champion, (fresh.X, fresh.y), (replay.X[chosen], replay.y[chosen]))

@@ -25,7 +25,7 @@ Split = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class TrialResult:
-    """`value` is the mean fold score, or for a pruned trial an estimate from the folds it saw."""
+    """`value` is the mean fold score (greater is better), for a pruned trial an estimate from its folds."""
 
     number: int
     value: float
@@ -58,7 +58,8 @@ class StudyResult:
 def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
     """(fit, held-out) row numbers of each fold, stratified by class and, if asked, whole groups.
 
-    Raises BadData when a class has fewer rows (or groups) than there are folds.
+    A numeric target is stratified by its deciles. Raises BadData when a class has fewer rows (or groups)
+    than there are folds.
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -67,13 +68,21 @@ def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
         groups = np.unique(rows.group, return_inverse=True)[1]
     else:
         splitter, groups = StratifiedKFold(search.folds, shuffle=True, random_state=seed), None
-    smallest = int(np.bincount(rows.y, minlength=2).min())
+    strata = _strata(rows.y, search.folds)
+    smallest = int(np.unique(strata, return_counts=True)[1].min())
     if smallest < search.folds or (groups is not None and groups.max() + 1 < search.folds):
         raise BadData(
-            f"search.folds = {search.folds}, but the rarer class has {smallest} training rows"
+            f"search.folds = {search.folds}, but the rarest class has {smallest} training rows"
             + (f" and there are {groups.max() + 1} groups" if groups is not None else "")
         )
-    return [(np.sort(fit), np.sort(held)) for fit, held in splitter.split(rows.X, rows.y, groups)]
+    return [(np.sort(fit), np.sort(held)) for fit, held in splitter.split(rows.X, strata, groups)]
+
+
+def _strata(y: np.ndarray, count: int) -> np.ndarray:
+    if np.issubdtype(y.dtype, np.integer):
+        return y
+    bins = max(1, min(10, len(y) // count))
+    return np.argsort(np.argsort(y, kind="stable"), kind="stable") * bins // len(y)
 
 
 def over_folds(work: Callable[[Split], T], splits: Sequence[Split]) -> list[T]:

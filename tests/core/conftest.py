@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from incumbent.demo.flights import load_flights, write_months
+from incumbent.model import Model
 from incumbent.params import Params, load_params
 from tests.core.building import ROOT, changed
+from tests.core.judging import model
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +50,15 @@ def quick_params(flights_params: Params) -> Params:
         search={"trials": 8, "folds": 5},
         retrain={"replay": 2000},
     )
+
+
+@pytest.fixture(scope="session")
+def weak(thinned: Sequence[Path], quick_params: Params, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """One tree."""
+    return model(thinned[0], quick_params, tmp_path_factory.mktemp("weak") / "v", rounds=1)
+
+
+@pytest.fixture(scope="session")
+def strong(thinned: Sequence[Path], quick_params: Params, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Thirty trees on the same rows."""
+    return model(thinned[0], quick_params, tmp_path_factory.mktemp("strong") / "v", rounds=30)

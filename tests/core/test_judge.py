@@ -1,6 +1,7 @@
-"""Judging by rows that no model has seen, and looking back at what the champion promised."""
+"""Judging by rows that no model can have seen in any way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,66 +9,48 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from incumbent.challenger import make_full, open_challenger
-from incumbent.dataset import Diff
+from incumbent.compare import Comparison, Incomparable
 from incumbent.errors import BadData
-from incumbent.judge import compare_scores, measure, score_holdout
+from incumbent.judge import Holdout, Learned, microseconds_per_row, score_holdout, weigh
 from incumbent.model import Model
-from incumbent.params import Params
+from incumbent.params import Params, SplitParams
 from incumbent.split import group_hashes
-from incumbent.tune import StudyResult
 from tests.core.building import changed
-
-ARRIVAL = Diff(added=("2013-02.parquet",))
-
-
-def manifest(params: Params, updates: int = 0) -> dict[str, object]:
-    """What a champion's manifest says of it, as far as measuring reads it."""
-    return {
-        "params": params.model_dump(),
-        "metrics": {"holdout": {"value": 0.7}},
-        "updates": updates,
-        "rows_known": 10_000,
-    }
+from tests.core.judging import held_out, window
 
 
-def model(path: Path, params: Params, folder: Path, rounds: int) -> Model:
-    folder.mkdir()
-    made = make_full([path], params, StudyResult({"num_leaves": 15}, rounds, ()), folder)
-    return open_challenger(made, params, folder, f"v{rounds}")
+class Silent:
+    """A model whose leaves are NaN."""
+
+    rounds = 1
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return np.full(len(X), np.nan)
 
 
-@pytest.fixture(scope="module")
-def weak(thinned: Sequence[Path], quick_params: Params, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return model(thinned[0], quick_params, tmp_path_factory.mktemp("weak") / "v", rounds=1)
+def assert_same(one: Holdout, other: Holdout) -> None:
+    for name in ("y", "champion", "challenger", "group"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
-@pytest.fixture(scope="module")
-def strong(thinned: Sequence[Path], quick_params: Params, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return model(thinned[0], quick_params, tmp_path_factory.mktemp("strong") / "v", rounds=30)
-
-
-def held_out(paths: Sequence[Path], params: Params) -> pd.DataFrame:
-    """The flights of the days whose hash is below the holdout's share, one day after the other."""
-    frame = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
-    days = frame[["date"]].drop_duplicates()
-    chosen = days[group_hashes(days, ["date"]) < params.split.holdout]["date"]
-    assert 0 < len(chosen) < len(days)
-    return frame[frame["date"].isin(chosen)].reset_index(drop=True)
+def comparison(holdout: Holdout, params: Params) -> Comparison:
+    seen = weigh(holdout, params.promotion, 0).comparison
+    assert isinstance(seen, Comparison)
+    return seen
 
 
 def test_the_holdout_is_scored_and_never_a_training_row(
     weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
 ) -> None:
-    scores = score_holdout(weak, strong, thinned, quick_params)
+    scores = score_holdout(weak, strong, window(thinned), quick_params)
     expected = held_out(thinned, quick_params)
-    assert list(scores.columns) == ["y", "champion", "challenger", "group"]
-    assert scores["y"].tolist() == expected["late"].astype(int).tolist()
-    assert np.array_equal(scores["champion"], weak.predict(expected))
-    assert np.array_equal(scores["challenger"], strong.predict(expected))
-    assert np.array_equal(scores["group"], group_hashes(expected, ["date"]))
-    assert (scores["group"] < quick_params.split.holdout).all()
-    assert scores["group"].nunique() == expected["date"].nunique()
+    assert scores.y.tolist() == expected["late"].astype(int).tolist()
+    assert np.array_equal(scores.champion, weak.predict(expected))
+    assert np.array_equal(scores.challenger, strong.predict(expected))
+    assert np.array_equal(scores.group, group_hashes(expected, ["date"]))
+    assert (scores.group < quick_params.split.holdout).all()
+    assert len(np.unique(scores.group)) == expected["date"].nunique()
+    assert scores.excluded == 0
 
 
 def test_what_training_rows_say_does_not_change_the_scores(
@@ -78,18 +61,18 @@ def test_what_training_rows_say_does_not_change_the_scores(
     frame.assign(late=frame["late"] ^ training, temp=frame["temp"].mask(training)).to_parquet(
         tmp_path / "lied.parquet", index=False
     )
-    pd.testing.assert_frame_equal(
-        score_holdout(weak, strong, [tmp_path / "lied.parquet"], quick_params),
-        score_holdout(weak, strong, thinned[:1], quick_params),
+    assert_same(
+        score_holdout(weak, strong, window([tmp_path / "lied.parquet"]), quick_params),
+        score_holdout(weak, strong, window(thinned[:1]), quick_params),
     )
 
 
 def test_without_a_champion_the_baseline_gives_every_row_the_same(
     strong: Model, thinned: Sequence[Path], quick_params: Params
 ) -> None:
-    scores = score_holdout(None, strong, thinned, quick_params)
-    assert scores["champion"].nunique() == 1
-    seen = compare_scores(scores, quick_params)
+    scores = score_holdout(None, strong, window(thinned), quick_params, prior=[0.16])
+    assert set(scores.champion) == {0.16}
+    seen = comparison(scores, quick_params)
     assert seen.champion.value == 0.5
     assert seen.difference.low > 0.05
 
@@ -97,112 +80,127 @@ def test_without_a_champion_the_baseline_gives_every_row_the_same(
 def test_the_comparison_counts_rows_and_whole_days(
     weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
 ) -> None:
-    seen = compare_scores(score_holdout(weak, strong, thinned, quick_params), quick_params)
+    seen = comparison(score_holdout(weak, strong, window(thinned), quick_params), quick_params)
     expected = held_out(thinned, quick_params)
-    assert (seen.rows, seen.positives) == (len(expected), int(expected["late"].sum()))
+    positives = int(expected["late"].sum())
+    assert (seen.rows, seen.class_counts) == (len(expected), (len(expected) - positives, positives))
     assert seen.groups == expected["date"].nunique()
     assert seen.challenger.value == pytest.approx(roc_auc_score(expected["late"], strong.predict(expected)))
 
 
-def test_a_partition_without_a_held_out_day_adds_nothing(
+def test_a_partition_without_a_held_out_day_adds_nothing_and_alone_judges_nobody(
     weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params, tmp_path: Path
 ) -> None:
     frame = pd.read_parquet(thinned[1])
     training = frame[group_hashes(frame, ["date"]) >= quick_params.split.holdout]
     day = tmp_path / "day.parquet"
     training[training["date"] == training["date"].iloc[0]].to_parquet(day, index=False)
-    pd.testing.assert_frame_equal(
-        score_holdout(weak, strong, [thinned[0], day], quick_params),
-        score_holdout(weak, strong, thinned[:1], quick_params),
+    assert_same(
+        score_holdout(weak, strong, window([thinned[0], day]), quick_params),
+        score_holdout(weak, strong, window(thinned[:1]), quick_params),
     )
-    with pytest.raises(BadData, match="one class only"):
-        compare_scores(score_holdout(weak, strong, [day], quick_params), quick_params)
+    scores = score_holdout(weak, strong, window([day]), quick_params)
+    alone = weigh(scores, quick_params.promotion, 0).comparison
+    assert isinstance(alone, Incomparable)
+    assert not alone.unfit
 
 
-def test_an_arrival_is_measured_on_all_its_rows(
+# --- rows that a model may have seen in another way
+
+
+def test_rows_that_trained_the_champion_under_another_split_judge_nobody(
+    weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
+) -> None:
+    by_flight = SplitParams(by=["carrier", "flight"], holdout=0.3)
+    learned = Learned({thinned[0].name: "now"}, by_flight)
+    scores = score_holdout(weak, strong, window(thinned), quick_params, learned=learned)
+    january, february = (held_out([path], quick_params) for path in thinned)
+    unseen = group_hashes(january, by_flight.by) < by_flight.holdout
+    assert 0 < unseen.sum() < len(january)
+    assert len(scores.y) == unseen.sum() + len(february)
+    assert scores.excluded == (~unseen).sum()
+    expected = pd.concat([january[unseen], february], ignore_index=True)
+    assert np.array_equal(scores.challenger, strong.predict(expected))
+
+
+def test_the_same_split_leaves_nothing_out(
+    weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
+) -> None:
+    learned = Learned({path.name: "now" for path in thinned}, quick_params.split)
+    assert score_holdout(weak, strong, window(thinned), quick_params, learned=learned).excluded == 0
+
+
+def test_a_corrected_partition_judges_nobody_when_rows_are_known_by_their_content_only(
+    weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
+) -> None:
+    by_content = changed(quick_params, split={"by": []}, search={"scheme": "stratified"})
+    learned = Learned({thinned[0].name: "before"}, by_content.split)
+    scores = score_holdout(weak, strong, window(thinned), by_content, learned=learned)
+    alone = score_holdout(weak, strong, window(thinned[1:]), by_content)
+    assert_same(scores, alone)
+    assert scores.excluded > 0
+    by_day = Learned({thinned[0].name: "before"}, quick_params.split)
+    assert score_holdout(weak, strong, window(thinned), quick_params, learned=by_day).excluded == 0
+
+
+# --- what else is looked at
+
+
+def test_slices_fairness_and_calibration_are_gathered(
+    weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
+) -> None:
+    params = changed(
+        quick_params,
+        promotion={"slices": {"columns": ["origin"]}, "fairness": {"column": "carrier"}, "threshold": 0.2},
+    )
+    seen = weigh(score_holdout(weak, strong, window(thinned), params), params.promotion, 0)
+    assert {each.value for each in seen.slices} == {"EWR", "JFK", "LGA"}
+    assert seen.fairness is not None
+    assert 0 < seen.fairness.parity_difference <= 1
+    assert seen.calibration is not None
+    assert 0 < seen.calibration.error < 0.2
+
+
+def test_a_slice_by_a_column_that_is_not_there_is_refused(
+    weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
+) -> None:
+    params = changed(quick_params, promotion={"slices": {"columns": ["airport"]}})
+    with pytest.raises(BadData, match=r"names \['airport'\], but the data has only"):
+        score_holdout(weak, strong, window(thinned), params)
+
+
+def test_a_challenger_that_predicts_no_number_is_unfit(
+    weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
+) -> None:
+    scores = score_holdout(weak, strong, window(thinned), quick_params)
+    broken = scores.challenger.copy()
+    broken[:3] = np.nan
+    seen = weigh(replace(scores, challenger=broken), quick_params.promotion, 0).comparison
+    assert isinstance(seen, Incomparable)
+    assert seen.unfit
+    assert "3 of the challenger's" in seen.reason
+
+
+def test_a_champion_that_predicts_no_number_can_not_be_evaluated(
+    weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
+) -> None:
+    broken = replace(weak, trained=Silent())
+    with pytest.raises(BadData, match="predicts no number for"):
+        score_holdout(broken, strong, window(thinned), quick_params)
+
+
+def test_other_seeds_widen_the_interval(
+    weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
+) -> None:
+    alone = score_holdout(weak, strong, window(thinned), quick_params)
+    among = score_holdout(weak, strong, window(thinned), quick_params, others=[weak])
+    narrow, wide = (comparison(each, quick_params) for each in (alone, among))
+    assert wide.difference.value == narrow.difference.value
+    assert wide.difference.low < narrow.difference.low
+    assert wide.seed_deviation > 0 == narrow.seed_deviation
+
+
+def test_the_time_of_a_prediction_is_measured(
     strong: Model, thinned: Sequence[Path], quick_params: Params
 ) -> None:
-    february = pd.read_parquet(thinned[1])
-    seen, live = measure(strong, manifest(quick_params, updates=2), thinned[1:], ARRIVAL, quick_params)
-    assert live is not None
-    assert live.value == pytest.approx(roc_auc_score(february["late"], strong.predict(february)))
-    assert live.low < live.value < live.high
-    assert (seen.champion, seen.new_rows, seen.added, seen.updates) == (strong.version, len(february), 1, 2)
-    assert (seen.promised, seen.live, seen.schema_changes) == (0.7, live.value, ())
-    assert seen.unseen_share == strong.schema.unseen_share(february)
-    assert seen.growth == (len(february) - len(held_out(thinned[1:], quick_params))) / 10_000
-
-
-def test_nothing_new_is_measured_as_nothing(strong: Model, quick_params: Params) -> None:
-    seen, live = measure(strong, manifest(quick_params), [], Diff(), quick_params)
-    assert (seen.new_rows, seen.added, seen.unseen_share, seen.live, live) == (0, 0, 0.0, None, None)
-    assert seen.growth == 0.0
-
-
-def test_the_difference_of_the_data_is_passed_on(strong: Model, quick_params: Params) -> None:
-    diff = Diff(changed=("a.parquet",), removed=("b.parquet", "c.parquet"))
-    seen, _ = measure(strong, manifest(quick_params), [], diff, quick_params)
-    assert (seen.changed, seen.removed) == (diff.changed, diff.removed)
-
-
-def test_parameters_that_shape_a_model_and_changed_are_told(strong: Model, quick_params: Params) -> None:
-    before = changed(quick_params, search={"trials": 99}, retrain={"min_rows": 7}, seed=1)
-    seen, _ = measure(strong, manifest(before), [], Diff(), quick_params)
-    assert seen.params_changes == ("search", "seed")
-    same, _ = measure(strong, manifest(quick_params), [], Diff(), quick_params)
-    assert same.params_changes == ()
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        pytest.param(
-            lambda frame: frame.drop(columns="carrier"), ("column 'carrier' is gone",), id="a column is gone"
-        ),
-        pytest.param(lambda frame: frame.assign(seats=1), ("column 'seats' is new",), id="a column is new"),
-        pytest.param(
-            lambda frame: frame.rename(columns={"temp": "temperature"}),
-            ("column 'temperature' is new", "column 'temp' is gone"),
-            id="a column is renamed",
-        ),
-        pytest.param(
-            lambda frame: frame.assign(distance="far"),
-            ("column 'distance' was a number and now holds ['far'] (str)",),
-            id="a number became text",
-        ),
-    ],
-)
-def test_a_changed_schema_is_told_and_not_scored(
-    strong: Model,
-    thinned: Sequence[Path],
-    quick_params: Params,
-    tmp_path: Path,
-    change: Callable[[pd.DataFrame], pd.DataFrame],
-    told: tuple[str, ...],
-) -> None:
-    change(pd.read_parquet(thinned[1])).to_parquet(tmp_path / "changed.parquet", index=False)
-    seen, live = measure(
-        strong, manifest(quick_params), [tmp_path / "changed.parquet"], ARRIVAL, quick_params
-    )
-    assert (seen.schema_changes, seen.live, live, seen.unseen_share) == (told, None, None, 0.0)
-
-
-def test_a_single_class_arrives_without_a_live_score(
-    strong: Model, thinned: Sequence[Path], quick_params: Params, tmp_path: Path
-) -> None:
-    pd.read_parquet(thinned[1]).assign(late=False).to_parquet(tmp_path / "calm.parquet", index=False)
-    seen, live = measure(strong, manifest(quick_params), [tmp_path / "calm.parquet"], ARRIVAL, quick_params)
-    assert (seen.live, live, seen.schema_changes) == (None, None, ())
-
-
-def test_unseen_categories_are_a_share_of_all_new_rows(
-    strong: Model, thinned: Sequence[Path], quick_params: Params, tmp_path: Path
-) -> None:
-    frame = pd.read_parquet(thinned[0]).head(400)
-    frame.to_parquet(tmp_path / "known.parquet", index=False)
-    frame.head(100).assign(carrier="XX").to_parquet(tmp_path / "unknown.parquet", index=False)
-    before = strong.schema.unseen_share(frame) * 400
-    fresh = [tmp_path / "known.parquet", tmp_path / "unknown.parquet"]
-    seen, _ = measure(strong, manifest(quick_params), fresh, ARRIVAL, quick_params)
-    assert seen.new_rows == 500
-    assert seen.unseen_share == pytest.approx((before + 100) / 500)
+    assert 0.01 < microseconds_per_row(strong, thinned, quick_params) < 10_000

@@ -106,8 +106,8 @@ def test_measurements_are_answered_by_a_plan(
             "auto",
             [
                 "6.8% of the new rows hold a category never seen, more than retrain.max_unseen = 5.0%",
-                "decay: the champion promised 0.7200 and reached 0.6500 on the new rows, "
-                "more than retrain.max_decay = 0.03 below",
+                "decay: the champion promised roc_auc 0.7200 and reached 0.6500 on the new rows, "
+                "worse by more than retrain.max_decay = 0.03",
                 "7 updates since the last full training: the budget is spent",
                 "the data grew by 62% since champion v7, more than retrain.max_growth = 50%",
             ],

@@ -15,7 +15,7 @@ from incumbent.challenger import REPLAY, make_full
 from incumbent.errors import BadData
 from incumbent.params import DatasetParams, Params
 from incumbent.rows import Side, frames, training_rows
-from incumbent.schema import Feature, Schema, learn_schema, same_columns
+from incumbent.schema import Feature, Schema, differences, learn_schema
 from incumbent.split import group_hashes
 from incumbent.tune import StudyResult
 from tests.core.building import fewer_examples
@@ -251,7 +251,7 @@ def test_a_row_with_two_unseen_categories_counts_once() -> None:
     ],
 )
 def test_changed_columns_are_told_in_a_sentence_each(columns: list[str], told: list[str]) -> None:
-    assert same_columns(COLORED, pd.DataFrame({name: [1] for name in columns}), TOY) == told
+    assert differences(COLORED, pd.DataFrame({name: [1] for name in columns}), TOY) == told
 
 
 def test_a_schema_survives_its_document(january: pd.DataFrame, flights_params: Params) -> None:

@@ -146,19 +146,19 @@ def test_folds_follow_from_the_seed(january_only: Sequence[Path], params: Params
         pytest.param(
             [(1, d) for d in range(4)] + [(0, d) for d in range(9)],
             "stratified",
-            "search.folds = 5, but the rarer class has 4 training rows",
+            "search.folds = 5, but the rarest class has 4 training rows",
             id="four positives",
         ),
         pytest.param(
             [(1, d) for d in range(9)] + [(0, 1)],
             "stratified",
-            "the rarer class has 1 training rows",
+            "the rarest class has 1 training rows",
             id="one negative",
         ),
         pytest.param(
             [(n % 2, n % 4) for n in range(40)],
             "stratified-group",
-            "the rarer class has 20 training rows and there are 4 groups",
+            "the rarest class has 20 training rows and there are 4 groups",
             id="four days",
         ),
     ],
@@ -292,7 +292,8 @@ def test_a_challenger_says_what_it_was_made_of(
     _, rows = training_rows(january_only, params)
     assert (made.kind, made.file, made.rows) == ("full", "model.txt", len(rows.y))
     assert (made.options, made.rounds) == (study.options, study.rounds)
-    assert sorted(champion.files) == ["model.txt", "replay.parquet"]
+    assert sorted(champion.files) == sorted(made.files)
+    assert sorted(made.files) == ["golden.parquet", "model.onnx", "model.txt", "replay.parquet"]
     assert champion.files["model.txt"].startswith(b"tree\n")
     assert list(made.importances) == sorted(made.importances, key=lambda name: -made.importances[name])
     assert sum(made.importances.values()) == pytest.approx(1)

@@ -1,0 +1,34 @@
+"""Two models of unequal skill on real flights, and the held-out rows found another way."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from incumbent.challenger import make_full, open_challenger
+from incumbent.dataset import Partition
+from incumbent.model import Model
+from incumbent.params import Params
+from incumbent.split import group_hashes
+from incumbent.tune import StudyResult
+
+
+def model(path: Path, params: Params, folder: Path, rounds: int) -> Model:
+    """Of so many rounds, trained on one partition."""
+    folder.mkdir()
+    made = make_full([path], params, StudyResult({"num_leaves": 15}, rounds, ()), folder)
+    return open_challenger(made, params, folder, f"v{rounds}")
+
+
+def held_out(paths: Sequence[Path], params: Params) -> pd.DataFrame:
+    """The flights of the days whose hash is below the holdout's share, one day after the other."""
+    frame = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+    days = frame[["date"]].drop_duplicates()
+    chosen = days[group_hashes(days, ["date"]) < params.split.holdout]["date"]
+    assert 0 < len(chosen) < len(days)
+    return frame[frame["date"].isin(chosen)].reset_index(drop=True)
+
+
+def window(paths: Sequence[Path], md5: str = "now") -> list[tuple[Partition, Path]]:
+    """The partitions to judge on, with a digest that stands for their bytes."""
+    return [(Partition(path.name, md5), path) for path in paths]

@@ -1,0 +1,138 @@
+"""Looking at new rows before anything trains on them: what the plan needs, and the champion's live score."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from incumbent.dataset import Diff
+from incumbent.measure import measure
+from incumbent.model import Model
+from incumbent.params import Params
+from tests.core.building import changed
+from tests.core.judging import held_out
+
+ARRIVAL = Diff(added=("2013-02.parquet",))
+
+
+def manifest(params: Params, updates: int = 0) -> dict[str, object]:
+    """What a champion's manifest says of it, as far as measuring reads it."""
+    return {
+        "params": params.model_dump(mode="json"),
+        "metrics": {"holdout": {"value": 0.7}},
+        "updates": updates,
+        "rows_known": 10_000,
+    }
+
+
+def test_an_arrival_is_measured_on_all_its_rows(
+    strong: Model, thinned: Sequence[Path], quick_params: Params
+) -> None:
+    february = pd.read_parquet(thinned[1])
+    seen, live = measure(strong, manifest(quick_params, updates=2), thinned[1:], ARRIVAL, quick_params)
+    assert live is not None
+    assert live.value == pytest.approx(roc_auc_score(february["late"], strong.predict(february)))
+    assert live.low < live.value < live.high
+    assert (seen.champion, seen.new_rows, seen.added, seen.updates) == (strong.version, len(february), 1, 2)
+    assert (seen.promised, seen.live, seen.schema_changes) == (0.7, live.value, ())
+    assert seen.unseen_share == strong.schema.unseen_share(february)
+    assert seen.growth == (len(february) - len(held_out(thinned[1:], quick_params))) / 10_000
+
+
+def test_parameters_of_an_older_incumbent_are_compared_key_by_key(
+    strong: Model, quick_params: Params
+) -> None:
+    known = manifest(quick_params)
+    older = {name: value for name, value in known["params"].items() if name != "split"}  # type: ignore[attr-defined]
+    seen, _ = measure(strong, {**known, "params": {**older, "sampler": 1}}, [], Diff(), quick_params)
+    assert seen.params_changes == ("split",)
+
+
+def test_a_champion_that_was_never_judged_has_promised_nothing(
+    strong: Model, thinned: Sequence[Path], quick_params: Params
+) -> None:
+    unjudged = {**manifest(quick_params), "metrics": {"holdout": None}}
+    seen, live = measure(strong, unjudged, thinned[1:], ARRIVAL, quick_params)
+    assert seen.promised is None
+    assert live is not None
+
+
+def test_nothing_new_is_measured_as_nothing(strong: Model, quick_params: Params) -> None:
+    seen, live = measure(strong, manifest(quick_params), [], Diff(), quick_params)
+    assert (seen.new_rows, seen.added, seen.unseen_share, seen.live, live) == (0, 0, 0.0, None, None)
+    assert seen.growth == 0.0
+
+
+def test_the_difference_of_the_data_is_passed_on(strong: Model, quick_params: Params) -> None:
+    diff = Diff(changed=("a.parquet",), removed=("b.parquet", "c.parquet"))
+    seen, _ = measure(strong, manifest(quick_params), [], diff, quick_params)
+    assert (seen.changed, seen.removed) == (diff.changed, diff.removed)
+
+
+def test_parameters_that_shape_a_model_and_changed_are_told(strong: Model, quick_params: Params) -> None:
+    before = changed(quick_params, search={"trials": 99}, retrain={"min_rows": 7}, seed=1)
+    seen, _ = measure(strong, manifest(before), [], Diff(), quick_params)
+    assert seen.params_changes == ("search", "seed")
+    other = changed(quick_params, promotion={"metric": "log_loss", "margin": 0.1})
+    assert measure(strong, manifest(other), [], Diff(), quick_params)[0].params_changes == (
+        "promotion.metric",
+    )
+    same, _ = measure(strong, manifest(quick_params), [], Diff(), quick_params)
+    assert same.params_changes == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param(
+            lambda frame: frame.drop(columns="carrier"), ("column 'carrier' is gone",), id="a column is gone"
+        ),
+        pytest.param(lambda frame: frame.assign(seats=1), ("column 'seats' is new",), id="a column is new"),
+        pytest.param(
+            lambda frame: frame.rename(columns={"temp": "temperature"}),
+            ("column 'temperature' is new", "column 'temp' is gone"),
+            id="a column is renamed",
+        ),
+        pytest.param(
+            lambda frame: frame.assign(distance="far"),
+            ("column 'distance' was a number and now holds ['far'] (str)",),
+            id="a number became text",
+        ),
+    ],
+)
+def test_a_changed_schema_is_told_and_not_scored(
+    strong: Model,
+    thinned: Sequence[Path],
+    quick_params: Params,
+    tmp_path: Path,
+    change: Callable[[pd.DataFrame], pd.DataFrame],
+    told: tuple[str, ...],
+) -> None:
+    change(pd.read_parquet(thinned[1])).to_parquet(tmp_path / "changed.parquet", index=False)
+    seen, live = measure(
+        strong, manifest(quick_params), [tmp_path / "changed.parquet"], ARRIVAL, quick_params
+    )
+    assert (seen.schema_changes, seen.live, live, seen.unseen_share) == (told, None, None, 0.0)
+
+
+def test_a_single_class_arrives_without_a_live_score(
+    strong: Model, thinned: Sequence[Path], quick_params: Params, tmp_path: Path
+) -> None:
+    pd.read_parquet(thinned[1]).assign(late=False).to_parquet(tmp_path / "calm.parquet", index=False)
+    seen, live = measure(strong, manifest(quick_params), [tmp_path / "calm.parquet"], ARRIVAL, quick_params)
+    assert (seen.live, live, seen.schema_changes) == (None, None, ())
+
+
+def test_unseen_categories_are_a_share_of_all_new_rows(
+    strong: Model, thinned: Sequence[Path], quick_params: Params, tmp_path: Path
+) -> None:
+    frame = pd.read_parquet(thinned[0]).head(400)
+    frame.to_parquet(tmp_path / "known.parquet", index=False)
+    frame.head(100).assign(carrier="XX").to_parquet(tmp_path / "unknown.parquet", index=False)
+    before = strong.schema.unseen_share(frame) * 400
+    fresh = [tmp_path / "known.parquet", tmp_path / "unknown.parquet"]
+    seen, _ = measure(strong, manifest(quick_params), fresh, ARRIVAL, quick_params)
+    assert seen.new_rows == 500
+    assert seen.unseen_share == pytest.approx((before + 100) / 500)

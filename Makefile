@@ -12,7 +12,7 @@ test: $(INSTALLED)
 	$(BIN)/pytest
 
 test-deep: $(INSTALLED)
-	HYPOTHESIS_PROFILE=deep $(BIN)/pytest
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/core tests/storage
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -21,6 +21,8 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 bench: $(INSTALLED)
+	$(BIN)/python bench/compare.py
+	$(BIN)/python bench/registry.py
 	$(BIN)/python bench/tuning.py
 
 up: $(INSTALLED)

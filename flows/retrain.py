@@ -8,6 +8,7 @@ from prefect import flow
 from incumbent.gate import Verdict
 from incumbent.plan import Full, Skip, Strategy
 from tasks.data import begin, gate, make_plan
+from tasks.hindsight import audit
 from tasks.promotion import compare, promote, register
 from tasks.record import record
 from tasks.runs import lease
@@ -33,6 +34,7 @@ def retrain(
             return record(run, "skip", (work.taken,))
         if gate(run) is Verdict.BLOCK:
             return record(run, "block", ("the gate blocked the new data",))
+        run = audit(run)
         plan = make_plan(run)
         if isinstance(plan, Skip):
             return record(run, "skip", plan.because)

@@ -57,7 +57,7 @@ def inspect(run: Run, files: Sequence[Path]) -> GateReport:
 def turn_away(run: Run, report: GateReport) -> dict[str, Any]:
     """Keep the reason with a run of its own; the data stay as they were."""
     about = {"data": run.data.to_json(), "blocked": list(run.diff.fresh), "started_by": "ingest"}
-    numbered = replace(run, seq=open_registry(run.params).start_run(about))
+    numbered = replace(run, seq=open_registry(run.params, run.project).start_run(about))
     keep_gate(numbered, report)
     return record(numbered, "block", report.reasons)
 

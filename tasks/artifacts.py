@@ -6,7 +6,8 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from incumbent.compare import Comparison
+from incumbent.compare import Comparison, SliceComparison
+from incumbent.decide import Evidence
 from incumbent.gate import Finding, GateReport
 from incumbent.plan import Plan
 from incumbent.train import CrossValidation
@@ -62,21 +63,32 @@ def show_training(cv: CrossValidation | None, pictures: Mapping[str, bytes]) -> 
 
 
 def show_decision(
-    kind: str, reasons: Sequence[str], comparison: Comparison | None, pictures: Mapping[str, bytes]
+    kind: str,
+    reasons: Sequence[str],
+    evidence: Evidence | None,
+    pictures: Mapping[str, bytes],
 ) -> None:
     parts = [f"# Decision: {kind}", _bullets(reasons)]
-    if comparison is not None:
+    seen = evidence.comparison if evidence else None
+    if evidence and isinstance(seen, Comparison):
         rows = [
-            ("champion", str(comparison.champion)),
-            ("challenger", str(comparison.challenger)),
-            ("difference", str(comparison.difference)),
-            ("p", f"{comparison.p_value:.3g}"),
-            ("held-out rows", f"{comparison.rows:,} in {comparison.groups} groups"),
+            ("champion", str(seen.champion)),
+            ("challenger", str(seen.challenger)),
+            ("difference", str(seen.difference)),
+            ("p", f"{seen.p_value:.3g}"),
+            ("held-out rows", f"{seen.rows:,} in {seen.groups} groups"),
+            *((f"{each.column} = {each.value}", _slice(each)) for each in evidence.slices),
         ]
-        parts.append(_table((comparison.metric, "value and interval"), rows))
+        parts.append(_table((seen.metric, "value and interval"), rows))
     create_markdown_artifact(
         key="decision", markdown="\n\n".join([*parts, *(_image(t, png) for t, png in pictures.items())])
     )
+
+
+def _slice(seen: SliceComparison) -> str:
+    if seen.comparison is None:
+        return f"not judged: {seen.reason}"
+    return f"{seen.comparison.difference}{' worse' if seen.worse else ''}, {seen.rows:,} rows"
 
 
 def _examples(finding: Finding) -> str:

@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 
 from incumbent.gate import GateReport, Verdict, load_suites
 from incumbent.gate import gate as check
-from incumbent.judge import measure
+from incumbent.measure import measure
 from incumbent.plan import Measurements, Plan, Strategy, choose
 from incumbent.rows import read_partition
 from tasks import artifacts
@@ -78,9 +78,5 @@ def _measured(run: Run) -> Measurements:
     champion, manifest = run.model(run.champion), run.manifest(run.champion)
     seen, live = measure(champion, manifest, run.files(run.diff.fresh), run.diff, run.params)
     if live is not None:
-        score = {"champion": run.champion, "metric": run.params.promotion.metric, **vars(live)}
-        run.write("live", score)
-        if run.seq is not None:
-            for name in run.diff.fresh:
-                run.registry.put_score(name, {**score, "partitions": run.diff.fresh, "run": run.seq})
+        run.write("live", {"champion": run.champion, "metric": run.params.promotion.metric, **vars(live)})
     return seen

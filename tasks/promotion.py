@@ -1,27 +1,30 @@
 """Compare with the incumbent, register the challenger, and promote it if it won."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-import pandas as pd
+import numpy as np
 from prefect import get_run_logger
 
-from incumbent.challenger import REPLAY, Challenger, open_challenger
+from incumbent.challenger import Challenger, open_challenger, open_others
 from incumbent.compare import Comparison
-from incumbent.decide import Decision, Hold, Promote, decide
+from incumbent.decide import Decision, Evidence, Hold, Promote, decide
 from incumbent.environment import describe_environment
-from incumbent.errors import Conflict
-from incumbent.judge import BASELINE, compare_scores, score_holdout
+from incumbent.errors import BadData, Conflict, NotFound, Tampered
+from incumbent.judge import BASELINE, Holdout, Learned, microseconds_per_row, score_holdout, weigh
+from incumbent.model import Model
 from incumbent.storage.registry import Champion, StaleRun
 from incumbent.storage.versions import code_revision
-from tasks.runs import Run
+from tasks.runs import LEASE_SECONDS, Run
 from tasks.step import step
 
-SCORES = "holdout.parquet"
+PREDICTIONS = "holdout.npz"
 
 
 @step
 def compare(run: Run) -> None:
-    """Both models on the held-out rows of the window; the scores stay for the report."""
+    """Both models on the held-out rows of the window; the predictions stay for the report."""
     _compare_with(run, run.registry.champion())
 
 
@@ -29,13 +32,10 @@ def compare(run: Run) -> None:
 def register(run: Run) -> None:
     """Publish the challenger as a version, whatever the decision will be; nobody reads it unless named."""
     challenger = Challenger.from_json(run.read("challenger"))
-    comparison = Comparison.from_json(run.read("comparison")["figures"])
-    holdout = {**vars(comparison.challenger), "window": _window(run), "rows": comparison.rows}
-    cv = challenger.cv and challenger.cv.to_json()
-    metrics = {"metric": comparison.metric, "cv": cv, "holdout": holdout}
+    metrics = _metrics(run, challenger)
     path = run.folder / "metrics.json"
     run.write("metrics", {**metrics, "importances": challenger.importances})
-    files = {name: run.folder / name for name in (challenger.file, REPLAY)} | {path.name: path}
+    files = {name: run.folder / name for name in (*challenger.files, path.name)}
     run.registry.publish(run.version, files, _manifest(run, challenger, metrics))
 
 
@@ -44,7 +44,8 @@ def promote(run: Run) -> Decision:
     """Decide, and move the champion; if it moved meanwhile, compare with the new one and decide again."""
     while True:
         seen = run.read("comparison")
-        decision = decide(Comparison.from_json(seen["figures"]), run.params.promotion, seen["incumbent"])
+        decision = decide(Evidence.from_json(seen["evidence"]), run.params.promotion, seen["incumbent"])
+        decision = replace(decision, because=(*decision.because, *seen["unfit"]))
         office = run.registry.champion()
         if office and office.version == run.version:
             return decision  # promoted by an earlier try of this task
@@ -52,6 +53,8 @@ def promote(run: Run) -> Decision:
             _compare_with(run, office)
             continue
         if isinstance(decision, Promote):
+            # The fence stops a run that is older than the champion, not one whose work was taken over.
+            run.registry.check_claim(run.work, _seq(run), LEASE_SECONDS)
             try:
                 run.registry.promote(run.version, _seq(run), office, "; ".join(decision.because))
             except Conflict as moved:
@@ -63,34 +66,85 @@ def promote(run: Run) -> Decision:
 
 
 def _compare_with(run: Run, office: Champion | None) -> None:
-    champion = run.model(office.version) if office else None
     made = Challenger.from_json(run.read("challenger"))
     challenger = open_challenger(made, run.params, run.folder, run.version)
-    scores = score_holdout(champion, challenger, run.files(_window(run)), run.params)
-    scores.to_parquet(run.folder / SCORES)
-    figures = compare_scores(scores, run.params)
+    rival, holdout, unfit = _meet(run, office, challenger, made)
+    evidence = replace(
+        weigh(holdout, run.params.promotion, run.params.seed),
+        model_bytes=(run.folder / made.file).stat().st_size,
+        microseconds_per_row=microseconds_per_row(challenger, run.files(_window(run)), run.params),
+    )
+    np.savez(run.folder / PREDICTIONS, y=holdout.y, champion=holdout.champion, challenger=holdout.challenger)
     document = {
         "txid": office.txid if office else None,
-        "incumbent": office.version if office else BASELINE,
+        "incumbent": rival or BASELINE,
+        "unfit": unfit,
         "window": _window(run),
-        "figures": figures.to_json(),
+        "excluded": holdout.excluded,
+        "evidence": evidence.to_json(),
     }
     run.write("comparison", document)
-    get_run_logger().info(
-        "%s: challenger %s, %s %s",
-        figures.metric,
-        figures.challenger,
-        document["incumbent"],
-        figures.champion,
-    )
+    seen = evidence.comparison
+    if isinstance(seen, Comparison):
+        get_run_logger().info(
+            "%s: challenger %s, %s %s", seen.metric, seen.challenger, document["incumbent"], seen.champion
+        )
+    else:
+        get_run_logger().warning("no comparison: %s", seen.reason)
 
 
-def holdout_scores(run: Run) -> pd.DataFrame:
-    return pd.read_parquet(run.folder / SCORES)
+def _meet(
+    run: Run, office: Champion | None, challenger: Model, made: Challenger
+) -> tuple[str | None, Holdout, list[str]]:
+    """The first rival that can be evaluated, its holdout, and why those before it could not.
+
+    A champion whose file is broken or that can't read today's columns must not keep everybody else out
+    of office: the champion before it takes its place, and in the end the trivial baseline.
+    """
+    names, unfit = _window(run), []
+    partitions = [partition for partition in run.data.partitions if partition.name in names]
+    window = list(zip(partitions, run.files(names), strict=True))
+    others = open_others(made, run.params, run.folder)
+    for rival in _rivals(run, office):
+        try:
+            holdout = score_holdout(
+                run.model(rival),
+                challenger,
+                window,
+                run.params,
+                learned=Learned.from_manifest(run.manifest(rival)),
+                others=others,
+            )
+        except (BadData, NotFound, Tampered) as error:
+            unfit.append(f"{rival} could not be evaluated: {error}")
+            get_run_logger().warning("%s", unfit[-1])
+        else:
+            return rival, holdout, unfit
+    return None, score_holdout(None, challenger, window, run.params, prior=made.prior, others=others), unfit
+
+
+def _rivals(run: Run, office: Champion | None) -> Iterator[str]:
+    """The champion, then, only if they are needed, those who were in office before it and are not blocked."""
+    if office is None:
+        return
+    yield office.version
+    former = [entry.version for entry in reversed(run.registry.history())]
+    barred = {office.version, *office.blocked}
+    yield from (version for version in dict.fromkeys(former) if version not in barred)
 
 
 def _window(run: Run) -> list[str]:
     return [partition.name for partition in run.data.partitions][-run.params.promotion.window :]
+
+
+def _metrics(run: Run, challenger: Challenger) -> dict[str, Any]:
+    seen = run.read("comparison")
+    figures = Evidence.from_json(seen["evidence"]).comparison
+    holdout = None
+    if isinstance(figures, Comparison):
+        holdout = {**vars(figures.challenger), "window": seen["window"], "rows": figures.rows}
+    cv = challenger.cv and challenger.cv.to_json()
+    return {"metric": run.params.promotion.metric, "cv": cv, "holdout": holdout}
 
 
 def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict[str, Any]:
@@ -105,13 +159,15 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "updates": before["updates"] + 1,
         "data": run.data.to_json(),
         "schema": challenger.schema.to_json(),
-        "params": run.params.model_dump(),
+        "params": run.params.model_dump(mode="json"),
         "options": challenger.options,
         "rounds": challenger.rounds,
         "seed": run.params.seed,
+        "prior": list(challenger.prior),
         "training_rows": challenger.rows,
         "rows_known": before["rows_known"] + challenger.rows,
         "metrics": metrics,
+        "onnx": challenger.onnx.to_json(),
         "code": code_revision(run.project),
         "environment": describe_environment(),
         "run_seq": run.seq,

@@ -1,18 +1,22 @@
 """Close a run: its decision record and report into the registry, the UI and an event."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from prefect import get_run_logger, runtime
 from prefect.client.orchestration import get_client
 
 from incumbent import plots
+from incumbent.challenger import Challenger
 from incumbent.compare import Comparison
+from incumbent.decide import Evidence
 from incumbent.report import render
 from tasks import artifacts
 from tasks.events import emit
-from tasks.promotion import SCORES, holdout_scores
+from tasks.promotion import PREDICTIONS
 from tasks.runs import Run
 from tasks.step import step
 
@@ -35,11 +39,11 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
         return outcome
     pictures = _pictures(run)
     _tag(kind)
-    artifacts.show_decision(kind, reasons, _comparison(run), pictures)
+    artifacts.show_decision(kind, reasons, _evidence(run), pictures)
     report = render(_facts(run, outcome), pictures | _study_pictures(run))
     (run.folder / "report.html").write_text(report, encoding="utf-8")
     run.write("outcome", outcome)
-    for name in ("gate.json", "plan.json", "report.html"):
+    for name in ("gate.json", "hindsight.json", "plan.json", "comparison.json", "report.html"):
         if (run.folder / name).exists():
             run.registry.record(run.seq, name, (run.folder / name).read_bytes())
     run.registry.record(run.seq, "decision.json", (run.folder / "outcome.json").read_bytes())
@@ -48,24 +52,15 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
-    gate, seen = run.read("gate"), run.read("comparison")
-    figures = seen["figures"] if seen else None
+    gate, seen, evidence = run.read("gate"), run.read("comparison"), _evidence(run)
     return {
         "run": run.seq,
         "data": {"rev": run.data.rev, "md5": run.data.md5, "name": run.data.short, **run.diff.to_json()},
         "verdict": gate["verdict"] if gate else None,
+        "hindsight": run.read("hindsight"),
         "plan": run.read("plan"),
         "challenger": run.version if seen else None,
-        "metric": figures
-        and {
-            "name": figures["metric"],
-            "champion": figures["champion"],
-            "challenger": figures["challenger"],
-            "difference": figures["difference"]["value"],
-            "ci": [figures["difference"]["low"], figures["difference"]["high"]],
-            "p_value": figures["p_value"],
-            "incumbent": seen["incumbent"],
-        },
+        "metric": evidence and _metric(evidence, seen["incumbent"]),
         "decision": run.read("decision"),
         "champion": champion,
         "started_by": run.started_by,
@@ -73,37 +68,65 @@ def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
     }
 
 
+def _metric(evidence: Evidence, incumbent: str) -> dict[str, Any] | None:
+    seen = evidence.comparison
+    if not isinstance(seen, Comparison):
+        return None
+    return {
+        "name": seen.metric,
+        "champion": asdict(seen.champion),
+        "challenger": asdict(seen.challenger),
+        "difference": seen.difference.value,
+        "ci": [seen.difference.low, seen.difference.high],
+        "p_value": seen.p_value,
+        "incumbent": incumbent,
+    }
+
+
 def _facts(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
-    challenger, seen = run.read("challenger"), run.read("comparison")
+    challenger, seen, evidence = run.read("challenger"), run.read("comparison"), _evidence(run)
     return {
         **outcome,
         "dataset": run.params.dataset.name,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "gate": run.read("gate") or {"verdict": "not reached", "rows": 0, "findings": []},
         "live": run.read("live"),
-        "comparison": _comparison(run),
+        "evidence": evidence,
+        "comparison": evidence.comparison
+        if evidence and isinstance(evidence.comparison, Comparison)
+        else None,
         "confidence": f"{run.params.promotion.confidence:.0%}",
         "incumbent": seen["incumbent"] if seen else run.champion,
         "window": seen["window"] if seen else [],
+        "excluded": seen["excluded"] if seen else 0,
         "cv": challenger and challenger["cv"],
         "rounds": challenger and challenger["rounds"],
         "options": challenger["options"] if challenger else {},
     }
 
 
-def _comparison(run: Run) -> Comparison | None:
+def _evidence(run: Run) -> Evidence | None:
     seen = run.read("comparison")
-    return Comparison.from_json(seen["figures"]) if seen else None
+    return Evidence.from_json(seen["evidence"]) if seen else None
 
 
 def _pictures(run: Run) -> dict[str, bytes]:
-    if not (run.folder / SCORES).exists():
+    evidence = _evidence(run)
+    if evidence is None or not isinstance(evidence.comparison, Comparison):
         return {}
-    scores, incumbent = holdout_scores(run), run.read("comparison")["incumbent"]
-    return {
-        "ROC on the holdout": plots.roc(scores, f"{incumbent} (incumbent)", f"{run.version} (challenger)"),
-        "Calibration of the challenger": plots.reliability(scores, run.version),
-    }
+    schema = Challenger.from_json(run.read("challenger")).schema
+    names = (f"{run.read('comparison')['incumbent']} (incumbent)", f"{run.version} (challenger)")
+    with np.load(run.folder / PREDICTIONS, allow_pickle=False) as kept:
+        y, champion, challenger = kept["y"], kept["champion"], kept["challenger"]
+    if schema.task == "regression":
+        return {"Errors on the holdout": plots.residuals(y, champion, challenger, names)}
+    if schema.task == "multiclass":
+        first = {"Classes on the holdout": plots.confusion(y, challenger, schema.classes)}
+    else:
+        first = {"ROC on the holdout": plots.roc(y, champion, challenger, names)}
+    if evidence.calibration is None:
+        return first
+    return {**first, "Calibration of the challenger": plots.reliability(evidence.calibration, run.version)}
 
 
 def _study_pictures(run: Run) -> dict[str, bytes]:
@@ -133,6 +156,6 @@ def _tell(run: Run, kind: str, outcome: dict[str, Any]) -> None:
         event,
         f"incumbent.{what}.{name}",
         name,
-        once=f"run {run.seq} of {run.params.registry}",
+        once=f"run {run.seq} of {run.params.registry.address}",
         payload=payload,
     )

@@ -26,8 +26,9 @@ from incumbent.storage.versions import fetch, resolve
 LEASE_SECONDS = 120.0
 
 Document = Literal[
-    "gate", "plan", "live", "study", "challenger", "comparison", "metrics", "decision", "timings", "outcome"
-]
+    "gate", "hindsight", "plan", "live", "study", "challenger", "comparison", "metrics", "decision",
+    "timings", "outcome",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Run:
 
     @cached_property
     def registry(self) -> Registry:
-        return open_registry(self.params)
+        return open_registry(self.params, self.project)
 
     @property
     def folder(self) -> Path:
@@ -100,7 +101,7 @@ def open_run(project: Path, data_rev: str, strategy: Strategy, started_by: str, 
     """Resolve what to work on and draw a run number. Raises what storage and params raise."""
     params = load_params(project)
     data = resolve(project, data_rev)
-    registry = open_registry(params)
+    registry = open_registry(params, project)
     champion = registry.champion()
     known = registry.manifest(champion.version)["data"]["partitions"] if champion else {}
     about = {"data": data.to_json(), "strategy": strategy, "started_by": started_by}

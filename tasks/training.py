@@ -32,7 +32,7 @@ def train(run: Run) -> None:
     run.write("challenger", challenger.to_json())
     pictures = {"Importances": plots.importances(challenger.importances)}
     if challenger.cv:
-        pictures = {"Folds": plots.folds(challenger.cv.folds), **pictures}
+        pictures = {"Folds": plots.folds(challenger.cv.folds, challenger.cv.metric), **pictures}
     artifacts.show_training(challenger.cv, pictures)
     get_run_logger().info(
         "trained %s (%s): %d rounds on %d rows",

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli import models, stage
+from incumbent.cli import models, review, stage
 from incumbent.cli.options import VERDICT, Json, Project, enter, say, show
 from incumbent.plan import Strategy
 
@@ -16,6 +16,8 @@ app = typer.Typer(
     help="Keeps production models fresh: a new model takes office only when it beats the incumbent.",
     epilog="Exit codes: 0 done, 1 bad input or failed, 2 usage, 3 a verdict of block, hold or reject.",
 )
+models.app.command("audit")(review.audit)
+models.app.command("reproduce")(review.reproduce)
 app.add_typer(models.app, name="models")
 app.command("stage")(stage.stage)
 
@@ -123,7 +125,7 @@ def score(
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Batch predictions: the key columns, the probability, and the version that gave it."""
+    """Batch predictions: the key columns, the score (of each class), and the version that gave it."""
     from incumbent.cli.score import predict_file
 
     if alias != "champion":

@@ -6,8 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from incumbent.cli.options import Json, Project, enter, show, table
+from incumbent.errors import NotFound
 from incumbent.params import load_params
-from incumbent.storage.registry import Registry, open_registry
+from incumbent.storage.registry import Registry, champion_at, open_registry
+
+CHAMPION = "champion"
 
 app = typer.Typer(no_args_is_help=True, help="The registry of the project's model.")
 
@@ -15,19 +18,22 @@ Version = Annotated[str, typer.Argument(help="Such as v17; 'champion' is the one
 
 
 def registry_of(project: Path) -> Registry:
-    return open_registry(load_params(enter(project)))
+    project = enter(project)
+    return open_registry(load_params(project), project)
 
 
 def version_named(registry: Registry, version: str) -> str:
     """The version itself, or the one in office for 'champion'. Raises NotFound."""
-    from incumbent.errors import NotFound
-
-    if version != "champion":
+    if version != CHAMPION:
         return version
     champion = registry.champion()
     if champion is None:
-        raise NotFound(f"model '{registry.model}' has no champion yet; train one with 'incumbent retrain'")
+        raise no_champion(registry)
     return champion.version
+
+
+def no_champion(registry: Registry) -> NotFound:
+    return NotFound(f"model '{registry.model}' has no champion yet; train one with 'incumbent retrain'")
 
 
 @app.command("list")
@@ -48,20 +54,71 @@ def show_version(version: Version = "champion", project: Project = Path(), as_js
 
 
 @app.command()
-def history(project: Project = Path(), as_json: Json = False) -> None:
-    """Who was champion when, and why; oldest first."""
-    entries = [{k: v for k, v in vars(e).items() if k != "etag"} for e in registry_of(project).history()]
-    show(
-        entries,
-        as_json,
-        lambda d: table(
-            ["seq", "at", "op", "version", "replaced", "reason"],
-            [
-                [str(e["seq"]), e["at"][:19], e["op"], e["version"], e["replaced"] or "–", e["reason"]]
-                for e in d
-            ],
-        ),
-    )
+def history(
+    at: Annotated[
+        str | None, typer.Option(help="Only who was in office at this time, such as 2026-11-25T14:00Z.")
+    ] = None,
+    project: Project = Path(),
+    as_json: Json = False,
+) -> None:
+    """Who was champion when, by whom and why; oldest first."""
+    entries = registry_of(project).history()
+    if at is not None:
+        then = champion_at(entries, at)
+        entries = [then] if then else []
+    document = [entry.to_json() for entry in entries]
+    show(document, as_json, _history)
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="Such as v17.")],
+    reason: Annotated[str, typer.Option(help="Why, for the log.")],
+    force: Annotated[bool, typer.Option("--force", help="Say that no comparison is asked.")] = False,
+    project: Project = Path(),
+    as_json: Json = False,
+) -> None:
+    """Put a version into office against or without a verdict; the log keeps who did it and why."""
+    if not force:
+        raise typer.BadParameter(
+            "without it only a comparison promotes: `incumbent retrain` makes one", param_hint="--force"
+        )
+    entry = registry_of(project).force(version, reason)
+    document = {"champion": entry.version, "replaced": entry.replaced, "seq": entry.seq, "by": entry.by}
+    show(document, as_json, lambda d: f"champion is {d['champion']} (entry {d['seq']}, by {d['by']})")
+
+
+@app.command()
+def verify(
+    version: Annotated[str | None, typer.Argument(help="Only this one; 'champion' too.")] = None,
+    project: Project = Path(),
+    as_json: Json = False,
+) -> None:
+    """Check every byte, the log and the pointer. Exit code 1 if something is not as it was written."""
+    registry = registry_of(project)
+    if version is not None:
+        manifest = registry.verify(version_named(registry, version))
+        show({"problems": []}, as_json, lambda _: f"{manifest['version']} is as it was published")
+        return
+    problems = registry.problems()
+    show({"problems": problems}, as_json, lambda d: "\n".join(d["problems"]) or "the registry is sound")
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def gc(
+    keep: Annotated[int, typer.Option(min=1, help="How many of the newest versions stay.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
+    project: Project = Path(),
+    as_json: Json = False,
+) -> None:
+    """Delete versions that nobody needs: marks them now, and deletes those that were marked an hour ago.
+
+    Champions of any time, the last held challenger, parents of these, and uploads of the last day stay.
+    """
+    fates = registry_of(project).gc(keep, dry_run=dry_run)
+    show([fate.to_json() for fate in fates], as_json, _fates)
 
 
 @app.command()
@@ -104,6 +161,19 @@ def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
     return {name: manifest[name] for name in names} | {"data": manifest["data"]["md5"]}
 
 
+def _history(document: list[dict[str, Any]]) -> str:
+    header = ["seq", "at", "op", "version", "replaced", "by", "reason"]
+    rows = []
+    for entry in document:
+        shown = {**entry, "at": entry["at"][:19], "replaced": entry["replaced"] or "–"}
+        rows.append([str(shown[name]) for name in header])
+    return table(header, rows)
+
+
+def _fates(document: list[dict[str, Any]]) -> str:
+    return table(["version", "action", "why"], [[d["version"], d["action"], d["why"]] for d in document])
+
+
 def _listing(document: list[dict[str, Any]]) -> str:
     rows = []
     for each in document:
@@ -115,7 +185,7 @@ def _listing(document: list[dict[str, Any]]) -> str:
                 each["kind"] + (f" of {each['parent']}" if each["parent"] else ""),
                 f"{each['training_rows']:,}",
                 f"{cv['mean']:.4f}" if cv else "–",
-                f"{holdout['value']:.4f} [{holdout['low']:.4f}, {holdout['high']:.4f}]",
+                f"{holdout['value']:.4f} [{holdout['low']:.4f}, {holdout['high']:.4f}]" if holdout else "–",
             ]
         )
     return table(["version", "created", "kind", "rows", "cv", "holdout"], rows) + "\n* in office"

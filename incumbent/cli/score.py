@@ -5,10 +5,14 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from incumbent.cli.models import registry_of, version_named
+import pandas as pd
+
+from incumbent.cli.models import CHAMPION, no_champion, registry_of
+from incumbent.model import Model
 from incumbent.params import load_params
 from incumbent.rows import read_partition
-from incumbent.storage.model_cache import load_model
+from incumbent.storage.model_cache import load_champion, load_model
+from incumbent.storage.registry import Registry
 
 
 def predict_file(project: Path, source: Path, target: Path, version: str | None) -> dict[str, Any]:
@@ -18,14 +22,23 @@ def predict_file(project: Path, source: Path, target: Path, version: str | None)
     """
     params, registry = load_params(project), registry_of(project)
     frame = read_partition(source)
-    name = version_named(registry, version or "champion")
-    model = load_model(project, registry, name)
+    model = _model(project, registry, version or CHAMPION)
     known = [column for column in params.dataset.key if column in frame]
-    scored = frame[known].assign(score=model.predict(frame), version=name)
+    keys = frame[known].reset_index(drop=True)
+    scored = pd.concat([keys, model.score(frame)], axis=1).assign(version=model.version)
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         scored.to_parquet(part, index=False)
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
-    return {"version": name, "rows": len(scored), "out": str(target)}
+    return {"version": model.version, "rows": len(scored), "out": str(target)}
+
+
+def _model(project: Path, registry: Registry, version: str) -> Model:
+    if version != CHAMPION:
+        return load_model(project, registry, version)
+    model = load_champion(project, registry)
+    if model is None:
+        raise no_champion(registry)
+    return model

@@ -71,21 +71,30 @@ def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
 
 
 def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
-    from incumbent.challenger import Challenger, open_challenger
+    from incumbent.challenger import Challenger, open_challenger, open_others
     from incumbent.cli.models import registry_of
+    from incumbent.dataset import Partition
     from incumbent.decide import decide
-    from incumbent.judge import BASELINE, compare_scores, score_holdout
+    from incumbent.judge import BASELINE, Learned, score_holdout, weigh
     from incumbent.storage.model_cache import load_model
+    from incumbent.storage.versions import digest_of
 
     registry = registry_of(project)
     office = registry.champion()
-    champion = load_model(project, registry, office.version) if office else None
     made = Challenger.from_json(_read(project, Name.TRAIN))
-    challenger = open_challenger(made, params, project / FOLDER, "work tree")
-    scores = score_holdout(champion, challenger, paths[-params.promotion.window :], params)
-    figures = compare_scores(scores, params)
+    holdout = score_holdout(
+        load_model(project, registry, office.version) if office else None,
+        open_challenger(made, params, project / FOLDER, "work tree"),
+        [(Partition(path.name, digest_of(path)), path) for path in paths[-params.promotion.window :]],
+        params,
+        learned=Learned.from_manifest(registry.manifest(office.version)) if office else None,
+        prior=made.prior,
+        others=open_others(made, params, project / FOLDER),
+    )
     rival = office.version if office else BASELINE
-    return {"incumbent": rival, **figures.to_json(), **decide(figures, params.promotion, rival).to_json()}
+    evidence = weigh(holdout, params.promotion, params.seed)
+    decision = decide(evidence, params.promotion, rival)
+    return {"incumbent": rival, **evidence.to_json(), **decision.to_json()}
 
 
 def _partitions(project: Path) -> list[Path]:

@@ -13,7 +13,7 @@ def overview(project: Path) -> dict[str, Any]:
     from incumbent.cli.models import registry_of
 
     params = load_params(project)
-    document = {**stack.status(project), "registry": params.registry, "model": params.dataset.name}
+    document = {**stack.status(project), "registry": params.registry.address, "model": params.dataset.name}
     try:
         champion = registry_of(project).champion()
     except IncumbentError as error:

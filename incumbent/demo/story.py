@@ -93,7 +93,7 @@ def _first_champion(project: Path, months: list[Path], say: Say) -> dict[str, An
 
 def _arrival(project: Path, month: Path, say: Say) -> dict[str, Any]:
     start = time.monotonic()
-    registry = open_registry(load_params(project))
+    registry = open_registry(load_params(project), project)
     before = _last_run(registry)
     version = _incumbent(project, "ingest", str(month), "--json")["data"]
     say(f"  data version {version['name']} is pushed and its event sent; a worker takes over ...")

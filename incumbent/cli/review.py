@@ -1,0 +1,56 @@
+"""incumbent models audit and reproduce: was a verdict right, and can a version be made again?"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from incumbent.cli.models import Version, registry_of, version_named
+from incumbent.cli.options import Json, Project, enter, show, table
+from incumbent.params import load_params
+
+
+def audit(project: Project = Path(), as_json: Json = False) -> None:
+    """Every past verdict, and what the arrivals after it said of it."""
+    from incumbent.hindsight import review
+
+    registry, params = registry_of(project), load_params(enter(project))
+    outcomes = [json.loads(body) for body in registry.records("decision.json")]
+    seen = review(outcomes, registry.scores(), params.promotion)
+    document = [{**asdict(each), "text": str(each.gain) if each.gain else "–"} for each in seen]
+    show(document, as_json, lambda d: _audited(d, params.promotion.metric))
+
+
+def reproduce(version: Version = "champion", project: Project = Path(), as_json: Json = False) -> None:
+    """Train a version again in its own code and compare every byte. Exit code 1 if one differs."""
+    from incumbent.storage.reproduce import reproduce as again
+
+    folder, registry = enter(project), registry_of(project)
+    seen = again(folder, registry, version_named(registry, version))
+    show(seen.to_json(), as_json, _reproduced)
+    if not seen.same:
+        raise typer.Exit(1)
+
+
+def _audited(document: list[dict[str, Any]], metric: str) -> str:
+    header = ["run", "verdict", "challenger", "incumbent", f"gain in {metric} since", "said"]
+    rows = [
+        [str(d["run"]), d["decision"], d["challenger"], d["incumbent"], d["text"], d["said"]]
+        for d in document
+    ]
+    return table(header, rows)
+
+
+def _reproduced(document: dict[str, Any]) -> str:
+    lines = [
+        f"{name:<18}{'same' if published == rebuilt else 'DIFFERS'}  {rebuilt}"
+        for name, (published, rebuilt) in document["files"].items()
+    ]
+    lines += [
+        f"environment       {name}: {then} then, {now} now"
+        for name, (then, now) in document["environment"].items()
+    ]
+    verdict = "reproduced byte for byte" if document["same"] else "NOT reproduced"
+    return "\n".join([f"{document['version']} {verdict} from code {document['code'][:10]}", *lines])

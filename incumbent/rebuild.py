@@ -1,0 +1,85 @@
+"""Make a version's files again from its manifest and data; `models reproduce` runs it in the version's code.
+
+    python -m incumbent.rebuild ORDER.json
+
+The order names the manifest, the partitions' files, the parent's folder (or null) and where to write.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from incumbent.challenger import Challenger, make_full, make_update
+from incumbent.dataset import Partition, difference
+from incumbent.model import open_model
+from incumbent.params import Params
+from incumbent.tune import StudyResult
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Order:
+    """`files`: partition name -> local file; `parent`: folder with the parent's files and its manifest."""
+
+    manifest: Mapping[str, Any]
+    files: Mapping[str, Path]
+    parent: Path | None
+    out: Path
+
+    def write(self, path: Path) -> None:
+        document = {
+            "manifest": self.manifest,
+            "files": {name: str(file) for name, file in self.files.items()},
+            "parent": self.parent and str(self.parent),
+            "out": str(self.out),
+        }
+        path.write_text(json.dumps(document), encoding="utf-8")
+
+    @staticmethod
+    def read(path: Path) -> "Order":
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return Order(
+            document["manifest"],
+            {name: Path(file) for name, file in document["files"].items()},
+            document["parent"] and Path(document["parent"]),
+            Path(document["out"]),
+        )
+
+
+def rebuild(order: Order) -> Challenger:
+    """The search is not repeated: its winner is in the manifest, and training is a function of that."""
+    manifest = order.manifest
+    params = Params.model_validate(manifest["params"])
+    params = params.model_copy(update={"promotion": params.promotion.model_copy(update={"seeds": 1})})
+    if order.parent is None:
+        study = StudyResult(manifest["options"], manifest["rounds"], ())
+        return make_full(_in_order(order), params, study, order.out, estimate=False)
+    before = json.loads((order.parent / MANIFEST).read_text(encoding="utf-8"))
+    champion = open_model(order.parent, before)
+    return make_update(champion, order.parent, manifest["options"], _fresh(order, before), params, order.out)
+
+
+def needed(manifest: Mapping[str, Any], parent: Mapping[str, Any] | None) -> list[str]:
+    """The partitions that training read: all of them, or for an update those its parent did not know."""
+    partitions = manifest["data"]["partitions"]
+    if parent is None:
+        return sorted(partitions)
+    now = [Partition(name, md5) for name, md5 in partitions.items()]
+    return list(difference(parent["data"]["partitions"], now).fresh)
+
+
+def _in_order(order: Order) -> Sequence[Path]:
+    return [order.files[name] for name in needed(order.manifest, None)]
+
+
+def _fresh(order: Order, parent: Mapping[str, Any]) -> Sequence[Path]:
+    return [order.files[name] for name in needed(order.manifest, parent)]
+
+
+if __name__ == "__main__":
+    made = rebuild(Order.read(Path(sys.argv[1])))
+    print(json.dumps({"files": made.files}))

@@ -1,0 +1,32 @@
+"""Runs that stop just before they promote, in this process."""
+
+import itertools
+from typing import Any
+
+from incumbent.storage.registry import Claimed
+from tasks.promotion import compare, register
+from tasks.runs import LEASE_SECONDS, Run, open_run
+from tasks.training import train, tune
+from tests.core.building import changed
+from tests.flows.conftest import Project
+
+SEEDS = itertools.count(1000)
+
+
+def opened(project: Project, about: str, data_rev: str = "HEAD", **changes: Any) -> Run:
+    """A run with changed parameters that holds the claim on its work."""
+    run = open_run(project.path, data_rev, "full", about, dry=False)
+    seed = changes.pop("seed", next(SEEDS))  # other parameters are other work, which nobody has claimed
+    run.__dict__["params"] = changed(run.params, seed=seed, **changes)
+    assert run.seq
+    assert isinstance(run.registry.claim(run.work, run.seq, LEASE_SECONDS), Claimed)
+    return run
+
+
+def prepared(project: Project, data_rev: str = "HEAD", **changes: Any) -> Run:
+    """A run with a registered challenger, about to promote."""
+    run = opened(project, "a test", data_rev, **changes)
+    run.write("plan", {"kind": "full", "reasons": []})
+    for step in (tune, train, compare, register):
+        step.fn(run)
+    return run

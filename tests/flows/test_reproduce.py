@@ -1,0 +1,55 @@
+"""A version made again from its manifest has the same bytes, and making it leaves the project alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from incumbent.params import load_params
+from incumbent.storage.registry import open_registry
+from tests.flows.conftest import Project
+
+
+@pytest.mark.parametrize("kind", ["full", "incremental"])
+def test_a_version_is_made_again_byte_for_byte(
+    project: Project, first: dict[str, Any], arrival: dict[str, Any], kind: str
+) -> None:
+    version = {"full": first, "incremental": arrival}[kind]["challenger"]
+    before = project.trace()
+    done = project.run("models", "reproduce", version, "--json")
+    assert done.code == 0, done.err
+    assert {"model.txt", "replay.parquet", "golden.parquet", "model.onnx"} <= set(done.json["files"])
+    assert all(published == rebuilt for published, rebuilt in done.json["files"].values())
+    assert (done.json["same"], done.json["environment"]) == (True, {})
+    assert project.trace() == before
+    assert len(project.git("worktree", "list").splitlines()) == 1
+
+
+def test_code_that_was_never_committed_cannot_be_checked_out(
+    inside: Project, first: dict[str, Any], tmp_path: Path
+) -> None:
+    registry = open_registry(load_params(inside.path), inside.path)
+    manifest = registry.pull(first["challenger"], tmp_path)
+    files = {name: tmp_path / name for name in manifest["files"]}
+    registry.publish("v9000", files, {**manifest, "code": f"{manifest['code']}+changes"})
+    done = inside.run("models", "reproduce", "v9000")
+    assert done.code == 1
+    assert "v9000" in done.err
+    assert "commit before training" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_other_bytes_are_told_with_what_changed_since(
+    inside: Project, first: dict[str, Any], tmp_path: Path
+) -> None:
+    registry = open_registry(load_params(inside.path), inside.path)
+    manifest = registry.pull(first["challenger"], tmp_path)
+    (tmp_path / "model.txt").write_text("another model")
+    files = {name: tmp_path / name for name in manifest["files"]}
+    environment = {**manifest["environment"], "python": "3.0.1"}
+    registry.publish("v9001", files, {**manifest, "environment": environment})
+    done = inside.run("models", "reproduce", "v9001")
+    assert done.code == 1
+    assert "NOT reproduced" in done.out
+    assert "model.txt         DIFFERS" in done.out
+    assert "python: 3.0.1 then" in done.out

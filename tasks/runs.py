@@ -79,7 +79,9 @@ class Run:
         return fetch(self.project, self.data, names)
 
     def write(self, name: Document, document: Any) -> None:
-        (self.folder / f"{name}.json").write_text(json.dumps(document, indent=2, default=str) + "\n")
+        part = self.folder / f".{name}.json.part"
+        part.write_text(json.dumps(document, indent=2, default=str) + "\n")
+        part.replace(self.folder / f"{name}.json")  # others read while the run goes on
 
     def read(self, name: Document) -> Any:
         """What a step of this run wrote; None if it was not reached."""

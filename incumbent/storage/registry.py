@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from incumbent.errors import BadInput, BadParams, NotFound
+from incumbent.errors import BadInput, BadParams, NotFound, Tampered
 from incumbent.params import Params
 from incumbent.storage.champion import Blocked, Champion, StaleRun, champion_at
 from incumbent.storage.claims import Claim, Claimed, Claims, Done, Running
@@ -182,12 +182,20 @@ class Registry:
             if manifest.get("run_seq") is None:
                 continue  # brought in by hand, not by a run
             try:
-                outcome = json.loads(self.read_record(manifest["run_seq"], "decision.json"))
+                kind = self._decided(manifest["run_seq"])
             except NotFound:
                 continue  # that run has not decided yet, or never will
-            if outcome["decision"]["kind"] == "hold" and manifest["version"] not in champion.blocked:
+            if kind == "hold" and manifest["version"] not in champion.blocked:
                 return str(manifest["version"])
         return None
+
+    def _decided(self, run_seq: int) -> str:
+        body = self.read_record(run_seq, "decision.json")
+        try:
+            return str(json.loads(body)["decision"]["kind"])
+        except (ValueError, LookupError, TypeError) as error:
+            address = self.store.url(f"{self._run(run_seq)}/decision.json")
+            raise Tampered(f"{address} is not the decision that a run wrote: {error!r}") from error
 
     # --- claims
 

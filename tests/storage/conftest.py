@@ -37,9 +37,12 @@ def registry(store: Store) -> Registry:
 def publish(registry: Registry, tmp_path: Path) -> Publish:
     """Publish a version with a small file whose content is the version's name, or `text`."""
 
-    def do(version: str, text: str | None = None, created: str = CREATED) -> dict[str, object]:
+    def do(
+        version: str, text: str | None = None, created: str = CREATED, **more: object
+    ) -> dict[str, object]:
         model = tmp_path / f"{version}.txt"
         model.write_text(text or version)
-        return registry.publish(version, {"model.txt": model}, {"learner": "lightgbm", "created": created})
+        about = {"learner": "lightgbm", "created": created, **more}
+        return registry.publish(version, {"model.txt": model}, about)
 
     return do

@@ -1,10 +1,11 @@
 """What nobody needs goes, in two steps; what anybody may need stays, whoever else is at it."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
-from incumbent.errors import BadInput, NotFound
+from incumbent.errors import BadInput, NotFound, Tampered
 from incumbent.storage.registry import Registry
 from incumbent.storage.tombstones import Tombstones
 from tests.storage.conftest import Publish
@@ -163,3 +164,25 @@ def test_what_is_being_written_stays_for_a_day(registry: Registry, monkeypatch) 
 def test_fewer_than_no_versions_cannot_be_kept(registry: Registry) -> None:
     with pytest.raises(BadInput, match="can't be below zero"):
         registry.gc(-1)
+
+
+def test_the_last_held_challenger_stays_as_arrivals_still_judge_it(
+    registry: Registry, publish: Publish
+) -> None:
+    publish("v1", run_seq=registry.start_run({}))
+    first = registry.promote("v1", 1, None, "")
+    for run, kind in enumerate(("hold", "hold", "reject", "promote"), start=2):
+        publish(f"v{registry.start_run({})}", run_seq=run, created=f"2026-11-0{run}T00:00:00+00:00")
+        registry.record(run, "decision.json", json.dumps({"decision": {"kind": kind}}).encode())
+    assert registry.last_held(first) == "v3"
+    assert actions(registry, 1) == {"v1": "keep", "v2": "mark", "v3": "keep", "v4": "mark", "v5": "keep"}
+
+
+def test_a_damaged_decision_is_told_by_its_address(registry: Registry, publish: Publish) -> None:
+    publish("v1", run_seq=registry.start_run({}))
+    first = registry.promote("v1", 1, None, "")
+    publish(f"v{registry.start_run({})}", run_seq=2)
+    registry.record(2, "decision.json", b"<html>")
+    for use in (lambda: registry.last_held(first), lambda: registry.gc(1)):
+        with pytest.raises(Tampered, match=r"runs/000000000002/decision.json is not the decision"):
+            use()

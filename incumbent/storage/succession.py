@@ -42,13 +42,16 @@ class Succession:
         """
         if is_same_promotion(compared_with, version, run_seq):
             return compared_with
-        check_promotable(version, run_seq, compared_with)
         try:
+            check_promotable(version, run_seq, compared_with)
             return self._take_office(compared_with, "promote", version, run_seq, reason)
-        except Conflict:
+        except (BadInput, Conflict):
+            # It may be done already, or refused because of one who has left meanwhile.
             current = self._office.read()
             if is_same_promotion(current, version, run_seq):
                 return current
+            if current == compared_with:
+                raise
             check_promotable(version, run_seq, current)
             raise Conflict(
                 f"the champion of '{self._model}' is now {_name(current)}, but '{version}' was compared with "

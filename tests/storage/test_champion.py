@@ -86,6 +86,19 @@ def test_the_same_promotion_again_changes_nothing(registry: Registry, three: lis
     assert registry.history() == three
 
 
+def test_the_same_promotion_again_from_an_old_entry_of_its_version_changes_nothing(
+    registry: Registry, publish: Publish
+) -> None:
+    publish("a")
+    publish("b")
+    old = promote(registry, "a")
+    promote(registry, "b")
+    run, current = registry.start_run({}), registry.champion()
+    back = registry.promote("a", run, current, "better again")
+    assert registry.promote("a", run, old, "a retried task") == back
+    assert registry.history()[-1] == back
+
+
 def test_one_run_promotes_one_version(registry: Registry, three: list[Champion]) -> None:
     with pytest.raises(StaleRun):
         registry.promote("d", 3, three[2], "")

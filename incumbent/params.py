@@ -39,6 +39,9 @@ class DatasetParams(Section):
     time: str | None = Field(None, description="the column that orders the rows in time")
     drop: list[str] = Field([], description="columns that are never features")
     categorical: list[str] = Field([], description="features to treat as categories besides all text columns")
+    columns: dict[str, Literal["number", "text", "boolean", "time"]] = Field(
+        {}, description="what every file holds: each column and its kind; empty: not declared, not checked"
+    )
 
 
 class SplitParams(Section):

@@ -286,6 +286,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "time": None,
         "drop": [],
         "categorical": ["month"],
+        "columns": {"late": "boolean"},
     },
     "split": {"by": ["date", "origin"], "holdout": 0.21},
     "retrain": {

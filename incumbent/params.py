@@ -74,12 +74,18 @@ class LearnerParams(Section):
 
 
 class SearchParams(Section):
-    strategy: Literal["tpe"] = "tpe"
+    strategy: Literal["grid", "random", "tpe", "gp", "cmaes", "genetic"] = "tpe"
     trials: int = Field(8, ge=1, le=100_000)
+    timeout: float | None = Field(None, gt=0, description="seconds after which no new trial begins")
+    stall: int | None = Field(None, ge=1, description="trials without a better one after which it stops")
+    grid: dict[str, list[int | float]] = Field({}, description="values to try, for the strategy grid")
     folds: int = Field(5, ge=2, le=100)
-    scheme: Literal["stratified", "stratified-group"] = Field(
-        "stratified", description="stratified-group keeps the rows of one split.by group in one fold"
+    scheme: Literal["stratified", "stratified-group", "k-fold", "time-series"] = Field(
+        "stratified",
+        description="stratified-group keeps the rows of one split.by group in one fold; time-series holds "
+        "out what comes after",
     )
+    gap: int = Field(0, ge=0, description="rows left out between the two sides of a time-series fold")
 
 
 class SliceParams(Section):

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from incumbent.compare import score
+from incumbent.folds import Split, folds, over_folds
 from incumbent.learners import Learner, Trained
 from incumbent.params import Params
 from incumbent.rows import Rows
-from incumbent.tune import Split, StudyResult, folds, over_folds
+from incumbent.tune import StudyResult
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,23 @@
 """Search the learner's options by cross-validation: one study, one set of bins, hopeless trials cut short."""
 
-import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import optuna
+from optuna.trial import FrozenTrial
 
-from incumbent.errors import BadData
+from incumbent.folds import folds, over_folds
 from incumbent.learners import Learner
 from incumbent.params import SearchParams
 from incumbent.rows import Rows
+from incumbent.strategies import make_sampler
 
 # A trial is dropped when it is worse than the best on each of its first three folds (Wilcoxon's p = 1/8).
 # Fixed, and not the number of cores, so that a study gives the same result on every machine.
 PRUNE_AFTER, PRUNE_AT = 3, 0.2
-
-T = TypeVar("T")
-Split = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -55,42 +52,6 @@ class StudyResult:
         return StudyResult(document["options"], document["rounds"], trials)
 
 
-def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
-    """(fit, held-out) row numbers of each fold, stratified by class and, if asked, whole groups.
-
-    A numeric target is stratified by its deciles. Raises BadData when a class has fewer rows (or groups)
-    than there are folds.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    if search.scheme == "stratified-group":
-        splitter: Any = StratifiedGroupKFold(search.folds, shuffle=True, random_state=seed)
-        groups = np.unique(rows.group, return_inverse=True)[1]
-    else:
-        splitter, groups = StratifiedKFold(search.folds, shuffle=True, random_state=seed), None
-    strata = _strata(rows.y, search.folds)
-    smallest = int(np.unique(strata, return_counts=True)[1].min())
-    if smallest < search.folds or (groups is not None and groups.max() + 1 < search.folds):
-        raise BadData(
-            f"search.folds = {search.folds}, but the rarest class has {smallest} training rows"
-            + (f" and there are {groups.max() + 1} groups" if groups is not None else "")
-        )
-    return [(np.sort(fit), np.sort(held)) for fit, held in splitter.split(rows.X, strata, groups)]
-
-
-def _strata(y: np.ndarray, count: int) -> np.ndarray:
-    if np.issubdtype(y.dtype, np.integer):
-        return y
-    bins = max(1, min(10, len(y) // count))
-    return np.argsort(np.argsort(y, kind="stable"), kind="stable") * bins // len(y)
-
-
-def over_folds(work: Callable[[Split], T], splits: Sequence[Split]) -> list[T]:
-    """Fold after fold on all cores, one thread each: far faster than one fold on several threads."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(work, splits))
-
-
 def tune(rows: Rows, learner: Learner, search: SearchParams, seed: int) -> StudyResult:
     """Run the study. A function of its arguments alone: same rows, space and seed, same result.
 
@@ -102,8 +63,7 @@ def tune(rows: Rows, learner: Learner, search: SearchParams, seed: int) -> Study
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         pruner = optuna.pruners.WilcoxonPruner(p_threshold=PRUNE_AT, n_startup_steps=PRUNE_AFTER - 1)
-    # Half of a small budget explores at random, the rest follows the model of what was seen.
-    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=min(10, search.trials // 2))
+    sampler = make_sampler(search, seed, learner.search_space)
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
 
     def objective(trial: optuna.Trial) -> float:
@@ -120,10 +80,18 @@ def tune(rows: Rows, learner: Learner, search: SearchParams, seed: int) -> Study
         trial.set_user_attr("rounds", [fold.rounds for fold in seen])
         return _estimate(study, [fold.score for fold in seen], len(splits))
 
-    study.optimize(objective, n_trials=search.trials)
+    study.optimize(objective, n_trials=search.trials, timeout=search.timeout, callbacks=_stop_rules(search))
     trials = tuple(_results(study, len(splits)))
     best = max((trial for trial in trials if not trial.pruned), key=lambda trial: trial.value)
     return StudyResult(best.options, int(np.median(best.rounds)), trials)
+
+
+def _stop_rules(search: SearchParams) -> list[Callable[[optuna.Study, FrozenTrial], None]]:
+    def stalled(study: optuna.Study, trial: FrozenTrial) -> None:
+        if search.stall is not None and trial.number - study.best_trial.number >= search.stall:
+            study.stop()
+
+    return [stalled]
 
 
 def _estimate(study: optuna.Study, scores: list[float], count: int) -> float:

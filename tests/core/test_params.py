@@ -110,7 +110,7 @@ def test_the_repositorys_own_parameters_load() -> None:
         ),
         pytest.param("  floor: 0.6", "  floor: .inf", ["promotion.floor = inf", "finite"], id="infinity"),
         pytest.param(
-            "  strategy: tpe", "  strategy: grid", ["search.strategy = 'grid'", "'tpe'"], id="other strategy"
+            "  strategy: tpe", "  strategy: bayes", ["search.strategy = 'bayes'", "'tpe'"], id="a strategy"
         ),
         pytest.param(
             "  name: lightgbm", "  name: xgboost", ["learner.name = 'xgboost'", "'lightgbm'"], id="a learner"
@@ -306,7 +306,16 @@ OTHERS: dict[str, dict[str, Any]] = {
         "refit_decay": 0.8,
         "options": {"max_bin": 127},
     },
-    "search": {"trials": 9, "folds": 4, "scheme": "stratified"},
+    "search": {
+        "trials": 9,
+        "folds": 4,
+        "scheme": "stratified",
+        "strategy": "random",
+        "timeout": 60.0,
+        "stall": 5,
+        "grid": {"num_leaves": [15]},
+        "gap": 10,
+    },
     "promotion": {
         "metric": "f1",
         "threshold": 0.4,

@@ -16,13 +16,14 @@ from sklearn.metrics import roc_auc_score
 
 from incumbent.challenger import REPLAY, Challenger, make_full, make_update, open_challenger, search
 from incumbent.errors import BadData, BadParams
+from incumbent.folds import folds
 from incumbent.learners import open_learner
 from incumbent.model import Model
 from incumbent.params import Params, SearchParams
 from incumbent.rows import Rows, Side, frames, read_partition, read_rows, sample_partitions, training_rows
 from incumbent.split import group_hashes
 from incumbent.train import cross_validate
-from incumbent.tune import StudyResult, folds
+from incumbent.tune import StudyResult
 from tests.core.building import changed, fewer_examples
 
 
@@ -82,7 +83,7 @@ def champion(
 
 # A few rows of two classes in days: (label, day).
 LABELLED = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 9)), min_size=20, max_size=80)
-SCHEMES = st.sampled_from(["stratified", "stratified-group"])
+SCHEMES = st.sampled_from(["stratified", "stratified-group", "k-fold"])
 
 
 def rows_of(labelled: Sequence[tuple[int, int]]) -> Rows:
@@ -119,6 +120,34 @@ def test_stratified_folds_share_each_class_evenly(labelled: list[tuple[int, int]
         return
     positives = [int(rows.y[held].sum()) for _, held in folds(rows, SearchParams(folds=count), 0)]
     assert max(positives) - min(positives) <= 1
+
+
+@fewer_examples
+@given(LABELLED, st.integers(2, 4), st.integers(0, 3))
+def test_a_time_series_fold_is_held_out_from_what_came_before_it(
+    labelled: list[tuple[int, int]], count: int, gap: int
+) -> None:
+    rows = rows_of(labelled)
+    chosen = SearchParams(scheme="time-series", folds=count, gap=gap)
+    try:
+        splits = folds(rows, chosen, 0)
+    except BadData:
+        return
+    assert len(splits) == count
+    for fit, held in splits:
+        assert fit[-1] + gap < held[0]
+        assert np.array_equal(fit, np.arange(len(fit)))
+    assert np.array_equal(
+        np.concatenate([held for _, held in splits]), np.arange(splits[0][1][0], len(rows.y))
+    )
+
+
+def test_a_fold_without_variety_is_refused() -> None:
+    sorted_rows = rows_of([(0, day % 10) for day in range(40)] + [(1, day % 10) for day in range(10)])
+    with pytest.raises(BadData, match=r"fold 0 of .* 'time-series' has a single class"):
+        folds(sorted_rows, SearchParams(scheme="time-series", folds=3), 0)
+    with pytest.raises(BadData, match="leave no rows to fit on: there are 50 training rows"):
+        folds(sorted_rows, SearchParams(scheme="time-series", folds=3, gap=30), 0)
 
 
 def test_days_of_real_flights_stay_whole_and_the_classes_balanced(

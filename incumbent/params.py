@@ -5,7 +5,7 @@ import json
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -62,7 +62,7 @@ class RetrainParams(Section):
     replay: int = Field(50_000, ge=0, description="rows of history kept with a version for its update")
 
 
-class LearnerParams(Section):
+class LightGBMParams(Section):
     name: Literal["lightgbm"] = "lightgbm"
     threads: int = Field(1, ge=1, description="per fold; folds run side by side on all cores")
     rounds: int = Field(200, ge=10, le=100_000, description="boosting rounds at most")
@@ -71,6 +71,28 @@ class LearnerParams(Section):
     update_rate: float = Field(0.05, gt=0, le=1, description="learning rate of those trees")
     refit_decay: float = Field(0.9, ge=0, le=1, description="weight of the old leaf values in an update")
     options: dict[str, int | float | str | bool] = Field({}, description="passed to LightGBM as they are")
+
+    @model_validator(mode="after")
+    def _options_are_free(self) -> "LightGBMParams":
+        ours = sorted(OURS & self.options.keys())
+        if ours:
+            raise ValueError(f"learner.options may not set {ours}: they belong to incumbent")
+        return self
+
+
+class TorchParams(Section):
+    name: Literal["torch"]
+    threads: int = Field(1, ge=1, description="per fold; folds run side by side on all cores")
+    rounds: int = Field(60, ge=1, le=100_000, description="epochs at most")
+    patience: int = Field(6, ge=1, description="epochs without gain on the fold before it stops")
+    update_rounds: int = Field(3, ge=1, description="epochs of an incremental update")
+    update_rate: float = Field(3e-4, gt=0, le=1, description="learning rate of those epochs")
+    batch: int = Field(512, ge=1, description="rows per step")
+    members: int = Field(8, ge=1, le=64, description="of the ensemble inside the network")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+LEARNERS: dict[str, type[Section]] = {"lightgbm": LightGBMParams, "torch": TorchParams}
 
 
 class SearchParams(Section):
@@ -142,7 +164,7 @@ class Params(Section):
     task: Task = "binary"
     split: SplitParams = SplitParams()
     retrain: RetrainParams = RetrainParams()
-    learner: LearnerParams = LearnerParams()
+    learner: Annotated[LightGBMParams | TorchParams, Field(discriminator="name")] = LightGBMParams()
     search: SearchParams = SearchParams()
     promotion: PromotionParams = PromotionParams()
     registry: RegistryParams
@@ -152,9 +174,6 @@ class Params(Section):
     def _grouping_needs_a_group(self) -> "Params":
         if self.search.scheme == "stratified-group" and not self.split.by:
             raise ValueError("search.scheme 'stratified-group' needs split.by to name the group's columns")
-        ours = sorted(OURS & self.learner.options.keys())
-        if ours:
-            raise ValueError(f"learner.options may not set {ours}: they belong to incumbent")
         if self.dataset.target in {*self.dataset.key, *self.dataset.drop, *self.dataset.categorical}:
             raise ValueError(f"dataset.target '{self.dataset.target}' can't be a key, dropped or a feature")
         return self
@@ -216,18 +235,26 @@ def _one_line(error: Exception) -> str:
 
 
 def _explain(path: Path, problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"] if part not in _UNION_MEMBERS)
+    parts = [part for part in problem["loc"] if part not in _UNION_MEMBERS]
+    seen, message = problem["input"], problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "union_tag_invalid":
+        parts.append("name")
+        seen, message = seen["name"], f"Input should be {problem['ctx']['expected_tags']}"
+    elif parts[:1] == ["learner"] and len(parts) > 1:
+        del parts[1]  # which learner it was checked as
+    key = ".".join(map(str, parts))
     if problem["type"] == "extra_forbidden":
         *parents, _ = problem["loc"]
         allowed = ", ".join(_fields(parents))
         return f"{path}: unknown key '{key}'; allowed here: {allowed}"
     if problem["type"] == "missing":
         return f"{path}: '{key}' is missing"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{path}: {key} = {SHORT.repr(problem['input'])}: {message}" if key else f"{path}: {message}"
+    return f"{path}: {key} = {SHORT.repr(seen)}: {message}" if key else f"{path}: {message}"
 
 
 def _fields(parents: list[Any]) -> list[str]:
+    if parents[:1] == ["learner"]:
+        return list(LEARNERS[parents[1]].model_fields)
     section: Any = Params
     for name in parents:
         section = section.model_fields[name].annotation

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from incumbent.errors import BadInput
-from incumbent.params import Params
+from incumbent.params import Params, TorchParams
 from incumbent.schema import Schema
 
 if TYPE_CHECKING:
@@ -93,17 +93,24 @@ class Learner(Protocol):
 
 def learner_type(name: str) -> type[Learner]:
     """The learner of this name, to load its models with. Raises BadInput for a name from the future."""
-    if name != "lightgbm":
-        raise BadInput(
-            f"the model was made by the learner '{name}', which this incumbent does not know: upgrade"
-        )
-    from incumbent.learners.lightgbm import LightGBM
+    match name:
+        case "lightgbm":
+            from incumbent.learners.lightgbm import LightGBM
 
-    return LightGBM
+            return LightGBM
+        case "torch":
+            from incumbent.learners.torch import Torch
+
+            return Torch
+    raise BadInput(f"the model was made by the learner '{name}', which this incumbent does not know: upgrade")
 
 
 def open_learner(params: Params, schema: Schema) -> Learner:
     """The learner that params.yaml names, ready for rows of this schema."""
+    if isinstance(params.learner, TorchParams):
+        from incumbent.learners.torch import Torch
+
+        return Torch(params.learner, params.seed, schema, params.promotion)
     from incumbent.learners.lightgbm import LightGBM
 
     return LightGBM(params.learner, params.seed, schema, params.promotion.metric)

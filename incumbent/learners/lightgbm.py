@@ -11,7 +11,7 @@ import numpy as np
 
 from incumbent.errors import BadParams, Tampered
 from incumbent.metrics import Task
-from incumbent.params import LearnerParams
+from incumbent.params import LightGBMParams
 from incumbent.schema import Schema
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Trees:
 class LightGBM:
     file: ClassVar = "model.txt"
 
-    def __init__(self, learner: LearnerParams, seed: int, schema: Schema, metric: str) -> None:
+    def __init__(self, learner: LightGBMParams, seed: int, schema: Schema, metric: str) -> None:
         self._learner, self._seed = learner, seed
         self._schema, self._metric = schema, metric
         self._categorical = schema.categorical

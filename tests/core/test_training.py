@@ -103,7 +103,11 @@ def test_every_row_is_held_out_exactly_once_and_fits_the_other_folds(
     rows = rows_of(labelled)
     if not enough(rows, count):
         return
-    splits = folds(rows, SearchParams(folds=count, scheme=scheme), seed)
+    try:
+        splits = folds(rows, SearchParams(folds=count, scheme=scheme), seed)
+    except BadData:
+        assert scheme == "k-fold"  # by chance a side has one class
+        return
     assert len(splits) == count
     assert sorted(np.concatenate([held for _, held in splits])) == list(range(len(rows.y)))
     for fit, held in splits:

@@ -1,0 +1,257 @@
+"""One contract, held by every learner for every task on every device that this machine has."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from incumbent.challenger import make_full, search
+from incumbent.compare import score
+from incumbent.errors import BadInput, BadParams, Tampered
+from incumbent.learners import Learner, Trained, learner_type, open_learner
+from incumbent.learners.devices import choose
+from incumbent.metrics import METRICS, Task
+from incumbent.params import Params
+from incumbent.portable import TOLERANCE, check_onnx, odd_rows, to_onnx
+from incumbent.schema import Feature, Schema
+from tests.core.building import changed, toy_params
+
+ROWS = 1200
+METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "lightgbm": {"learning_rate": 0.1, "num_leaves": 15, "min_child_samples": 20},
+    "torch": {"rate": 3e-3, "width": 48, "depth": 2, "dropout": 0.1, "decay": 1e-3},
+}
+ROUNDS = {"lightgbm": 40, "torch": 25}
+DEVICES = {
+    "lightgbm": [None],
+    "torch": ["cpu", *(["cuda"] if torch.cuda.is_available() else [])],
+}
+CASES = [
+    pytest.param(name, task, device, id=f"{name}-{task}-{device or 'cpu'}")
+    for name, devices in DEVICES.items()
+    for device in devices
+    for task in METRIC
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A learner, and an easy table: two numbers with gaps, noise, and a category."""
+
+    name: str
+    params: Params
+    schema: Schema
+    X: np.ndarray
+    y: np.ndarray
+
+    @property
+    def learner(self) -> Learner:
+        return open_learner(self.params, self.schema)
+
+    def fitted(self, rows: np.ndarray | None = None, rounds: int | None = None) -> Trained:
+        learner = self.learner
+        return learner.fit(learner.bin(self.X, self.y), OPTIONS[self.name], rounds or ROUNDS[self.name], rows)
+
+    def loss(self, model: Trained, rows: np.ndarray) -> float:
+        """Smaller is better, whatever the metric."""
+        metric = self.params.promotion.metric
+        value = score(self.y[rows], model.predict(self.X[rows]), self.params.promotion)
+        return -value if METRICS[metric].greater_is_better else value
+
+
+def table(task: Task, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(ROWS, 4)).astype(np.float32)
+    X[:, 3] = rng.integers(0, 3, ROWS)
+    signal = X[:, 0] + (X[:, 1] > 0) + (X[:, 3] == 1) + 0.3 * rng.normal(size=ROWS)
+    X[rng.random(ROWS) < 0.1, 1] = np.nan
+    if task == "regression":
+        return X, signal * 100 + 1000
+    if task == "multiclass":
+        return X, np.digitize(signal, [0.3, 1.3]).astype(np.int32)
+    return X, (signal > 0.8).astype(np.int8)
+
+
+def make_case(name: str, task: Task, device: str | None) -> Case:
+    tree = toy_params(task=task, promotion={"metric": METRIC[task]}, seed=5).model_dump()
+    tree["learner"] = {"name": name, **({"device": device} if device else {})}
+    features = (*(Feature(each) for each in "abc"), Feature("d", ("x", "y", "z")))
+    schema = Schema(features, "y", 1, task, ("0", "1", "2") if task == "multiclass" else ())
+    return Case(name, Params.model_validate(tree), schema, *table(task))
+
+
+@pytest.mark.parametrize(("name", "task", "device"), CASES)
+class TestContract:
+    def test_it_learns(self, name: str, task: Task, device: str | None) -> None:
+        case = make_case(name, task, device)
+        fit, held = np.arange(900), np.arange(900, ROWS)
+        y = case.y[fit]
+        constant = np.bincount(y) / len(y) if task == "multiclass" else y.mean()
+        trivial = np.tile(constant, (len(held), 1)) if task == "multiclass" else np.full(len(held), constant)
+        metric = case.params.promotion.metric
+        baseline = score(case.y[held], trivial, case.params.promotion)
+        found = score(case.y[held], case.fitted(fit).predict(case.X[held]), case.params.promotion)
+        assert METRICS[metric].gain(baseline, found) > 0.3 * abs(baseline)
+
+    def test_its_predictions_have_the_tasks_shape(self, name: str, task: Task, device: str | None) -> None:
+        case = make_case(name, task, device)
+        predicted = case.fitted(rounds=3).predict(case.X[:50])
+        assert predicted.dtype == np.float64
+        assert predicted.shape == ((50, 3) if task == "multiclass" else (50,))
+        if task != "regression":
+            assert ((predicted >= 0) & (predicted <= 1)).all()
+        if task == "multiclass":
+            np.testing.assert_allclose(predicted.sum(axis=1), 1)
+
+    def test_equal_input_gives_equal_bytes_and_another_seed_others(
+        self, name: str, task: Task, device: str | None, tmp_path: Path
+    ) -> None:
+        case, written = make_case(name, task, device), []
+        for number, learner in enumerate([case.learner, case.learner, case.learner.reseeded(6)]):
+            options = {
+                **OPTIONS[name],
+                **({"bagging_fraction": 0.5, "bagging_freq": 1} if name == "lightgbm" else {}),
+            }
+            learner.fit(learner.bin(case.X, case.y), options, 5).save(tmp_path / str(number))
+            written.append((tmp_path / str(number)).read_bytes())
+        assert written[0] == written[1] != written[2]
+
+    def test_a_saved_model_predicts_the_same(
+        self, name: str, task: Task, device: str | None, tmp_path: Path
+    ) -> None:
+        case = make_case(name, task, device)
+        model = case.fitted(rounds=5)
+        model.save(tmp_path / case.learner.file)
+        loaded = learner_type(name).load(tmp_path / case.learner.file, 1)
+        assert np.array_equal(loaded.predict(case.X), model.predict(case.X))
+        assert loaded.rounds == model.rounds == 5
+        assert b"pickle" not in (tmp_path / case.learner.file).read_bytes()[:1000]
+
+    def test_a_row_is_predicted_alike_alone_and_among_others(
+        self, name: str, task: Task, device: str | None
+    ) -> None:
+        case = make_case(name, task, device)
+        model = case.fitted(rounds=5)
+        np.testing.assert_allclose(model.predict(case.X)[7:8], model.predict(case.X[7:8]), rtol=1e-12)
+
+    def test_missing_infinite_and_unknown_cells_are_predicted(
+        self, name: str, task: Task, device: str | None
+    ) -> None:
+        case = make_case(name, task, device)
+        model = case.fitted(rounds=5)
+        odd = np.array(
+            [[np.nan] * 4, [np.inf, -np.inf, 0, 1], [0, 0, 0, 99], [3e38, -3e38, 0, -1]], dtype=np.float32
+        )
+        predicted = model.predict(odd)
+        assert np.isfinite(predicted).all()
+        nothing = np.array([[0, 0, 0, np.nan]], dtype=np.float32)
+        np.testing.assert_allclose(model.predict(nothing), predicted[2:3])  # unknown is coded as missing
+
+    def test_a_fold_stops_when_it_gets_no_better(self, name: str, task: Task, device: str | None) -> None:
+        case = make_case(name, task, device)
+        learner = case.learner
+        binned = learner.bin(case.X, case.y)
+        fold = learner.fit_fold(binned, OPTIONS[name], np.arange(900), np.arange(900, ROWS))
+        assert 1 <= fold.rounds <= case.params.learner.rounds
+        again = learner.fit(binned, OPTIONS[name], fold.rounds, np.arange(900))
+        assert -case.loss(again, np.arange(900, ROWS)) == pytest.approx(fold.score, rel=1e-6)
+
+    def test_an_update_learns_the_new_and_keeps_the_old(
+        self, name: str, task: Task, device: str | None, tmp_path: Path
+    ) -> None:
+        case = make_case(name, task, device)
+        old = case.fitted(np.arange(600))
+        old.save(tmp_path / case.learner.file)
+        fresh, replay = np.arange(600, 1000), np.arange(400)
+        updated = [
+            case.learner.update(
+                tmp_path / case.learner.file,
+                (case.X[fresh], case.y[fresh]),
+                (case.X[replay], case.y[replay]),
+            )
+            for _ in range(2)
+        ]
+        for number, model in enumerate(updated):
+            model.save(tmp_path / str(number))
+        assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
+        assert updated[0].rounds == old.rounds + case.params.learner.update_rounds
+        held = np.arange(1000, ROWS)
+        assert case.loss(updated[0], held) < case.loss(old, held) + 0.05 * abs(case.loss(old, held))
+
+    def test_onnx_predicts_the_same(self, name: str, task: Task, device: str | None) -> None:
+        case = make_case(name, task, device)
+        model = case.fitted(rounds=5)
+        exported = to_onnx(model, case.schema)
+        assert isinstance(exported, bytes)
+        rows = odd_rows(case.X, case.schema)
+        assert check_onnx(exported, rows, model.predict(rows)) <= TOLERANCE
+        assert exported == to_onnx(model, case.schema)
+
+    def test_what_it_looks_at_is_told_by_feature(self, name: str, task: Task, device: str | None) -> None:
+        case = make_case(name, task, device)
+        gains = case.fitted().gains()
+        assert gains.shape == (4,)
+        assert gains[0] > gains[2]  # the signal's number against noise
+
+    def test_a_file_that_is_no_model_is_refused(
+        self, name: str, task: Task, device: str | None, tmp_path: Path
+    ) -> None:
+        (tmp_path / "model").write_bytes(b"something else, long enough to have a header")
+        with pytest.raises(Tampered, match="model"):
+            learner_type(name).load(tmp_path / "model", 1)
+
+
+def test_a_learner_of_the_future_is_refused() -> None:
+    with pytest.raises(BadInput, match="'oracle', which this incumbent does not know: upgrade"):
+        learner_type("oracle")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count", "chosen"),
+    [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("auto", 4, "cuda"), ("cpu", 4, "cpu"), ("cuda", 2, "cuda")],
+)
+def test_the_device_follows_what_the_process_may_see(
+    monkeypatch: pytest.MonkeyPatch, wanted: Any, count: int, chosen: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    assert choose(wanted).type == chosen
+
+
+def test_a_gpu_that_is_not_there_is_no_silent_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(BadParams, match="this process sees no GPU; use 'auto'"):
+        choose("cuda")
+
+
+def test_a_network_of_real_flights_passes_its_first_parse_and_is_no_worse_than_trees(
+    thinned: Sequence[Path], quick_params: Params, tmp_path: Path
+) -> None:
+    """The whole way: schema, search, challenger's files, and the process that opens them first."""
+    tree = changed(quick_params, search={"trials": 1, "folds": 3}).model_dump()
+    scores = {}
+    for learner in (
+        {"name": "torch", "rounds": 4, "members": 4, "batch": 1024},
+        {"name": "lightgbm", "rounds": 60},
+    ):
+        params = Params.model_validate({**tree, "learner": learner})
+        folder = tmp_path / learner["name"]
+        folder.mkdir()
+        made = make_full(thinned[:1], params, search(thinned[:1], params), folder)
+        assert made.onnx.reason is None
+        assert made.cv is not None
+        scores[learner["name"]] = made.cv.mean
+        manifest = {"version": "v1", "learner": learner["name"], "schema": made.schema.to_json()}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        probed = subprocess.run(
+            [sys.executable, "-m", "incumbent.probe", folder], capture_output=True, text=True, check=True
+        )
+        assert json.loads(probed.stdout) == {"passed": True}
+    assert scores["torch"] > scores["lightgbm"] - 0.05

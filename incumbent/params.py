@@ -216,11 +216,20 @@ def load_params(project: Path) -> Params:
     """
     path = project / "params.yaml"
     try:
-        # YAML 1.2: `1e-3` is a number and `no` a word; duplicate keys are refused; no object tags.
-        tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise BadParams(f"no params.yaml in {project.resolve()}; name the project with --project") from error
-    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date like 02-30
+    except UnicodeDecodeError as error:
+        raise BadParams(f"{path} is not valid YAML: {_one_line(error)}") from error
+    return parse_params(text, path)
+
+
+def parse_params(text: str, path: Path) -> Params:
+    """The same from the text; `path` is for the messages."""
+    try:
+        # YAML 1.2: `1e-3` is a number and `no` a word; duplicate keys are refused; no object tags.
+        tree = YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a date like 02-30
         raise BadParams(f"{path} is not valid YAML: {_one_line(error)}") from error
     if not isinstance(tree, dict):
         raise BadParams(f"{path} must be a mapping of sections, not {type(tree).__name__}")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli import models, review, stage
+from incumbent.cli import init, models, review, stage
 from incumbent.cli.options import VERDICT, Json, Project, enter, say, show
 from incumbent.plan import Strategy
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 models.app.command("audit")(review.audit)
 models.app.command("reproduce")(review.reproduce)
 app.add_typer(models.app, name="models")
+app.command("init")(init.init)
 app.command("stage")(stage.stage)
 
 Files = Annotated[list[Path], typer.Argument(help="Parquet files; each becomes a partition of its name.")]
@@ -29,8 +30,11 @@ def up(project: Project = Path(), as_json: Json = False) -> None:
     """Start the local stack: S3 server, Prefect server, a worker per pool, all deployments."""
     from incumbent.cli.status import overview
     from incumbent.local import stack
+    from incumbent.storage.project import push_what_is_here
 
     stack.up(project.resolve(), say)
+    if push_what_is_here(enter(project)):
+        say("the data version of HEAD is on the DVC remote")
     show(overview(enter(project)), as_json, _addresses)
 
 

@@ -32,7 +32,7 @@ def resolve(project: Path, rev: str = "HEAD") -> DataVersion:
     if pointer is None:
         raise NotFound(f"revision {commit[:10]} has no {POINTER}; add data with 'incumbent ingest FILE…'")
     listing = YAML(typ="safe").load(pointer)["outs"][0]["md5"]
-    with _explained(project), _files_of(project, commit) as files:
+    with explained(project), _files_of(project, commit) as files:
         found = files.find(f"/{DATA}", detail=True)
     partitions = (Partition(name.removeprefix(f"/{DATA}/"), info["md5"]) for name, info in found.items())
     return DataVersion(commit, listing, tuple(sorted(partitions, key=lambda p: p.name)))
@@ -66,7 +66,7 @@ def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Pat
     paths = [cache / f"{digests[name]}.parquet" for name in names]
     missing = [(name, path) for name, path in zip(names, paths, strict=True) if not path.exists()]
     if missing:
-        with _explained(project), _files_of(project, version.rev) as files:
+        with explained(project), _files_of(project, version.rev) as files:
             for name, path in missing:
                 _fetch_one(files, name, digests[name], path)
     return paths
@@ -107,7 +107,7 @@ def code_revision(project: Path) -> str:
 def _publish(project: Path, targets: list[Path], message: str) -> None:
     from dvc.repo import Repo
 
-    with _explained(project):
+    with explained(project):
         with Repo(str(project)) as repo:
             # DVC takes relative targets from the working directory, which need not be the project.
             repo.add([str(target.resolve()) for target in targets])
@@ -175,7 +175,7 @@ def _files_of(project: Path, commit: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _explained(project: Path) -> Iterator[None]:
+def explained(project: Path) -> Iterator[None]:
     """DVC's and its remote's errors as ours."""
     from botocore.exceptions import BotoCoreError, ClientError
     from dvc.exceptions import DvcException

@@ -1,0 +1,93 @@
+"""The first guess at a table that nobody has seen."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from incumbent.errors import BadData
+from incumbent.recognise import Recognised, recognise
+
+ROWS = 400
+RNG = np.random.default_rng(7)
+KINDS = {"b": "boolean", "i": "number", "u": "number", "f": "number", "M": "time"}
+
+
+def look(
+    folder: Path, target: Any, key: tuple[str, ...] = (), time: str | None = None, **more: Any
+) -> Recognised:
+    frame = pd.DataFrame({"x": RNG.normal(size=ROWS), "target": target, **more})
+    frame.to_parquet(folder / "table.parquet")
+    columns = {name: KINDS.get(frame[name].dtype.kind, "text") for name in frame}
+    return recognise([folder / "table.parquet"], columns, "target", key, time)
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "positive"),
+    [
+        pytest.param([True, False], "binary", True, id="booleans"),
+        pytest.param([0, 1], "binary", 1, id="zero and one"),
+        pytest.param([0.0, 1.0], "binary", 1, id="zero and one as floats"),
+        pytest.param([1, 2], "binary", 2, id="one and two"),
+        pytest.param(["no", "Yes"], "binary", "Yes", id="a word that says yes"),
+        pytest.param(["good", "good", "good", "bad"], "binary", "bad", id="the rarer word"),
+        pytest.param([0.5, 1.5], "regression", True, id="two fractions"),
+        pytest.param(["a", "b", "c"], "multiclass", True, id="three words"),
+        pytest.param([0, 1, 2, 3], "multiclass", True, id="few whole numbers"),
+        pytest.param(list(range(40)), "regression", True, id="many whole numbers"),
+        pytest.param([0.1, 0.2, 0.7], "regression", True, id="fractions"),
+    ],
+)
+def test_the_target_tells_the_task(tmp_path: Path, values: list[Any], task: str, positive: Any) -> None:
+    seen = look(tmp_path, np.resize(np.array(values, dtype=object), ROWS).tolist())
+    assert (seen.task, seen.positive) == (task, positive)
+    assert type(seen.positive) is type(positive)
+
+
+def test_what_only_tells_rows_apart_is_no_feature(tmp_path: Path) -> None:
+    seen = look(
+        tmp_path,
+        np.resize([True, False], ROWS),
+        key=("customer",),
+        row=np.arange(ROWS) + 17,
+        name=[f"person {number}" for number in range(ROWS)],
+        customer=RNG.permutation(ROWS),
+        city=np.resize(["Bern", "Ulm", "Graz"], ROWS),
+    )
+    assert sorted(seen.drop) == ["customer", "name", "row"]
+    assert "nearly every row" in seen.why_drop
+    assert seen.split_by == ["customer"]
+
+
+def test_an_error_may_grow_by_a_tenth_of_the_targets_spread(tmp_path: Path) -> None:
+    seen = look(tmp_path, RNG.normal(1000, 50, ROWS))
+    assert 4 < seen.max_decay < 6
+    assert seen.metric == "rmse"
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        pytest.param(
+            [1.0, None], "'target' is empty in 200 of 400 rows; remove these rows", id="empty cells"
+        ),
+        pytest.param([3], "'target' has a single value, 3; nothing can be learned", id="one value"),
+        pytest.param(
+            pd.date_range("2026", periods=ROWS), "is a time; predict a number or a class", id="a time"
+        ),
+        pytest.param([f"t{n}" for n in range(300)], "300 different texts; is it a name or an id", id="names"),
+    ],
+)
+def test_a_target_that_can_t_be_learned_is_refused(tmp_path: Path, target: Any, message: str) -> None:
+    values = (
+        target if isinstance(target, pd.DatetimeIndex) else np.resize(np.array(target, dtype=object), ROWS)
+    )
+    with pytest.raises(BadData, match=message):
+        look(tmp_path, pd.Series(values).infer_objects())
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=r"no column 'id'; the data has \['target', 'x'\]"):
+        look(tmp_path, np.resize([True, False], ROWS), key=("id",))

@@ -1,0 +1,158 @@
+"""A table never seen before: `init`, `up`, `retrain`, and there is a champion."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sklearn import datasets
+
+from incumbent.local import stack
+from incumbent.local.environment import environment
+from incumbent.params import load_params
+from incumbent.storage.git import git
+
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "tests",
+    "GIT_AUTHOR_EMAIL": "tests@incumbent.invalid",
+    "GIT_COMMITTER_NAME": "tests",
+    "GIT_COMMITTER_EMAIL": "tests@incumbent.invalid",
+}
+
+
+def incumbent(*args: str | Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
+    command = [sys.executable, "-m", "incumbent", *map(str, args)]
+    return subprocess.run(
+        command, env={**own, **IDENTITY, **changes}, capture_output=True, text=True, timeout=280, check=False
+    )
+
+
+def table(name: str) -> pd.DataFrame:
+    """One of the tables that scikit-learn ships, as its frame."""
+    return getattr(datasets, f"load_{name}")(as_frame=True).frame
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A project on one CSV file with its stack up; what `init` printed."""
+    home = tmp_path_factory.mktemp("init")
+    table("breast_cancer").to_csv(home / "cells.csv", index=False)
+    project = home / "Cell Samples"
+    done = incumbent(
+        "init", "--data", home / "cells.csv", "--target", "target", "--project", project, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    try:
+        up = incumbent("up", "--project", project)
+        assert up.returncode == 0, up.stderr
+        yield project, json.loads(done.stdout)
+    finally:
+        stack.down(project, print)
+
+
+def test_three_commands_give_a_first_champion(running: tuple[Path, dict[str, Any]]) -> None:
+    project, told = running
+    assert (told["name"], told["task"], told["rows"]) == ("cell-samples", "binary", 569)
+    done = incumbent("retrain", "--project", project, "--json")
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["decision"]["kind"] == "promote"
+    assert outcome["champion"] == outcome["challenger"]
+    assert outcome["metric"]["challenger"]["value"] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "metric"), [("wine", "multiclass", "log_loss"), ("diabetes", "regression", "rmse")]
+)
+def test_classes_and_numbers_too(
+    running: tuple[Path, dict[str, Any]], tmp_path: Path, name: str, task: str, metric: str
+) -> None:
+    frame, project = table(name), tmp_path / name
+    (tmp_path / "parts").mkdir()
+    for number in range(3):  # a folder: one partition a file
+        frame.iloc[number::3].to_parquet(tmp_path / "parts" / f"part-{number}.parquet", index=False)
+    done = incumbent(
+        "init", "--data", tmp_path / "parts", "--target", "target", "--project", project, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["task"], told["metric"]) == (task, metric)
+    assert list(told["data"]["partitions"]) == ["part-0.parquet", "part-1.parquet", "part-2.parquet"]
+    outcome = json.loads(
+        incumbent("retrain", "--project", project, "--json", **environment(running[0])).stdout
+    )
+    assert (outcome["decision"]["kind"], outcome["metric"]["name"]) == ("promote", metric)
+
+
+def test_what_it_drafts_can_be_read_and_is_committed(running: tuple[Path, dict[str, Any]]) -> None:
+    project, told = running
+    assert load_params(project).promotion.metric == told["metric"]
+    suite = json.loads((project / "expectations" / "cell-samples.json").read_text())
+    assert len(suite["expectations"]) == told["expectations"] > 30
+    assert all(each["severity"] for each in suite["expectations"])
+    assert git(project, "status", "--porcelain") == ""
+    assert "expectations/cell-samples.json" in git(project, "ls-files").splitlines()
+    assert told["data"]["rev"] == git(project, "rev-parse", "HEAD")
+
+
+def test_a_table_with_a_time_column_is_split_by_month(tmp_path: Path) -> None:
+    days = pd.date_range("2026-01-01", periods=300, freq="D")
+    frame = pd.DataFrame({"day": days, "x": range(300), "rain": [n % 3 == 0 for n in range(300)]})
+    frame.to_csv(tmp_path / "weather.csv", index=False)
+    done = incumbent(
+        *("init", "--data", tmp_path / "weather.csv", "--target", "rain", "--time", "day"),
+        *("--project", tmp_path / "weather", "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(json.loads(done.stdout)["data"]["partitions"])[:2] == ["2026-01.parquet", "2026-02.parquet"]
+    assert load_params(tmp_path / "weather").landing.partition == "month"
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "message"),
+    [
+        pytest.param("x,y\n1,2\n2,3\n", "z", "no column 'z'; the data has ['x', 'y']", id="no such target"),
+        pytest.param("x,y\n1,2\n2,2\n", "y", "has a single value", id="nothing to learn"),
+        pytest.param("x,y\n1,2\n2\n", "y", "table.csv", id="ragged"),
+        pytest.param("", "y", "empty", id="empty"),
+    ],
+)
+def test_a_table_that_can_t_be_used_leaves_nothing_behind(
+    tmp_path: Path, text: str, target: str, message: str
+) -> None:
+    (tmp_path / "table.csv").write_text(text)
+    done = incumbent(
+        "init", "--data", tmp_path / "table.csv", "--target", target, "--project", tmp_path / "new"
+    )
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_project_is_not_made_twice(running: tuple[Path, dict[str, Any]]) -> None:
+    project, _ = running
+    before = git(project, "rev-parse", "HEAD")
+    done = incumbent("init", "--data", project / "data", "--target", "target", "--project", project)
+    assert done.returncode == 1
+    assert "params.yaml" in done.stderr
+    assert (git(project, "rev-parse", "HEAD"), git(project, "status", "--porcelain")) == (before, "")
+
+
+def test_an_own_repository_keeps_what_it_had(tmp_path: Path) -> None:
+    project = tmp_path / "shop"
+    project.mkdir()
+    git(project, "init", "--quiet")
+    (project / ".gitignore").write_text("secrets.env\n")
+    (project / "notes.md").write_text("mine\n")
+    table("iris").to_csv(tmp_path / "iris.csv", index=False)
+    done = incumbent("init", "--data", tmp_path / "iris.csv", "--target", "target", "--project", project)
+    assert done.returncode == 0, done.stderr
+    assert (project / ".gitignore").read_text().startswith("secrets.env\n")
+    assert git(project, "status", "--porcelain") == "?? notes.md"

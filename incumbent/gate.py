@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
+from incumbent.columns import ColumnDifference, column_differences
 from incumbent.errors import BadParams
 from incumbent.params import DatasetParams
+from incumbent.rows import read_partition
 
 EXAMPLES = 5
 
@@ -90,6 +93,34 @@ def gate(
         for suite in [_declared(dataset), *suites]:
             findings += _check(context, name, frame.reset_index(drop=True), suite)  # labels are positions
     return GateReport(sum(len(frame) for _, frame in partitions), tuple(findings))
+
+
+def gate_files(
+    partitions: Sequence[tuple[str, Path]], suites: Sequence[dict[str, Any]], dataset: DatasetParams
+) -> GateReport:
+    """Check each (name, Parquet file): first its columns by the footer alone, then, if they fit, its rows.
+
+    One partition is in memory at a time. Raises BadData for a file that can't be read.
+    """
+    findings: list[Finding] = []
+    rows = 0
+    for name, path in partitions:
+        differences = column_differences(path, dataset)
+        findings += [_of_columns(name, difference) for difference in differences]
+        if all(difference.harmless for difference in differences):
+            checked = gate([(name, read_partition(path))], suites, dataset)
+            findings += checked.findings
+            rows += checked.rows
+        else:
+            rows += pq.ParquetFile(path).metadata.num_rows
+    return GateReport(rows, tuple(findings))
+
+
+def _of_columns(partition: str, difference: ColumnDifference) -> Finding:
+    severity = "warning" if difference.harmless else "critical"
+    return Finding(
+        partition, f"column '{difference.column}' is as declared", severity, False, difference.text
+    )
 
 
 def _load_suite(path: Path) -> dict[str, Any]:

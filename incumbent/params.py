@@ -151,6 +151,15 @@ class PromotionParams(Section):
     auto_rollback: bool = Field(False, description="act when hindsight finds another model to be better")
 
 
+class LandingParams(Section):
+    address: str | None = Field(
+        None, pattern=r"^s3://[^/]+(/.+)?$", description="files under ADDRESS/<dataset.name>/ are taken in"
+    )
+    partition: Literal["file", "month", "day"] = Field(
+        "file", description="a partition a file, or one a month or day of dataset.time"
+    )
+
+
 class RegistryParams(Section):
     address: str = Field(pattern=r"^s3://[^/]+/.+", description="s3://bucket/prefix")
     signing_key: str | None = Field(None, description="file with the Ed25519 private key (PEM) that signs")
@@ -167,6 +176,7 @@ class Params(Section):
     learner: Annotated[LightGBMParams | TorchParams, Field(discriminator="name")] = LightGBMParams()
     search: SearchParams = SearchParams()
     promotion: PromotionParams = PromotionParams()
+    landing: LandingParams = LandingParams()
     registry: RegistryParams
     seed: int = Field(0, ge=0, lt=2**31)
 
@@ -176,6 +186,12 @@ class Params(Section):
             raise ValueError("search.scheme 'stratified-group' needs split.by to name the group's columns")
         if self.dataset.target in {*self.dataset.key, *self.dataset.drop, *self.dataset.categorical}:
             raise ValueError(f"dataset.target '{self.dataset.target}' can't be a key, dropped or a feature")
+        return self
+
+    @model_validator(mode="after")
+    def _periods_need_a_time(self) -> "Params":
+        if self.landing.partition != "file" and self.dataset.time is None:
+            raise ValueError(f"landing.partition = '{self.landing.partition}' needs dataset.time")
         return self
 
     @model_validator(mode="after")

@@ -29,7 +29,7 @@ MAX_ROWS = 100_000_000  # a footer of five megabytes can promise hundreds of mil
 MAX_COLUMNS = 10_000
 MAX_NAME = 255
 # One thread keeps the rows in order; extensions would be fetched from the network.
-CONFIG = {"threads": 1, "memory_limit": "1GB", "autoinstall_known_extensions": False}
+CONFIG: dict[str, Any] = {"threads": 1, "memory_limit": "1GB", "autoinstall_known_extensions": False}
 DELIMITERS = ",;\t|"
 ZONED = "zoned"
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
+from incumbent.columns import Kind
 from incumbent.errors import BadData
 from incumbent.metrics import Task
 
@@ -36,7 +37,7 @@ class Recognised:
     time: str | None
     drop: list[str]
     why_drop: str
-    columns: dict[str, str]
+    columns: dict[str, Kind]
     max_decay: float
 
     @property
@@ -50,7 +51,11 @@ class Recognised:
 
 
 def recognise(
-    paths: Sequence[Path], columns: Mapping[str, str], target: str, key: Sequence[str], time: str | None
+    paths: Sequence[Path],
+    columns: Mapping[str, Kind | None],
+    target: str,
+    key: Sequence[str],
+    time: str | None,
 ) -> Recognised:
     """Look at Parquet partitions, newest last, whose columns are of these kinds.
 
@@ -76,7 +81,7 @@ def recognise(
         time=time,
         drop=drop,
         why_drop="nearly every row has another value" if drop else "",
-        columns=dict(columns),
+        columns={name: kind for name, kind in columns.items() if kind is not None},
         max_decay=_max_decay(frame[target], task),
     )
 
@@ -97,7 +102,7 @@ def _require_whole(frame: pd.DataFrame, names: Sequence[str]) -> None:
             )
 
 
-def _task(target: pd.Series, kind: str) -> tuple[Task, str]:
+def _task(target: pd.Series, kind: Kind | None) -> tuple[Task, str]:
     distinct = target.nunique()
     if distinct < 2:
         raise BadData(

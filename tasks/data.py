@@ -7,11 +7,9 @@ from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
-from incumbent.gate import GateReport, Verdict, load_suites
-from incumbent.gate import gate as check
+from incumbent.gate import GateReport, Verdict, gate_files, load_suites
 from incumbent.measure import measure
 from incumbent.plan import Measurements, Plan, Strategy, choose
-from incumbent.rows import read_partition
 from tasks import artifacts
 from tasks.runs import Run, open_run
 from tasks.step import is_outage, step, without_tracebacks
@@ -41,8 +39,7 @@ def gate(run: Run) -> Verdict:
     """Check the new partitions; the report goes to the UI and stays with the run."""
     suites = load_suites(run.project / "expectations")
     names = run.diff.fresh
-    frames = [read_partition(path) for path in run.files(names)]
-    report = check(list(zip(names, frames, strict=True)), suites, run.params.dataset)
+    report = gate_files(list(zip(names, run.files(names), strict=True)), suites, run.params.dataset)
     keep_gate(run, report)
     return report.verdict
 

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import typer
 
 from incumbent.cli.options import Json, say, show
+from incumbent.columns import columns_of
 from incumbent.errors import BadData, BadInput
 from incumbent.params import DatasetParams, parse_params
+from incumbent.reading import SUFFIXES, partition_by, stem_of, to_parquet
 from incumbent.recognise import Recognised, recognise
 
-SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".ndjson", ".json")
 DAYS_FOR_MONTHS = 62  # a table that spans less is split by day
 
 # The project's file -> the template it comes from.
@@ -53,7 +54,7 @@ def init(
 
 def create(data: Path, target: str, key: list[str], time: str | None, project: Path) -> dict[str, Any]:
     """Nothing is left behind when any of it fails."""
-    from incumbent.gate import declared_columns, draft_suite
+    from incumbent.draft import draft_suite
     from incumbent.storage import project as storage
 
     existed = project.is_dir()
@@ -64,8 +65,7 @@ def create(data: Path, target: str, key: list[str], time: str | None, project: P
     try:
         name = _name(project)
         paths, period = _partitions(_sources(data), staging, target, time)
-        columns = declared_columns(paths[-1])
-        seen = recognise(paths, columns, target, key, time)
+        seen = recognise(paths, columns_of(paths[-1]), target, key, time)
         params = _params(name, data, seen, len(paths), period)
         say(f"{seen.rows:,} rows, {len(paths)} partitions, {seen.task}: {seen.why_task}")
         suite = draft_suite(paths, parse_params(params, project / "params.yaml"))
@@ -112,10 +112,8 @@ def _partitions(
     sources: list[Path], folder: Path, target: str, time: str | None
 ) -> tuple[list[Path], Literal["file", "month", "day"]]:
     """One partition a file; a single table with a time column is split by month, or by day if it is short."""
-    from incumbent.reading import partition_by, to_parquet
-
     dataset = DatasetParams(name="new", target=target, time=time)
-    whole = [folder / f"{source.name.removesuffix('.gz').rpartition('.')[0]}.parquet" for source in sources]
+    whole = [folder / f"{stem_of(source)}.parquet" for source in sources]
     if len(set(whole)) < len(whole):
         raise BadInput(
             f"two files in {sources[0].parent} differ in their ending only; a partition needs its own name"

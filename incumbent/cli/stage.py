@@ -39,11 +39,10 @@ def stage(
 
 
 def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
-    from incumbent.gate import Verdict, gate, load_suites
-    from incumbent.rows import read_partition
+    from incumbent.gate import Verdict, gate_files, load_suites
 
-    frames = [(path.name, read_partition(path)) for path in paths]
-    report = gate(frames, load_suites(project / "expectations"), params.dataset)
+    partitions = [(path.name, path) for path in paths]
+    report = gate_files(partitions, load_suites(project / "expectations"), params.dataset)
     if report.verdict is Verdict.BLOCK:
         raise BadData("\n".join(["the gate blocks the data:", *report.reasons]))
     return report.to_json()

@@ -1,5 +1,6 @@
 """A new project: a git and DVC repository around a first data version, and what it takes to share it."""
 
+import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ def create(
     with _undone_on_failure(project, [*documents, DATA, POINTER, ".dvc", *([".git"] if made_git else [])]):
         if made_git:
             git(project, "init", "--quiet", "--initial-branch", "main")
+        logging.getLogger("dvc.repo.init").setLevel(logging.WARNING)  # it tells what to do next, on stdout
         with explained(project):
             Repo.init(str(project)).close()
         for name, text in documents.items():

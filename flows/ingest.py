@@ -5,21 +5,23 @@ from typing import Any
 
 from prefect import flow
 
-from incumbent.gate import Verdict
-from tasks.arrival import add, announce, inspect, receive, turn_away
+from tasks.arrival import add, announce, clear, inspect, summary, take, turn_away
 
 
 @flow(name="ingest")
-def ingest(project: Path, files: list[Path]) -> dict[str, Any]:
-    """Add files as partitions without pulling the rest; a blocked file changes nothing."""
-    run = receive(project, files)
-    report = inspect(run, files)
-    if report.verdict is Verdict.BLOCK:
-        return turn_away(run, report)
-    version = add(run, files)
-    announce(run, version)
-    return {
-        "verdict": report.verdict.value,
-        "reasons": list(report.reasons),
-        "data": {"rev": version.rev, "md5": version.md5, "name": version.short, **run.diff.to_json()},
-    }
+def ingest(project: Path = Path(), files: list[Path] | None = None) -> dict[str, Any]:
+    """Take files, or all that waits in the landing prefix, as partitions, without pulling the rest.
+
+    What the gate blocks is kept in quarantine with its reasons and holds nobody else up. A file leaves the
+    landing prefix last: whatever dies before, the next run finds it and ends with the same version.
+    """
+    arrival = take(project, files)
+    if not arrival.files:
+        return summary(arrival, None, None)
+    good, bad = inspect(arrival)
+    blocked = turn_away(bad) if bad.files else None
+    version = add(good) if good.files else None
+    if version is not None:
+        announce(good.params.dataset.name, version)
+    clear(arrival)
+    return summary(good, version, blocked)

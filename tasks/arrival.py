@@ -1,18 +1,23 @@
-"""New files: look at them, gate them, make them a version, and tell."""
+"""New files: take them, gate them, make them a version, tell, and clear the landing prefix."""
 
+import shutil
+import uuid
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from incumbent.dataset import DataVersion, Diff, Partition
-from incumbent.errors import BadInput
-from incumbent.gate import GateReport, gate, load_suites
-from incumbent.params import load_params
-from incumbent.rows import read_partition
+from incumbent.dataset import DataVersion, Diff, Partition, difference
+from incumbent.errors import BadData
+from incumbent.gate import Finding, GateReport, Verdict, gate_files, load_suites
+from incumbent.params import Params, load_params
+from incumbent.reading import partition_by, stem_of, to_parquet
+from incumbent.storage.landing import Landed, open_landing
+from incumbent.storage.quarantine import open_quarantine
 from incumbent.storage.registry import open_registry
 from incumbent.storage.versions import add_partitions, digest_of, resolve_or_empty
 from tasks import artifacts
@@ -22,57 +27,187 @@ from tasks.record import record
 from tasks.runs import Run
 from tasks.step import is_outage, without_tracebacks
 
+NOT_YET = GateReport(0, ())
+
+
+@dataclass(frozen=True)
+class File:
+    """One file: its partitions as Parquet, what the gate said, and where it lay if it had landed."""
+
+    path: Path
+    landed: Landed | None
+    partitions: tuple[Path, ...] = ()
+    report: GateReport = NOT_YET
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Files that came together; `folder` holds all that is made of them and goes when they are a version."""
+
+    project: Path
+    folder: Path
+    files: tuple[File, ...]
+
+    @cached_property
+    def params(self) -> Params:
+        return load_params(self.project)
+
+    @property
+    def partitions(self) -> list[Path]:
+        """Of all files; of two with one name the later one counts."""
+        return list({path.name: path for file in self.files for path in file.partitions}.values())
+
+    @property
+    def report(self) -> GateReport:
+        """What the gate said of all files together."""
+        findings = tuple(finding for file in self.files for finding in file.report.findings)
+        return GateReport(sum(file.report.rows for file in self.files), findings)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A data version, and what it has that the one before had not."""
+
+    data: DataVersion
+    diff: Diff
+
+    def to_json(self) -> dict[str, Any]:
+        name = {"rev": self.data.rev, "md5": self.data.md5, "name": self.data.short}
+        return {**name, **self.diff.to_json()}
+
 
 @task(cache_policy=NO_CACHE)
-def receive(project: Path, files: Sequence[Path]) -> Run:
-    """What would the data be with these files? Raises BadData or BadInput when one can't be read."""
+def take(project: Path, files: Sequence[Path] | None) -> Arrival:
+    """The files that are given, or copies of those that wait in the landing prefix."""
     without_tracebacks()
+    project = project.resolve()
     params = load_params(project)
-    if not files:
-        raise BadInput("no files given; name one or more Parquet files")
-    names = [file.name for file in files]
-    if len(set(names)) < len(names):
-        raise BadInput(f"two of the files have one name: {sorted(names)}; a partition is known by its name")
-    before = resolve_or_empty(project)
-    arrived = [Partition(file.name, digest_of(file)) for file in files]
-    known = {partition.name: partition.md5 for partition in before.partitions}
-    diff = Diff(
-        added=tuple(p.name for p in arrived if p.name not in known),
-        changed=tuple(p.name for p in arrived if known.get(p.name, p.md5) != p.md5),
+    folder = project / ".incumbent" / "arrivals" / uuid.uuid4().hex[:8]
+    landing = open_landing(params)
+    if files is not None:
+        taken = [File(file, None) for file in files]
+    elif landing is not None:
+        taken = [File(landed.path, landed) for landed in landing.take(folder)]
+    else:
+        taken = []
+    if taken:
+        names = ", ".join(file.path.name for file in taken)
+        name_flow_run(f"ingest {names}"[:200], [f"model:{params.dataset.name}"])
+    else:
+        get_run_logger().info(
+            "nothing waits at %s", landing.address if landing else "landing.address: not set"
+        )
+    return Arrival(project, folder, tuple(taken))
+
+
+@task(cache_policy=NO_CACHE)
+def inspect(arrival: Arrival) -> tuple[Arrival, Arrival]:
+    """Make partitions of the files and gate them, before they become a version: those that pass, and not."""
+    suites = load_suites(arrival.project / "expectations")
+    seen = [_inspected(file, number, arrival, suites) for number, file in enumerate(arrival.files)]
+    blocked = [file for file in seen if file.report.verdict is Verdict.BLOCK]
+    good = replace(arrival, files=tuple(file for file in seen if file not in blocked))
+    artifacts.show_gate(replace(arrival, files=tuple(seen)).report)
+    return good, replace(arrival, files=tuple(blocked))
+
+
+@task(cache_policy=NO_CACHE)
+def turn_away(bad: Arrival) -> dict[str, Any]:
+    """Keep bytes and reasons in quarantine, and the decision with a run of its own."""
+    names = [file.path.name for file in bad.files]
+    about = {"blocked": names, "started_by": "ingest"}
+    seq = open_registry(bad.params, bad.project).start_run(about)
+    for file in bad.files:
+        open_quarantine(bad.params).keep(file.path, file.report.reasons, seq)
+    run = Run(
+        bad.project, seq, resolve_or_empty(bad.project), Diff(added=tuple(names)), None, "auto", "by hand"
     )
-    name_flow_run(f"ingest {', '.join(names)}", [f"model:{params.dataset.name}"])
-    return Run(project, None, before, diff, None, "auto", "by hand")
+    keep_gate(run, bad.report)
+    return {**record(run, "block", bad.report.reasons), "blocked": names}
 
 
 @task(cache_policy=NO_CACHE)
-def inspect(run: Run, files: Sequence[Path]) -> GateReport:
-    """Gate the files before they become a version."""
-    frames = [(file.name, read_partition(file)) for file in files]
-    report = gate(frames, load_suites(run.project / "expectations"), run.params.dataset)
-    artifacts.show_gate(report)
-    return report
-
-
-@task(cache_policy=NO_CACHE)
-def turn_away(run: Run, report: GateReport) -> dict[str, Any]:
-    """Keep the reason with a run of its own; the data stay as they were."""
-    about = {"data": run.data.to_json(), "blocked": list(run.diff.fresh), "started_by": "ingest"}
-    numbered = replace(run, seq=open_registry(run.params, run.project).start_run(about))
-    keep_gate(numbered, report)
-    return record(numbered, "block", report.reasons)
-
-
-@task(cache_policy=NO_CACHE)
-def add(run: Run, files: Sequence[Path]) -> DataVersion:
-    """Make the files partitions of a new version: DVC, git, both pushed."""
-    version = add_partitions(run.project, files)
+def add(good: Arrival) -> Version:
+    """Make the partitions a new version: DVC, git, both pushed."""
+    before = {partition.name: partition.md5 for partition in resolve_or_empty(good.project).partitions}
+    arrived = [Partition(path.name, digest_of(path)) for path in good.partitions]
+    version = add_partitions(good.project, good.partitions)
     get_run_logger().info("data version %s (%s)", version.short, version.rev[:10])
-    return version
+    return Version(version, replace(difference(before, arrived), removed=()))
 
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
-def announce(run: Run, version: DataVersion) -> None:
-    """Emit dataset.version.created; the same version twice is one event."""
-    name = run.params.dataset.name
-    payload = {"rev": version.rev, "md5": version.md5, "name": version.short, **run.diff.to_json()}
-    emit("dataset.version.created", f"incumbent.dataset.{name}", name, once=version.rev, payload=payload)
+def announce(dataset: str, version: Version) -> None:
+    """Emit dataset.version.created; the same revision twice is one event."""
+    emit(
+        "dataset.version.created",
+        f"incumbent.dataset.{dataset}",
+        dataset,
+        once=version.data.rev,
+        payload=version.to_json(),
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def recover(project: Path, entry: str, folder: Path) -> Arrival:
+    """A file from quarantine as partitions. Raises NotFound, BadInput if it passed before, BadData."""
+    without_tracebacks()
+    arrival = Arrival(project.resolve(), folder, ())
+    quarantine = open_quarantine(arrival.params)
+    quarantine.require_held(entry)
+    file = File(quarantine.fetch(entry, folder), None)
+    name_flow_run(f"release {file.path.name}", [f"model:{arrival.params.dataset.name}"])
+    return replace(arrival, files=(_read(file, folder / "made", arrival.params),))
+
+
+@task(cache_policy=NO_CACHE)
+def settle(released: Arrival, entry: str, reason: str, version: Version) -> None:
+    """Note with the entry who let it pass, why, and which revision holds it."""
+    open_quarantine(released.params).mark_released(entry, reason, version.data.rev)
+
+
+def summary(good: Arrival, version: Version | None, blocked: dict[str, Any] | None) -> dict[str, Any]:
+    """What `incumbent ingest --json` prints: with blocked files their decision's document, too."""
+    if blocked is not None and version is None:
+        return blocked
+    return {
+        "verdict": good.report.verdict.value if good.files else "nothing",
+        "reasons": list(good.report.reasons),
+        "data": version.to_json() if version else None,
+        "blocked": blocked["blocked"] if blocked else [],
+        "decision": blocked["decision"] if blocked else None,
+        "run": blocked["run"] if blocked else None,
+    }
+
+
+@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+def clear(arrival: Arrival) -> None:
+    """Remove what was taken from the landing prefix, now that all of it is a version or in quarantine."""
+    landing = open_landing(arrival.params)
+    for file in arrival.files:
+        if landing is not None and file.landed is not None and not landing.clear(file.landed):
+            get_run_logger().warning("%s was overwritten meanwhile; it stays", file.landed.key)
+    shutil.rmtree(arrival.folder, ignore_errors=True)
+
+
+def _inspected(file: File, number: int, arrival: Arrival, suites: Sequence[dict[str, Any]]) -> File:
+    try:
+        read = _read(file, arrival.folder / f"made-{number:06d}", arrival.params)
+        named = [(path.name, path) for path in read.partitions]
+        return replace(read, report=gate_files(named, suites, arrival.params.dataset))
+    except BadData as error:
+        if file.landed is None:  # who gave it is here to read this
+            shutil.rmtree(arrival.folder, ignore_errors=True)
+            raise
+        unreadable = Finding(file.path.name, "it is a table", "critical", False, str(error))
+        return replace(file, report=GateReport(0, (unreadable,)))
+
+
+def _read(file: File, folder: Path, params: Params) -> File:
+    """Its partitions: one of its own name, or by month or day as params.yaml has it."""
+    whole = folder / f"{stem_of(file.path)}.parquet"
+    to_parquet(file.path, whole, params.dataset)
+    period, time = params.landing.partition, params.dataset.time
+    if period == "file" or time is None:
+        return replace(file, partitions=(whole,))
+    return replace(file, partitions=tuple(partition_by(whole, folder / "by", time, period)))

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli import init, models, review, stage
+from incumbent.cli import init, models, quarantine, review, stage
 from incumbent.cli.options import VERDICT, Json, Project, enter, say, show
+from incumbent.errors import BadInput
 from incumbent.plan import Strategy
 
 app = typer.Typer(
@@ -19,10 +20,11 @@ app = typer.Typer(
 models.app.command("audit")(review.audit)
 models.app.command("reproduce")(review.reproduce)
 app.add_typer(models.app, name="models")
+app.add_typer(quarantine.app, name="quarantine")
 app.command("init")(init.init)
 app.command("stage")(stage.stage)
 
-Files = Annotated[list[Path], typer.Argument(help="Parquet files; each becomes a partition of its name.")]
+Files = Annotated[list[Path], typer.Argument(help="Parquet, CSV or JSON Lines.")]
 
 
 @app.command()
@@ -68,13 +70,19 @@ def demo(project: Project = Path(), as_json: Json = False) -> None:
 @app.command()
 def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None:
     """What would the gate say to these files? Changes nothing; exit code 3 for a block."""
-    from incumbent.gate import Verdict, gate, load_suites
+    from tempfile import TemporaryDirectory
+
+    from incumbent.gate import Verdict, gate_files, load_suites
     from incumbent.params import load_params
-    from incumbent.rows import read_partition
+    from incumbent.reading import to_parquet
 
     project = project.resolve()
-    frames = [(file.name, read_partition(file)) for file in files]
-    report = gate(frames, load_suites(project / "expectations"), load_params(project).dataset)
+    params, suites = load_params(project), load_suites(project / "expectations")
+    with TemporaryDirectory() as folder:
+        copies = [(file.name, Path(folder) / f"{number}.parquet") for number, file in enumerate(files)]
+        for file, (_, copy) in zip(files, copies, strict=True):
+            to_parquet(file, copy, params.dataset)
+        report = gate_files(copies, suites, params.dataset)
     document = {**report.to_json(), "reasons": list(report.reasons)}
     show(document, as_json, lambda d: "\n".join([f"{d['verdict']}: {d['rows']:,} rows", *d["reasons"]]))
     if report.verdict is Verdict.BLOCK:
@@ -82,16 +90,42 @@ def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None
 
 
 @app.command()
-def ingest(files: Files, project: Project = Path(), as_json: Json = False) -> None:
+def ingest(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Parquet, CSV or JSON Lines; left out: what waits in the landing prefix."),
+    ] = None,
+    project: Project = Path(),
+    as_json: Json = False,
+) -> None:
     """Gate files, add them as a new data version, push it, and emit the event. Exit code 3 for a block."""
     project = enter(project)
     from flows.ingest import ingest as flow
     from incumbent.cli.prefect_runs import in_this_process
+    from incumbent.params import load_params
 
-    done = in_this_process(flow, project=project, files=[file.resolve() for file in files])
+    if not files and load_params(project).landing.address is None:
+        raise BadInput("no files given, and params.yaml has no landing.address to take them from")
+    given = [file.resolve() for file in files] if files else None
+    done = in_this_process(flow, project=project, files=given)
     show(done, as_json, _arrival)
     if _kind(done) == "block":
         raise typer.Exit(VERDICT)
+
+
+@app.command()
+def notify(
+    rev: Annotated[str, typer.Option(help="Git revision whose data version is new.")] = "HEAD",
+    project: Project = Path(),
+    as_json: Json = False,
+) -> None:
+    """Emit the event of a data version that somebody pushed: for a CI job or a git hook."""
+    project = enter(project)
+    from flows.watch import watch as flow
+    from incumbent.cli.prefect_runs import in_this_process
+
+    done = in_this_process(flow, project=project, rev=rev)
+    show(done, as_json, lambda d: f"told of data version {d['data']['name']} ({d['data']['rev'][:10]})")
 
 
 @app.command()
@@ -155,9 +189,17 @@ def _addresses(document: dict[str, Any]) -> str:
 
 
 def _arrival(document: dict[str, Any]) -> str:
-    if _kind(document) == "block":
-        return "\n".join(["blocked; the data stay as they were:", *document["decision"]["reasons"]])
-    return f"{document['verdict']}: data version {document['data']['name']} ({document['data']['rev'][:10]})"
+    lines = (
+        [f"blocked, and kept in quarantine: {', '.join(document['blocked'])}"] if document["blocked"] else []
+    )
+    lines += document["decision"]["reasons"] if document["decision"] else []
+    data = document["data"]
+    if document["verdict"] == "nothing":
+        lines.append("nothing waits in the landing prefix")
+    elif document["verdict"] != "block":
+        lines.append(f"{document['verdict']}: data version {data['name']} ({data['rev'][:10]})")
+        lines += document["reasons"]
+    return "\n".join(lines)
 
 
 def _outcome(document: dict[str, Any]) -> str:

@@ -6,6 +6,10 @@ from pathlib import Path
 from incumbent.errors import BadInput, NotFound
 
 
+class Rejected(BadInput):
+    """Somebody else pushed first."""
+
+
 def git(project: Path, *args: str) -> str:
     """Run git in the project; its output without the last newline. Raises BadInput with git's words."""
     done = subprocess.run(["git", "-C", str(project), *args], capture_output=True, text=True, check=False)
@@ -36,6 +40,30 @@ def has_upstream(project: Path) -> bool:
     """Does the current branch follow a branch of a remote?"""
     try:
         git(project, "rev-parse", "--abbrev-ref", "@{upstream}")
+    except BadInput:
+        return False
+    return True
+
+
+def push(project: Path) -> None:
+    """Push the branch to its upstream. Raises Rejected when that has commits which we have not."""
+    try:
+        git(project, "push", "--quiet")
+    except BadInput as error:
+        if "[rejected]" in str(error) or "fetch first" in str(error) or "cannot lock ref" in str(error):
+            raise Rejected(f"{error}; somebody else pushed meanwhile") from error
+        raise
+
+
+def last_change(project: Path, rev: str, path: str) -> str | None:
+    """The newest commit up to `rev` that touched the path; None if there is none."""
+    return git(project, "log", "-1", "--format=%H", rev, "--", path) or None
+
+
+def is_ancestor(project: Path, old: str, new: str) -> bool:
+    """Does `new` come after `old`? Also False when `old` is not known here any more."""
+    try:
+        git(project, "merge-base", "--is-ancestor", old, new)
     except BadInput:
         return False
     return True

@@ -119,9 +119,9 @@ class ModelVersions:
         """What lies below each version's prefix, or below one's, complete or not. One request a 1000 keys."""
         top = self._top if version is None else f"{self._top}{check_name(version, 'version')}/"
         found: dict[str, dict[str, datetime]] = {}
-        for key, written in self._store.list_with_times(top):
-            name, _, file = key.removeprefix(self._top).partition("/")
-            found.setdefault(name, {})[file] = written
+        for each in self._store.listing(top):
+            name, _, file = each.key.removeprefix(self._top).partition("/")
+            found.setdefault(name, {})[file] = each.written
         return {name: Stored(files) for name, files in found.items()}
 
     def require_promotable(self, version: str) -> None:

@@ -30,6 +30,15 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class Listed:
+    """An object as a listing tells of it; `written` by S3's clock."""
+
+    key: str
+    etag: str
+    written: datetime
+
+
+@dataclass(frozen=True)
 class Object:
     """What a key held when it was read."""
 
@@ -90,12 +99,10 @@ class Store:
 
     def list(self, prefix: str = "", after: str = "", page_size: int = 1000) -> Iterator[str]:
         """The keys that start with `prefix` and sort behind `after`, in order."""
-        return (key for key, _ in self.list_with_times(prefix, after, page_size))
+        return (found.key for found in self.listing(prefix, after, page_size))
 
-    def list_with_times(
-        self, prefix: str = "", after: str = "", page_size: int = 1000
-    ) -> Iterator[tuple[str, datetime]]:
-        """The same keys, each with when S3 last wrote it."""
+    def listing(self, prefix: str = "", after: str = "", page_size: int = 1000) -> Iterator[Listed]:
+        """The objects of these keys, each with its ETag and when S3 last wrote it."""
         pages = self._s3.reads.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket,
             Prefix=self._path(prefix),
@@ -106,7 +113,7 @@ class Store:
         with translated(self._s3, self.url(prefix)):
             for page in pages:
                 for found in page.get("Contents", []):
-                    yield found["Key"][skip:], found["LastModified"]
+                    yield Listed(found["Key"][skip:], found["ETag"], found["LastModified"])
 
     def clock(self) -> datetime:
         """S3's own time, to the second. Machines' clocks differ; what S3 wrote when is by this one."""
@@ -170,8 +177,11 @@ class Store:
 
         return self._present(key, self._read(key, consume))
 
-    def download(self, key: str, path: Path) -> None:
-        """Stream an object into a file that appears only when it is whole. Raises NotFound."""
+    def download(self, key: str, path: Path, etag: str | None = None) -> None:
+        """Stream an object into a file that appears only when it is whole.
+
+        Raises NotFound, and Conflict when it no longer has the `etag`.
+        """
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
 
         def consume(answer: "GetObjectOutputTypeDef") -> bool:
@@ -181,8 +191,12 @@ class Store:
             return True
 
         try:
-            self._present(key, self._read(key, consume))
+            self._present(key, self._read(key, consume, **({"IfMatch": etag} if etag else {})))
             os.replace(part, path)
+        except ClientError as error:
+            if status_of(error) != 412:
+                raise
+            raise Conflict(f"{self.url(key)} changed since it was listed") from error
         finally:
             part.unlink(missing_ok=True)
 
@@ -190,6 +204,18 @@ class Store:
         """Remove an object; nothing happens if there is none."""
         with translated(self._s3, self.url(key)):
             self._s3.reads.delete_object(Bucket=self.bucket, Key=self._path(key))
+
+    def delete_if(self, key: str, etag: str) -> bool:
+        """Remove an object unless it is another one by now; False if it is."""
+        with translated(self._s3, self.url(key)):
+            try:
+                self._s3.writes.delete_object(Bucket=self.bucket, Key=self._path(key), IfMatch=etag)
+            except ClientError as error:
+                # For a key that is not there any more, S3 servers answer either.
+                if status_of(error) not in (404, 412):
+                    raise
+                return not self.exists(key)
+        return True
 
     @contextmanager
     def _conditional(self, key: str) -> Iterator[None]:

@@ -4,9 +4,13 @@ Reads go through DVC's file system into a cache named by content, so no reposito
 number of runs can read side by side.
 """
 
+import fcntl
 import hashlib
+import json
 import os
+import random
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +21,11 @@ from ruamel.yaml import YAML
 
 from incumbent.dataset import DataVersion, Partition
 from incumbent.errors import BadInput, NotFound, StorageUnavailable, Tampered
-from incumbent.storage.git import commit_of, file_at, git, has_upstream
+from incumbent.storage.git import Rejected, commit_of, file_at, git, has_upstream, is_ancestor, push
 
 DATA, POINTER = "data", "data.dvc"
+PUSH_ATTEMPTS = 8
+UNDO = ".undo.json"
 
 
 def resolve(project: Path, rev: str = "HEAD") -> DataVersion:
@@ -75,10 +81,45 @@ def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Pat
 def add_partitions(project: Path, files: Sequence[Path]) -> DataVersion:
     """Add files to data/, as one new version: store, push, commit, push the commit.
 
-    Needs neither the other partitions nor their bytes. The same bytes again change nothing. Whatever
-    fails, the project is left as it was.
+    Needs neither the other partitions nor their bytes. The same bytes again change nothing. If somebody
+    else's commit is first at the git remote, the files are added to theirs. Whatever fails, the project is
+    left as it was. Raises BadInput when the branch and its upstream have diverged.
     """
-    _require_clean_pointer(project)
+    with _alone(project):
+        _undo_what_was_left(project)
+        _require_clean_pointer(project)
+        for attempt in range(1, PUSH_ATTEMPTS + 1):
+            _catch_up(project)
+            try:
+                _add(project, files)
+                break
+            except Rejected:
+                if attempt == PUSH_ATTEMPTS:
+                    raise
+                time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311 - jitter, not a secret
+        return resolve(project)
+
+
+def catch_up(project: Path) -> None:
+    """Move the branch forward to its upstream, if it has one. Raises BadInput when they have diverged."""
+    with _alone(project):
+        _catch_up(project)
+
+
+def _catch_up(project: Path) -> None:
+    if not has_upstream(project):
+        return
+    git(project, "fetch", "--quiet")
+    try:
+        git(project, "merge", "--quiet", "--ff-only", "@{upstream}")
+    except BadInput as error:
+        raise BadInput(
+            f"the branch of {project} and its upstream have diverged; bring them together with "
+            f"'git pull --rebase', then run this again ({error})"
+        ) from error
+
+
+def _add(project: Path, files: Sequence[Path]) -> None:
     folder = project / DATA
     with _undone_on_failure(project, [folder / file.name for file in files]):
         folder.mkdir(exist_ok=True)
@@ -88,7 +129,15 @@ def add_partitions(project: Path, files: Sequence[Path]) -> DataVersion:
         targets = [folder / file.name for file in files] if known else [folder]
         names = ", ".join(sorted(file.stem for file in files))
         _publish(project, targets, f"Add {names} to the data")
-    return resolve(project)
+
+
+@contextmanager
+def _alone(project: Path) -> Iterator[None]:
+    """One arrival at a time in one clone; others wait. Two clones meet at the git remote."""
+    (project / ".incumbent").mkdir(exist_ok=True)
+    with (project / ".incumbent" / "arrival.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def track_all(project: Path, message: str) -> DataVersion:
@@ -119,31 +168,49 @@ def _publish(project: Path, targets: list[Path], message: str) -> None:
         if git(project, "diff", "--cached", "--name-only", "--", POINTER):
             git(project, "commit", "--quiet", "-m", message, "--", *paths)
             if has_upstream(project):
-                git(project, "push", "--quiet")
+                push(project)
 
 
 @contextmanager
 def _undone_on_failure(project: Path, files: Sequence[Path]) -> Iterator[None]:
-    """Put back the branch, data.dvc and the files if the block does not come to its end."""
-    before = commit_of(project, "HEAD")
-    aside = project / ".incumbent" / "undo" / uuid.uuid4().hex[:8]
-    aside.mkdir(parents=True)
+    """Put back the branch, data.dvc and the files if the block does not come to its end.
+
+    If this process is killed in it, the next arrival does that, from what is kept in .incumbent/undo/.
+    """
+    aside = project / ".incumbent" / "undo"
+    aside.mkdir(parents=True, exist_ok=True)
     for file in files:
         if file.exists():
             shutil.copyfile(file, aside / file.name)
+    memory = {"before": commit_of(project, "HEAD"), "files": [file.name for file in files]}
+    (aside / UNDO).write_text(json.dumps(memory))
     try:
         yield
     except BaseException:
-        git(project, "reset", "--quiet", "--soft", before)
-        if file_at(project, before, POINTER) is not None:
-            git(project, "restore", "--staged", "--worktree", "--", POINTER)
-        for file in files:
-            file.unlink(missing_ok=True)
-            if (aside / file.name).exists():
-                shutil.copyfile(aside / file.name, file)
+        _undo_what_was_left(project)
         raise
-    finally:
+    shutil.rmtree(aside)
+
+
+def _undo_what_was_left(project: Path) -> None:
+    aside = project / ".incumbent" / "undo"
+    if not (aside / UNDO).exists():
         shutil.rmtree(aside, ignore_errors=True)
+        return
+    memory = json.loads((aside / UNDO).read_text())
+    before, head = memory["before"], commit_of(project, "HEAD")
+    shared = has_upstream(project) and is_ancestor(project, head, "@{upstream}")
+    if head != before and (shared or not has_upstream(project)):
+        shutil.rmtree(aside)  # it came to its end
+        return
+    git(project, "reset", "--quiet", "--soft", before)
+    if file_at(project, before, POINTER) is not None:
+        git(project, "restore", "--staged", "--worktree", "--", POINTER)
+    for name in memory["files"]:
+        (project / DATA / name).unlink(missing_ok=True)
+        if (aside / name).exists():
+            shutil.copyfile(aside / name, project / DATA / name)
+    shutil.rmtree(aside)
 
 
 def _require_clean_pointer(project: Path) -> None:

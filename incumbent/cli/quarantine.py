@@ -1,0 +1,61 @@
+"""incumbent quarantine: what the gate refused, why, and letting it pass."""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from incumbent.cli.options import Json, Project, enter, show, table
+from incumbent.errors import BadInput
+from incumbent.params import load_params
+
+app = typer.Typer(no_args_is_help=True, help="Files that the gate refused.")
+
+Entry = Annotated[str, typer.Argument(help="As `list` prints it.")]
+
+
+@app.command("list")
+def list_(project: Project = Path(), as_json: Json = False) -> None:
+    """Every file that was set aside, with its first reason."""
+    from incumbent.storage.quarantine import open_quarantine
+
+    found = open_quarantine(load_params(enter(project))).entries()
+    show(found, as_json, _as_table)
+
+
+@app.command("show")
+def show_(entry: Entry, project: Project = Path(), as_json: Json = False) -> None:
+    """All reasons, who set it aside and when, and who released it."""
+    from incumbent.storage.quarantine import open_quarantine
+
+    found = open_quarantine(load_params(enter(project))).show(entry)
+    show(found, as_json, lambda document: json.dumps(document, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def release(
+    entry: Entry,
+    reason: Annotated[str, typer.Option(help="Why it may pass; kept with the entry.")],
+    project: Project = Path(),
+    as_json: Json = False,
+) -> None:
+    """Add a refused file to the data, past the gate. Its columns must fit all the same."""
+    from flows.release import release as flow
+    from incumbent.cli.prefect_runs import in_this_process
+
+    if not reason.strip():
+        raise BadInput("a release needs a reason; it is kept with the entry")
+    project = enter(project)
+    with TemporaryDirectory() as folder:
+        done = in_this_process(flow, project=project, entry=entry, reason=reason, folder=Path(folder))
+    show(done, as_json, lambda d: f"released: data version {d['data']['name']} ({d['data']['rev'][:10]})")
+
+
+def _as_table(found: list[dict[str, Any]]) -> str:
+    rows = [
+        [each["entry"], each["at"][:19], "released" if each["released"] else "held", each["reasons"][0]]
+        for each in found
+    ]
+    return table(["entry", "since", "state", "first reason"], rows) if rows else "nothing is in quarantine"

@@ -1,0 +1,79 @@
+"""Look where the branch's data.dvc is, and tell when it moved."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from incumbent.dataset import difference
+from incumbent.errors import BadInput
+from incumbent.params import load_params
+from incumbent.storage.git import commit_of, is_ancestor, last_change
+from incumbent.storage.versions import POINTER, catch_up, resolve
+from tasks.arrival import Version, announce
+from tasks.data import name_flow_run
+from tasks.step import is_outage, without_tracebacks
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`version` has to be told of, None if nothing moved; `rewound`: it does not come after `last`."""
+
+    project: Path
+    dataset: str
+    last: str | None
+    version: Version | None
+    rewound: bool
+
+    def to_json(self) -> dict[str, Any]:
+        moved = {**self.version.to_json(), "rewound": self.rewound} if self.version else None
+        return {"last": self.last, "data": moved}
+
+
+@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+def look(project: Path, rev: str | None) -> Seen:
+    """The newest commit of the branch, or of `rev`, that changed data.dvc, against the one told of last."""
+    without_tracebacks()
+    project = project.resolve()
+    dataset, last = load_params(project).dataset.name, _told(project)
+    if rev is None:
+        catch_up(project)
+    commit = last_change(project, commit_of(project, rev or "HEAD"), POINTER)
+    if commit is None:
+        raise BadInput(
+            f"no commit of {rev or 'the branch'} has a {POINTER}; add data with 'incumbent ingest'"
+        )
+    if commit == last and rev is None:
+        get_run_logger().info("%s is where it was, at %s", POINTER, commit[:10])
+        return Seen(project, dataset, last, None, rewound=False)
+    known = is_ancestor(project, last, commit) if last else True
+    now = resolve(project, commit)
+    before = {p.name: p.md5 for p in resolve(project, last).partitions} if last and known else {}
+    version = Version(now, difference(before, now.partitions))
+    if not known:
+        get_run_logger().warning(
+            "%s went from %s to %s, which does not come after it: the branch was rewound or forced",
+            POINTER, str(last)[:10], commit[:10],
+        )  # fmt: skip
+    name_flow_run(f"watch {now.short}", [f"model:{dataset}"])
+    return Seen(project, dataset, last, version, rewound=not known)
+
+
+@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+def announce_move(seen: Seen) -> None:
+    """Tell, then remember: a version that was told of twice is still one event."""
+    if seen.version is not None:
+        announce.fn(seen.dataset, seen.version)
+        _memory(seen.project).write_text(json.dumps({"rev": seen.version.data.rev}))
+
+
+def _told(project: Path) -> str | None:
+    memory = _memory(project)
+    return json.loads(memory.read_text())["rev"] if memory.exists() else None
+
+
+def _memory(project: Path) -> Path:
+    return project / ".incumbent" / "watched.json"

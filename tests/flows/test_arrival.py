@@ -1,0 +1,266 @@
+"""Data arrives: by the landing prefix, by hand, twice, broken, in two clones at once, and under SIGKILL."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from incumbent.local import stack
+from incumbent.local.environment import environment
+from incumbent.params import load_params
+from incumbent.storage.git import git
+from incumbent.storage.quarantine import open_quarantine
+from incumbent.storage.s3 import open_store
+from incumbent.storage.store import Store
+from incumbent.storage.versions import resolve, track_all
+from tests.flows.test_init import IDENTITY, incumbent
+
+ROWS = 200
+
+
+def rows(seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"id": np.arange(ROWS) + seed * ROWS, "x": rng.normal(size=ROWS).round(4)})
+    return frame.assign(kind=rng.choice(["a", "b"], ROWS), y=frame["x"] + rng.normal(size=ROWS) > 0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A project made by `init`, its bare origin, and its stack; nothing trains here."""
+
+    project: Path
+    origin: Path
+    environment: dict[str, str] = field(repr=False)
+
+    @property
+    def landing(self) -> Store:
+        return open_store("s3://incumbent/landing/shop")
+
+    def partitions(self) -> list[str]:
+        git(self.project, "pull", "--quiet", "--ff-only")
+        return [partition.name for partition in resolve(self.project).partitions]
+
+    def ingest(self, *files: Path, code: int = 0) -> dict[str, Any]:
+        done = incumbent("ingest", *files, "--project", self.project, "--json", **self.environment)
+        assert done.returncode == code, done.stderr
+        return dict(json.loads(done.stdout))
+
+    def events(self) -> list[str]:
+        """The revisions that the server was told of, one for each event that it keeps."""
+        body = {"filter": {"event": {"name": ["dataset.version.created"]}}, "limit": 50}
+        answer = httpx.post(f"{self.environment['PREFECT_API_URL']}/events/filter", json=body, timeout=30)
+        return [event["payload"]["rev"] for event in answer.raise_for_status().json()["events"]]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    home = tmp_path_factory.mktemp("arrival")
+    rows(0).to_csv(home / "2026-01.csv", index=False)
+    project, origin = home / "shop", home / "origin.git"
+    made = incumbent(
+        "init", "--data", home / "2026-01.csv", "--target", "y", "--key", "id", "--project", project
+    )
+    assert made.returncode == 0, made.stderr
+    _without_deployments(project)
+    git(home, "init", "--quiet", "--bare", "--initial-branch", "main", str(origin))
+    git(project, "remote", "add", "origin", str(origin))
+    for name, value in (("user.name", "tests"), ("user.email", "tests@incumbent.invalid")):
+        git(project, "config", name, value)
+    git(project, "push", "--quiet", "--set-upstream", "origin", "main")
+    up = incumbent("up", "--project", project)
+    assert up.returncode == 0, up.stderr
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment(project).items():
+                patch.setenv(name, value)
+            yield Place(project, origin, environment(project))
+    finally:
+        stack.down(project, print)
+
+
+def test_what_landed_becomes_one_version_and_what_is_broken_holds_nobody_up(place: Place) -> None:
+    place.landing.put("2026-02.csv", rows(2).to_csv(index=False).encode())
+    place.landing.put("2026-03.parquet", rows(3).to_parquet(index=False))
+    place.landing.put("2026-04.csv", b"id,x,kind,y\n1,2\n")
+    place.landing.put("2026-05.csv", rows(5).drop(columns="x").to_csv(index=False).encode())
+    place.landing.put("2026-06.csv.part", b"still on its way")
+    before = len(place.events())
+    done = place.ingest(code=3)
+    assert done["data"]["added"] == ["2026-02.parquet", "2026-03.parquet"]
+    assert sorted(done["blocked"]) == ["2026-04.csv", "2026-05.csv"]
+    told = "\n".join(done["decision"]["reasons"])
+    assert "2026-04.csv" in told
+    assert "Expected Number of Columns: 4 Found: 2" in told
+    assert "column 'x' is as declared: declared as number, and missing in the file" in told
+    assert place.partitions() == ["2026-01.parquet", "2026-02.parquet", "2026-03.parquet"]
+    assert [found.key for found in place.landing.listing()] == ["2026-06.csv.part"]
+    assert len(place.events()) == before + 1
+    kept = open_quarantine(load_params(place.project)).entries()
+    assert sorted(each["entry"].partition("-")[2] for each in kept) == ["2026-04.csv", "2026-05.csv"]
+
+
+def test_a_refused_file_can_be_released_by_a_person(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "2026-07.csv"
+    rows(7).assign(id=1).to_csv(file, index=False)  # the key is no key
+    assert "2026-07.csv" in place.ingest(file, code=3)["blocked"]
+    listed = incumbent("quarantine", "list", "--project", place.project, "--json", **place.environment)
+    [entry] = [each["entry"] for each in json.loads(listed.stdout) if each["entry"].endswith("2026-07.csv")]
+    args = ("quarantine", "release", entry, "--reason", "ids are reused", "--project", place.project)
+    assert incumbent(*args, **place.environment).returncode == 0
+    assert "2026-07.parquet" in place.partitions()
+    again = incumbent(*args, **place.environment)
+    assert again.returncode == 1
+    assert "was released by" in again.stderr
+
+
+def test_the_same_bytes_are_one_partition_and_other_bytes_a_correction(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "2026-08.csv"
+    rows(8).to_csv(file, index=False)
+    first = place.ingest(file)
+    assert place.ingest(file)["data"]["rev"] == first["data"]["rev"]
+    rows(9).to_csv(file, index=False)
+    corrected = place.ingest(file)["data"]
+    assert (corrected["added"], corrected["changed"]) == ([], ["2026-08.parquet"])
+    assert place.events().count(first["data"]["rev"]) == 1
+
+
+def test_watch_tells_of_what_a_person_pushed_and_of_a_branch_that_was_forced(
+    place: Place, tmp_path: Path
+) -> None:
+    other = _clone(place, tmp_path / "scientist")
+    (other / "data").mkdir()
+    start = git(other, "rev-parse", "HEAD")
+    rows(11).to_parquet(other / "data" / "only.parquet", index=False)
+    pushed = track_all(other, "By hand").rev
+    seen = _watch(place)
+    assert seen["data"]["rev"] == pushed
+    assert not seen["data"]["rewound"]
+    assert place.events().count(pushed) == 1
+    assert _watch(place)["data"] is None
+    git(other, "reset", "--quiet", "--hard", start)
+    git(other, "push", "--quiet", "--force")
+    git(place.project, "fetch", "--quiet")
+    git(place.project, "reset", "--quiet", "--hard", "@{upstream}")
+    assert _watch(place)["data"]["rewound"]
+
+
+def test_notify_tells_of_a_revision(place: Place) -> None:
+    done = incumbent("notify", "--rev", "HEAD", "--project", place.project, "--json", **place.environment)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["data"]["rev"] in place.events()
+    bad = incumbent("notify", "--rev", "nowhere", "--project", place.project, **place.environment)
+    assert (bad.returncode, "Traceback" in bad.stderr) == (1, False)
+    assert "no revision 'nowhere'" in bad.stderr
+
+
+def test_two_clones_that_never_pulled_the_data_both_get_theirs_in(place: Place, tmp_path: Path) -> None:
+    before = set(place.partitions())
+    clones = [_clone(place, tmp_path / f"clone-{number}") for number in range(3)]
+    files = [tmp_path / f"2027-0{number}.parquet" for number in range(1, 4)]
+    for number, file in enumerate(files):
+        rows(20 + number).to_parquet(file, index=False)
+
+    def add(clone: Path, file: Path) -> str:
+        done = incumbent("ingest", file, "--project", clone, "--json", **place.environment)
+        assert done.returncode == 0, done.stderr
+        return str(json.loads(done.stdout)["data"]["rev"])
+
+    with ThreadPoolExecutor() as pool:
+        revisions = list(pool.map(add, clones, files))
+    assert set(place.partitions()) == before | {file.name for file in files}
+    assert len(set(revisions)) == 3
+    assert set(revisions) <= set(place.events())
+
+
+KILLS = [
+    ("flows.ingest", "inspect", "after"),
+    ("flows.ingest", "turn_away", "after"),
+    ("incumbent.storage.versions", "push", "before"),
+    ("incumbent.storage.versions", "push", "after"),
+    ("flows.ingest", "add", "after"),
+    ("flows.ingest", "announce", "after"),
+]
+
+
+def test_a_run_that_is_killed_anywhere_loses_and_doubles_nothing(place: Place, tmp_path: Path) -> None:
+    place.landing.put("2028-01.csv", rows(31).to_csv(index=False).encode())
+    place.landing.put("2028-02.csv", b"no,table\n1\n")
+    before, kept = place.partitions(), open_quarantine(load_params(place.project)).entries()
+    runner = tmp_path / "runner.py"
+    runner.write_text(RUNNER)
+    for kill in KILLS:
+        died = subprocess.run(
+            [sys.executable, runner, place.project, *kill],
+            env={**os.environ, **IDENTITY}, capture_output=True, check=False,
+        )  # fmt: skip
+        assert died.returncode == -9, died.stderr.decode()[-2000:]
+        assert [found.key for found in place.landing.listing()][:2] == ["2026-06.csv.part", "2028-01.csv"]
+    assert place.ingest(code=3)["blocked"] == ["2028-02.csv"]
+    assert place.partitions() == sorted([*before, "2028-01.parquet"])
+    assert git(place.project, "status", "--porcelain", "--untracked-files=no") == ""
+    assert [found.key for found in place.landing.listing()] == ["2026-06.csv.part"]
+    assert len(open_quarantine(load_params(place.project)).entries()) == len(kept) + 1
+    assert place.events().count(git(place.project, "rev-parse", "HEAD")) == 1
+
+
+RUNNER = textwrap.dedent(
+    """
+    import importlib, os, signal, sys
+    from pathlib import Path
+    from incumbent.cli.options import enter
+
+    project, module, name, when = enter(Path(sys.argv[1])), *sys.argv[2:]
+    from flows.ingest import ingest
+    there = importlib.import_module(module)
+    real = getattr(there, name)
+
+    def dies(*args):
+        if when == "after":
+            real(*args)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(there, name, dies)
+    ingest(project)
+    """
+)
+
+
+def _watch(place: Place) -> dict[str, Any]:
+    code = (
+        "import json, sys; from pathlib import Path; from flows.watch import watch;"
+        "print('RESULT' + json.dumps(watch(Path(sys.argv[1]))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, place.project], capture_output=True, text=True, check=True
+    )
+    return dict(json.loads(done.stdout.partition("RESULT")[2]))
+
+
+def _clone(place: Place, path: Path) -> Path:
+    git(place.origin, "clone", "--quiet", str(place.origin), str(path))
+    for name, value in (("user.name", "tests"), ("user.email", "tests@incumbent.invalid")):
+        git(path, "config", name, value)
+    return path
+
+
+def _without_deployments(project: Path) -> None:
+    """Only what never starts by itself."""
+    yaml = YAML()
+    deployed = yaml.load((project / "prefect.yaml").read_text())
+    deployed["deployments"] = [each for each in deployed["deployments"] if each["name"] == "watch"]
+    deployed["deployments"][0]["schedules"] = []
+    with (project / "prefect.yaml").open("w") as stream:
+        yaml.dump(deployed, stream)
+    git(project, "commit", "--quiet", "--all", "--message", "Nothing starts by itself")

@@ -1,0 +1,72 @@
+"""The landing prefix and quarantine on a real server."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from incumbent.errors import BadInput, NotFound
+from incumbent.storage.landing import Landing
+from incumbent.storage.quarantine import Quarantine
+from incumbent.storage.s3 import open_store
+from incumbent.storage.store import Store
+from tests.conftest import S3
+
+
+@pytest.fixture
+def store(s3: S3) -> Store:
+    return open_store(f"{s3.address}/{uuid.uuid4().hex}/flights")
+
+
+def test_files_are_taken_in_the_order_they_landed_with_their_bytes(store: Store, tmp_path: Path) -> None:
+    for name in ("b.csv", "a.csv", "deep/a.csv"):
+        store.put(name, name.encode())
+    taken = list(Landing(store).take(tmp_path))
+    written = [found.written for found in Landing(store).waiting()]
+    assert sorted(landed.key for landed in taken) == ["a.csv", "b.csv", "deep/a.csv"]
+    assert written == sorted(written)
+    assert all(landed.path.read_text() == landed.key for landed in taken)
+    assert len({landed.path for landed in taken}) == 3
+
+
+def test_what_is_not_finished_or_hidden_is_left_alone(store: Store, tmp_path: Path) -> None:
+    for name in ("_SUCCESS", ".hidden.csv", "x.csv.part", "x.tmp", "_tmp/x.csv.tmp"):
+        store.put(name, b"-")
+    assert list(Landing(store).take(tmp_path)) == []
+
+
+def test_a_file_that_was_overwritten_meanwhile_stays(store: Store, tmp_path: Path) -> None:
+    store.put("kept.csv", b"old")
+    store.put("gone.csv", b"old")
+    kept, gone = sorted(Landing(store).take(tmp_path), key=lambda landed: landed.key, reverse=True)
+    store.put("kept.csv", b"new")
+    assert not Landing(store).clear(kept)
+    assert Landing(store).clear(gone)
+    assert Landing(store).clear(gone)  # a run that was repeated
+    assert [found.key for found in Landing(store).waiting()] == ["kept.csv"]
+    assert store.get("kept.csv").body == b"new"
+
+
+def test_a_refused_file_is_kept_once_with_its_reasons(store: Store, tmp_path: Path) -> None:
+    quarantine, file = Quarantine(store), tmp_path / "march.csv"
+    file.write_bytes(b"a,b\n1\n")
+    entry = quarantine.keep(file, ["critical: ragged"], 7)
+    assert quarantine.keep(file, ["critical: ragged"], 8) == entry
+    [about] = quarantine.entries()
+    assert about == quarantine.show(entry)
+    assert (about["reasons"], about["run"], about["released"]) == (["critical: ragged"], 7, None)
+    (tmp_path / "back").mkdir()
+    back = quarantine.fetch(entry, tmp_path / "back")
+    assert (back.name, back.read_bytes()) == ("march.csv", file.read_bytes())
+
+
+def test_a_file_is_released_once_and_stays_on_record(store: Store, tmp_path: Path) -> None:
+    quarantine, file = Quarantine(store), tmp_path / "march.csv"
+    file.write_bytes(b"-")
+    entry = quarantine.keep(file, ["why"], 7)
+    quarantine.mark_released(entry, "checked by hand", "abc")
+    assert quarantine.show(entry)["released"]["reason"] == "checked by hand"
+    with pytest.raises(BadInput, match=f"'{entry}' was released by "):
+        quarantine.require_held(entry)
+    with pytest.raises(NotFound, match="incumbent quarantine list"):
+        quarantine.show("nothing")

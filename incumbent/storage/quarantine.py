@@ -57,6 +57,7 @@ class Quarantine:
 
     def fetch(self, entry: str, folder: Path) -> Path:
         """The file under its own name."""
+        folder.mkdir(parents=True, exist_ok=True)
         path = folder / entry.partition("-")[2]
         self._store.download(entry, path)
         return path

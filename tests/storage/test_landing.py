@@ -55,7 +55,6 @@ def test_a_refused_file_is_kept_once_with_its_reasons(store: Store, tmp_path: Pa
     [about] = quarantine.entries()
     assert about == quarantine.show(entry)
     assert (about["reasons"], about["run"], about["released"]) == (["critical: ragged"], 7, None)
-    (tmp_path / "back").mkdir()
     back = quarantine.fetch(entry, tmp_path / "back")
     assert (back.name, back.read_bytes()) == ("march.csv", file.read_bytes())
 

@@ -79,7 +79,7 @@ def _of_column(
         )  # fmt: skip
     lows = [found["low"] for _, found in partitions if found.get("low") is not None]
     highs = [found["high"] for _, found in partitions if found.get("high") is not None]
-    if lows:
+    if len(lows) == len(partitions):  # the least of no values is none, which fails
         low, high = min(lows), max(highs)
         slack = SLACK * (high - low) or abs(high) or 1.0
         note = f"{low:g} to {high:g} {seen}"

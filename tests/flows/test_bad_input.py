@@ -60,7 +60,7 @@ def write(frame: pd.DataFrame, folder: Path) -> Path:
         pytest.param(page, 1, "is not a readable Parquet file", id="a web page named .parquet"),
         pytest.param(truncated, 1, "is not a readable Parquet file", id="truncated"),
         pytest.param(no_rows, 1, "has columns but no rows", id="no rows"),
-        pytest.param(absent, 1, "No such file", id="no such file"),
+        pytest.param(absent, 1, "no such file", id="no such file"),
         pytest.param(no_target, 3, "no column ['late']", id="missing target"),
         pytest.param(doubled_keys, 3, "14 of ", id="duplicate keys"),
     ],

@@ -23,10 +23,10 @@ from incumbent.recognise import Recognised, recognise
 
 DAYS_FOR_MONTHS = 62  # a table that spans less is split by day
 
-# The project's file -> the template it comes from.
+# The project's file -> the template it comes from. DVC would take one named dvc.yaml for a pipeline of ours.
 AS_THEY_ARE = {
     "prefect.yaml": "prefect.yaml",
-    "dvc.yaml": "dvc.yaml",
+    "dvc.yaml": "dvc.yaml.txt",
     ".dvc/config": "dvc-config",
     ".dvcignore": "dvcignore",
     ".gitignore": "gitignore",
@@ -154,7 +154,7 @@ def _params(name: str, data: Path, seen: Recognised, partitions: int, period: st
     # JSON is YAML: quotes, brackets and non-ASCII names come out right.
     environment.filters["yaml"] = lambda value: json.dumps(value, ensure_ascii=False)
     facts = {"name": name, "source": data.name, "seen": seen, "partitions": partitions, "period": period}
-    return environment.from_string(_template("params.yaml")).render(facts)
+    return environment.from_string(_template("params.yaml.j2")).render(facts)
 
 
 def _template(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from pyarrow.parquet import ParquetFile
 
 from incumbent.dataset import DataVersion, Diff, Partition, difference
 from incumbent.errors import BadData
@@ -19,7 +20,7 @@ from incumbent.reading import partition_by, stem_of, to_parquet
 from incumbent.storage.landing import Landed, open_landing
 from incumbent.storage.quarantine import open_quarantine
 from incumbent.storage.registry import open_registry
-from incumbent.storage.versions import add_partitions, digest_of, resolve_or_empty
+from incumbent.storage.versions import add_partitions, digest_of, fetch, resolve_or_empty
 from tasks import artifacts
 from tasks.data import keep_gate, name_flow_run
 from tasks.events import emit
@@ -54,8 +55,8 @@ class Arrival:
 
     @property
     def partitions(self) -> list[Path]:
-        """Of all files; of two with one name the later one counts."""
-        return list({path.name: path for file in self.files for path in file.partitions}.values())
+        """Of all files."""
+        return [path for file in self.files for path in file.partitions]
 
     @property
     def report(self) -> GateReport:
@@ -104,7 +105,9 @@ def take(project: Path, files: Sequence[Path] | None) -> Arrival:
 def inspect(arrival: Arrival) -> tuple[Arrival, Arrival]:
     """Make partitions of the files and gate them, before they become a version: those that pass, and not."""
     suites = load_suites(arrival.project / "expectations")
-    seen = [_inspected(file, number, arrival, suites) for number, file in enumerate(arrival.files)]
+    seen = _each_partition_once(
+        [_inspected(file, number, arrival, suites) for number, file in enumerate(arrival.files)], arrival
+    )
     blocked = [file for file in seen if file.report.verdict is Verdict.BLOCK]
     good = replace(arrival, files=tuple(file for file in seen if file not in blocked))
     artifacts.show_gate(replace(arrival, files=tuple(seen)).report)
@@ -201,6 +204,40 @@ def _inspected(file: File, number: int, arrival: Arrival, suites: Sequence[dict[
             raise
         unreadable = Finding(file.path.name, "it is a table", "critical", False, str(error))
         return replace(file, report=GateReport(0, (unreadable,)))
+
+
+def _each_partition_once(files: Sequence[File], arrival: Arrival) -> list[File]:
+    """Block a file that would replace rows that it does not hold: others of this arrival, or of a period."""
+    taken: dict[str, str] = {}
+    judged = []
+    for file in files:
+        if reason := next(filter(None, (_replaces(path, taken, arrival) for path in file.partitions)), None):
+            refused = Finding(file.path.name, "its partitions are whole", "critical", False, reason)
+            file = replace(file, report=GateReport(file.report.rows, (*file.report.findings, refused)))
+        if file.report.verdict is not Verdict.BLOCK:
+            taken |= dict.fromkeys((path.name for path in file.partitions), file.path.name)
+        judged.append(file)
+    return judged
+
+
+def _replaces(path: Path, taken: dict[str, str], arrival: Arrival) -> str | None:
+    """Why this partition must not take the place of another; None if it may."""
+    if path.name in taken:
+        return f"{path.name} comes from {taken[path.name]} too; one file for each partition of an arrival"
+    period = arrival.params.landing.partition
+    if period == "file":
+        return None
+    version = resolve_or_empty(arrival.project)
+    if path.name not in {partition.name for partition in version.partitions}:
+        return None
+    [known] = fetch(arrival.project, version, [path.name])
+    had, has = (ParquetFile(each).metadata.num_rows for each in (known, path))
+    if has >= had:
+        return None
+    return (
+        f"{path.name} has {had:,} rows and would have {has:,}; with landing.partition: {period} a file holds "
+        f"all rows of its {period}"
+    )
 
 
 def _read(file: File, folder: Path, params: Params) -> File:

@@ -20,13 +20,17 @@ from tasks.step import is_outage, without_tracebacks
 
 @dataclass(frozen=True)
 class Seen:
-    """`version` has to be told of, None if nothing moved; `rewound`: it does not come after `last`."""
+    """`version` has to be told of, None if nothing moved; `rewound`: it does not come after `last`.
+
+    `asked`: somebody named the revision, which says nothing of where the branch is.
+    """
 
     project: Path
     dataset: str
     last: str | None
     version: Version | None
     rewound: bool
+    asked: bool = False
 
     def to_json(self) -> dict[str, Any]:
         moved = {**self.version.to_json(), "rewound": self.rewound} if self.version else None
@@ -59,7 +63,7 @@ def look(project: Path, rev: str | None) -> Seen:
             POINTER, str(last)[:10], commit[:10],
         )  # fmt: skip
     name_flow_run(f"watch {now.short}", [f"model:{dataset}"])
-    return Seen(project, dataset, last, version, rewound=not known)
+    return Seen(project, dataset, last, version, rewound=not known, asked=rev is not None)
 
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
@@ -67,7 +71,8 @@ def announce_move(seen: Seen) -> None:
     """Tell, then remember: a version that was told of twice is still one event."""
     if seen.version is not None:
         announce.fn(seen.dataset, seen.version)
-        _memory(seen.project).write_text(json.dumps({"rev": seen.version.data.rev}))
+        if not seen.asked:
+            _memory(seen.project).write_text(json.dumps({"rev": seen.version.data.rev}))
 
 
 def _told(project: Path) -> str | None:

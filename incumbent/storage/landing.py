@@ -40,12 +40,12 @@ class Landing:
         return sorted(filter(_is_data, self._store.listing()), key=lambda each: (each.written, each.key))
 
     def take(self, folder: Path) -> Iterator[Landed]:
-        """Copy what waits into the folder, a folder each; of two with one name the older first.
+        """Copy what waits into the folder, a folder each; north/03.csv is called north-03.csv.
 
         One that changes at this moment is left for the next time.
         """
         for number, each in enumerate(self.waiting()):
-            path = folder / f"{number:06d}" / each.key.rpartition("/")[2]
+            path = folder / f"{number:06d}" / each.key.replace("/", "-")
             path.parent.mkdir(parents=True)
             try:
                 self._store.download(each.key, path, each.etag)

@@ -17,7 +17,13 @@ from incumbent.storage.s3 import open_store
 from incumbent.storage.store import Store
 from incumbent.storage.versions import digest_of
 
-REASON = ".json"
+
+def _file(entry: str) -> str:
+    return f"files/{entry}"
+
+
+def _reason(entry: str) -> str:
+    return f"reasons/{entry}.json"
 
 
 class Quarantine:
@@ -31,7 +37,7 @@ class Quarantine:
         entry = f"{digest_of(file)[:12]}-{file.name}"
         with file.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        self._store.upload(entry, file, sha256)
+        self._store.upload(_file(entry), file, sha256)
         about = {
             "entry": entry,
             "reasons": list(reasons),
@@ -40,17 +46,19 @@ class Quarantine:
             "by": who(),
             "released": None,
         }
-        self._store.put_if_absent(f"{entry}{REASON}", _dump(about))
+        if not self._store.put_if_absent(_reason(entry), _dump(about)):
+            found = self._store.get(_reason(entry))
+            if (former := json.loads(found.body))["released"]:  # it came back, and was refused again
+                self._store.replace(_reason(entry), _dump({**about, "before": former}), found.etag)
         return entry
 
     def entries(self) -> list[dict[str, Any]]:
         """Everything that was ever set aside, by name."""
-        keys = [key for key in self._store.list() if key.endswith(REASON)]
-        return [json.loads(found.body) for _, found in self._store.find_all(keys)]
+        return [json.loads(found.body) for _, found in self._store.find_all(self._store.list("reasons/"))]
 
     def show(self, entry: str) -> dict[str, Any]:
         """Raises NotFound."""
-        found = self._store.find(f"{entry}{REASON}")
+        found = self._store.find(_reason(entry))
         if found is None:
             raise NotFound(f"nothing in quarantine is called '{entry}'; see `incumbent quarantine list`")
         return dict(json.loads(found.body))
@@ -59,7 +67,7 @@ class Quarantine:
         """The file under its own name."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / entry.partition("-")[2]
-        self._store.download(entry, path)
+        self._store.download(_file(entry), path)
         return path
 
     def require_held(self, entry: str) -> None:
@@ -68,11 +76,11 @@ class Quarantine:
 
     def mark_released(self, entry: str, reason: str, rev: str) -> None:
         """Note who let it pass, why, and which revision holds it. Raises as require_held does."""
-        found = self._store.get(f"{entry}{REASON}")
+        found = self._store.get(_reason(entry))
         about = json.loads(found.body)
         _require_held(about)
         about["released"] = {"reason": reason, "rev": rev, "at": now(), "by": who()}
-        self._store.replace(f"{entry}{REASON}", _dump(about), found.etag)
+        self._store.replace(_reason(entry), _dump(about), found.etag)
 
 
 def open_quarantine(params: Params) -> Quarantine:

@@ -21,7 +21,16 @@ from ruamel.yaml import YAML
 
 from incumbent.dataset import DataVersion, Partition
 from incumbent.errors import BadInput, NotFound, StorageUnavailable, Tampered
-from incumbent.storage.git import Rejected, commit_of, file_at, git, has_upstream, is_ancestor, push
+from incumbent.storage.git import (
+    Rejected,
+    commit_of,
+    file_at,
+    git,
+    has_upstream,
+    is_ancestor,
+    last_change,
+    push,
+)
 
 DATA, POINTER = "data", "data.dvc"
 PUSH_ATTEMPTS = 8
@@ -97,19 +106,30 @@ def add_partitions(project: Path, files: Sequence[Path]) -> DataVersion:
                 if attempt == PUSH_ATTEMPTS:
                     raise
                 time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311 - jitter, not a secret
-        return resolve(project)
+        # Not HEAD: a commit of code after the last change of the data is the same version.
+        return resolve(project, last_change(project, "HEAD", POINTER) or "HEAD")
 
 
 def catch_up(project: Path) -> None:
-    """Move the branch forward to its upstream, if it has one. Raises BadInput when they have diverged."""
+    """Bring the branch to its upstream, if it has one, also when that was rewound or forced.
+
+    Raises BadInput when the branch has commits of its own that stand in the way.
+    """
     with _alone(project):
+        _undo_what_was_left(project)
         _catch_up(project)
 
 
 def _catch_up(project: Path) -> None:
     if not has_upstream(project):
         return
+    known = commit_of(project, "@{upstream}")
     git(project, "fetch", "--quiet")
+    now, head = commit_of(project, "@{upstream}"), commit_of(project, "HEAD")
+    if not is_ancestor(project, known, now) and is_ancestor(project, head, known):
+        # Rewound or forced, and nothing on the branch is ours alone: what was withdrawn stays withdrawn.
+        git(project, "reset", "--quiet", "--keep", now)
+        return
     try:
         git(project, "merge", "--quiet", "--ff-only", "@{upstream}")
     except BadInput as error:
@@ -121,14 +141,14 @@ def _catch_up(project: Path) -> None:
 
 def _add(project: Path, files: Sequence[Path]) -> None:
     folder = project / DATA
-    with _undone_on_failure(project, [folder / file.name for file in files]):
+    message = f"Add {', '.join(sorted(file.stem for file in files))} to the data"
+    with _undone_on_failure(project, [folder / file.name for file in files], message):
         folder.mkdir(exist_ok=True)
         for file in files:
             shutil.copyfile(file, folder / file.name)
         known = (project / POINTER).exists()
         targets = [folder / file.name for file in files] if known else [folder]
-        names = ", ".join(sorted(file.stem for file in files))
-        _publish(project, targets, f"Add {names} to the data")
+        _publish(project, targets, message)
 
 
 @contextmanager
@@ -142,7 +162,7 @@ def _alone(project: Path) -> Iterator[None]:
 
 def track_all(project: Path, message: str) -> DataVersion:
     """Make what is in data/ the data version, as `dvc add data && dvc push && git push` would."""
-    with _undone_on_failure(project, []):
+    with _undone_on_failure(project, [], message):
         _publish(project, [project / DATA], message)
     return resolve(project)
 
@@ -172,7 +192,7 @@ def _publish(project: Path, targets: list[Path], message: str) -> None:
 
 
 @contextmanager
-def _undone_on_failure(project: Path, files: Sequence[Path]) -> Iterator[None]:
+def _undone_on_failure(project: Path, files: Sequence[Path], message: str) -> Iterator[None]:
     """Put back the branch, data.dvc and the files if the block does not come to its end.
 
     If this process is killed in it, the next arrival does that, from what is kept in .incumbent/undo/.
@@ -182,7 +202,11 @@ def _undone_on_failure(project: Path, files: Sequence[Path]) -> Iterator[None]:
     for file in files:
         if file.exists():
             shutil.copyfile(file, aside / file.name)
-    memory = {"before": commit_of(project, "HEAD"), "files": [file.name for file in files]}
+    memory = {
+        "before": commit_of(project, "HEAD"),
+        "files": [file.name for file in files],
+        "message": message,
+    }
     (aside / UNDO).write_text(json.dumps(memory))
     try:
         yield
@@ -203,8 +227,9 @@ def _undo_what_was_left(project: Path) -> None:
     if head != before and (shared or not has_upstream(project)):
         shutil.rmtree(aside)  # it came to its end
         return
-    git(project, "reset", "--quiet", "--soft", before)
-    if file_at(project, before, POINTER) is not None:
+    if head != before and git(project, "log", "-1", "--format=%P %s") == f"{before} {memory['message']}":
+        git(project, "reset", "--quiet", "--soft", before)  # ours, and only ours
+    if file_at(project, "HEAD", POINTER) is not None:
         git(project, "restore", "--staged", "--worktree", "--", POINTER)
     for name in memory["files"]:
         (project / DATA / name).unlink(missing_ok=True)

@@ -149,6 +149,21 @@ def test_the_same_bytes_are_one_partition_and_other_bytes_a_correction(place: Pl
     assert place.told_of(first["data"]["rev"], corrected["rev"])
 
 
+def test_two_files_for_one_partition_lose_no_rows(place: Place) -> None:
+    place.landing.put("north/30.csv", rows(41).to_csv(index=False).encode())
+    place.landing.put("south/30.csv", rows(42).to_csv(index=False).encode())
+    place.landing.put("one.csv", rows(43).to_csv(index=False).encode())
+    time.sleep(1.1)  # S3 tells to the second which came first
+    place.landing.put("one.parquet", rows(44).to_parquet(index=False))
+    place.landing.put("notes.json", b"{}")
+    done = place.ingest()
+    assert done["data"]["added"] == ["north-30.parquet", "one.parquet", "south-30.parquet"]
+    assert sorted(done["blocked"]) == ["notes.json", "one.parquet"]
+    assert any("one.parquet comes from one.csv too" in reason for reason in done["decision"]["reasons"])
+    held = [each["entry"].partition("-")[2] for each in open_quarantine(load_params(place.project)).entries()]
+    assert {"notes.json", "one.parquet"} <= set(held)
+
+
 def test_watch_tells_of_what_a_person_pushed_and_of_a_branch_that_was_forced(
     place: Place, tmp_path: Path
 ) -> None:
@@ -164,9 +179,11 @@ def test_watch_tells_of_what_a_person_pushed_and_of_a_branch_that_was_forced(
     assert watch(place.project)["data"] is None
     git(other, "reset", "--quiet", "--hard", start)
     git(other, "push", "--quiet", "--force")
-    git(place.project, "fetch", "--quiet")
-    git(place.project, "reset", "--quiet", "--hard", "@{upstream}")
     assert watch(place.project)["data"]["rewound"]
+    assert git(place.project, "rev-parse", "HEAD") == start
+    rows(12).to_parquet(tmp_path / "2026-09.parquet", index=False)
+    place.ingest(tmp_path / "2026-09.parquet")
+    assert "only.parquet" not in place.partitions()  # what was withdrawn does not come back
 
 
 def test_notify_tells_of_a_revision(place: Place) -> None:

@@ -26,6 +26,7 @@ def test_files_are_taken_in_the_order_they_landed_with_their_bytes(store: Store,
     assert sorted(landed.key for landed in taken) == ["a.csv", "b.csv", "deep/a.csv"]
     assert written == sorted(written)
     assert all(landed.path.read_text() == landed.key for landed in taken)
+    assert "deep-a.csv" in {landed.path.name for landed in taken}
     assert len({landed.path for landed in taken}) == 3
 
 
@@ -67,5 +68,8 @@ def test_a_file_is_released_once_and_stays_on_record(store: Store, tmp_path: Pat
     assert quarantine.show(entry)["released"]["reason"] == "checked by hand"
     with pytest.raises(BadInput, match=f"'{entry}' was released by "):
         quarantine.require_held(entry)
+    assert quarantine.keep(file, ["again"], 9) == entry
+    assert (quarantine.show(entry)["released"], quarantine.show(entry)["run"]) == (None, 9)
+    assert quarantine.show(entry)["before"]["released"]["reason"] == "checked by hand"
     with pytest.raises(NotFound, match="incumbent quarantine list"):
         quarantine.show("nothing")

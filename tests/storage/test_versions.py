@@ -1,6 +1,7 @@
 """Data versions on the real DVC, git and S3: add without the history, read without a checkout."""
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import pandas as pd
 import pytest
 
 from incumbent.errors import BadInput, IncumbentError, NotFound, StorageUnavailable, Tampered
+from incumbent.storage import versions
 from incumbent.storage.git import git
 from incumbent.storage.s3_client import Connection
-from incumbent.storage.versions import add_partitions, fetch, resolve, track_all
+from incumbent.storage.versions import add_partitions, catch_up, fetch, resolve, track_all
 from tests.conftest import BUCKET, S3
 
 
@@ -173,3 +175,54 @@ def state(clone: Path) -> tuple[str, str, dict[str, bytes]]:
     files = {file.name: file.read_bytes() for file in sorted((clone / "data").glob("*"))}
     shutil.rmtree(clone / ".incumbent", ignore_errors=True)
     return git(clone, "rev-parse", "HEAD"), git(clone, "status", "--porcelain"), files
+
+
+def killed_before_the_commit(clone: Path, file: Path) -> None:
+    """An arrival that dies when data.dvc is changed already; os._exit runs no clean-up, as SIGKILL."""
+    child = os.fork()
+    if child == 0:
+        versions.git = lambda *args: os._exit(9) if args[1] == "commit" else git(*args)  # type: ignore[assignment]
+        add_partitions(clone, [file])
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert git(clone, "status", "--porcelain", "--", "data.dvc")
+
+
+def test_what_a_killed_arrival_left_does_not_keep_the_branch_from_moving(
+    clone: Path, origin: Path, tmp_path: Path
+) -> None:
+    killed_before_the_commit(clone, partition(tmp_path, 3))
+    other = tmp_path / "other"
+    git(origin, "clone", "--quiet", str(origin), str(other))
+    identify(other)
+    added = add_partitions(other, [partition(tmp_path, 4)])
+    catch_up(clone)
+    assert git(clone, "rev-parse", "HEAD") == added.rev
+    assert [p.name for p in add_partitions(clone, [partition(tmp_path, 3)]).partitions] == [
+        f"month-{number}.parquet" for number in (1, 2, 3, 4)
+    ]
+
+
+def test_a_commit_that_a_person_made_meanwhile_is_not_taken_back(clone: Path, tmp_path: Path) -> None:
+    killed_before_the_commit(clone, partition(tmp_path, 3))
+    (clone / "notes.md").write_text("mine\n")
+    git(clone, "add", "notes.md")
+    git(clone, "commit", "--quiet", "-m", "Notes", "--", "notes.md")
+    add_partitions(clone, [partition(tmp_path, 3)])
+    assert git(clone, "log", "--format=%s").splitlines()[:2] == ["Add month-3 to the data", "Notes"]
+    assert (clone / "notes.md").read_text() == "mine\n"
+
+
+def test_a_code_commit_is_no_new_version(clone: Path, tmp_path: Path) -> None:
+    file = partition(tmp_path, 3)
+    first = add_partitions(clone, [file])
+    git(clone, "commit", "--quiet", "--allow-empty", "-m", "Code")
+    assert add_partitions(clone, [file]) == first
+
+
+def test_what_was_withdrawn_upstream_does_not_come_back(clone: Path, origin: Path, tmp_path: Path) -> None:
+    before = git(clone, "rev-parse", "HEAD")
+    add_partitions(clone, [partition(tmp_path, 3)])
+    git(origin, "update-ref", "refs/heads/main", before)
+    version = add_partitions(clone, [partition(tmp_path, 4)])
+    assert [p.name for p in version.partitions] == [f"month-{number}.parquet" for number in (1, 2, 4)]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -10,12 +11,23 @@ import pytest
 
 from incumbent.demo.flights import break_month
 from incumbent.errors import BadParams
-from incumbent.gate import EXAMPLES, GateReport, Verdict, gate, load_suites
+from incumbent.gate import EXAMPLES, GateReport, Verdict, gate_files, load_suites
 from incumbent.params import DatasetParams, Params
 from tests.core.building import ROOT
 
 Suites = Sequence[dict[str, Any]]
 Break = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def gate(
+    partitions: Sequence[tuple[str, pd.DataFrame]], suites: Suites, dataset: DatasetParams
+) -> GateReport:
+    """What the gate says of frames, as Parquet files."""
+    with TemporaryDirectory() as folder:
+        files = [(name, Path(folder) / f"{number}.parquet") for number, (name, _) in enumerate(partitions)]
+        for (_, frame), (_, path) in zip(partitions, files, strict=True):
+            frame.to_parquet(path)
+        return gate_files(files, suites, dataset)
 
 
 @pytest.fixture(scope="module")

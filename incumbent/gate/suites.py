@@ -1,0 +1,52 @@
+"""Suites of expectations: the JSON files of a project, and what its params.yaml implies."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from incumbent.errors import BadParams
+from incumbent.gate.gx import suite_of
+from incumbent.params import DatasetParams
+
+
+def load_suites(folder: Path) -> list[dict[str, Any]]:
+    """Every expectations/*.json, as GX serialises suites.
+
+    Raises BadParams for a file that is not a valid suite: GX itself would log an unknown expectation and
+    go on without it.
+    """
+    return [_load_suite(path) for path in sorted(folder.glob("*.json"))]
+
+
+def _load_suite(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        wanted = [str(expectation["type"]) for expectation in document["expectations"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadParams(f"{path} is not a Great Expectations suite in JSON: {error!r}") from error
+    try:
+        understood = [expectation.expectation_type for expectation in suite_of(document).expectations]
+    except Exception as error:
+        raise BadParams(f"{path}: {' '.join(str(error).split())}") from error
+    unknown = sorted((Counter(wanted) - Counter(understood)).elements())
+    if unknown:
+        raise BadParams(f"{path}: unknown or invalid expectations {unknown}")
+    return {**document, "name": document.get("name", path.stem)}
+
+
+def declared_suite(dataset: DatasetParams) -> dict[str, Any]:
+    """The target has no empty cells, the key no value twice."""
+
+    def critical(kind: str, **kwargs: object) -> dict[str, Any]:
+        return {"type": kind, "kwargs": kwargs, "severity": "critical"}
+
+    expectations = [
+        critical("expect_column_to_exist", column=dataset.target),
+        critical("expect_column_values_to_not_be_null", column=dataset.target),
+    ]
+    if len(dataset.key) == 1:
+        expectations.append(critical("expect_column_values_to_be_unique", column=dataset.key[0]))
+    elif dataset.key:
+        expectations.append(critical("expect_compound_columns_to_be_unique", column_list=dataset.key))
+    return {"name": "params.yaml", "expectations": expectations}

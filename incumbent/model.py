@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from incumbent.clean import Touched
 from incumbent.errors import Tampered
 from incumbent.learners import Trained, learner_type
 from incumbent.schema import Schema
@@ -18,16 +19,19 @@ class Model:
     schema: Schema
     trained: Trained
 
-    def predict(self, frame: pd.DataFrame, *, absent_as_missing: bool = False) -> np.ndarray:
-        """As Trained.predict, for raw rows. Raises BadData when a column does not fit."""
-        return self.trained.predict(self.schema.encode(frame, absent_as_missing=absent_as_missing))
+    def predict(
+        self, frame: pd.DataFrame, *, absent_as_missing: bool = False, touched: Touched | None = None
+    ) -> np.ndarray:
+        """As Trained.predict, for raw rows; arguments and errors are those of Schema.encode."""
+        X = self.schema.encode(frame, absent_as_missing=absent_as_missing, touched=touched)
+        return self.trained.predict(X)
 
-    def score(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def score(self, frame: pd.DataFrame, touched: Touched | None = None) -> pd.DataFrame:
         """Predictions as a table: `score`, or `score_<class>` for each class and the likeliest, `predicted`.
 
         Raises BadData when a column does not fit.
         """
-        predicted = self.predict(frame)
+        predicted = self.predict(frame, touched=touched)
         if predicted.ndim == 1:
             return pd.DataFrame({"score": predicted})
         names = self.schema.classes

@@ -49,6 +49,31 @@ class SplitParams(Section):
     holdout: float = Field(0.2, gt=0, lt=0.5, description="share of groups that no model ever trains on")
 
 
+class Limits(Section):
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> "Limits":
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        return self
+
+
+Quantiles = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=2, max_length=2)]
+
+
+class CleanParams(Section):
+    duplicates: bool = Field(False, description="exact copies of a row train once; scoring keeps them")
+    trim: bool = Field(False, description="no spaces around texts; a text of spaces is a missing value")
+    case: Literal["lower", "upper"] | None = Field(None, description="of all texts")
+    impossible: dict[str, Limits] = Field({}, description="values outside min and max become missing")
+    clip: dict[str, Quantiles] = Field({}, description="values beyond these training quantiles become them")
+    missing: dict[str, float | str] = Field(
+        {}, description="fills empty cells: mean, median, most-frequent, or a value; not named: left to the model"
+    )
+
+
 class RetrainParams(Section):
     min_rows: int = Field(1, ge=1, description="fewer new rows than this are left for the next arrival")
     max_decay: float = Field(
@@ -172,6 +197,7 @@ class Params(Section):
     dataset: DatasetParams
     task: Task = "binary"
     split: SplitParams = SplitParams()
+    clean: CleanParams = CleanParams()
     retrain: RetrainParams = RetrainParams()
     learner: Annotated[LightGBMParams | TorchParams, Field(discriminator="name")] = LightGBMParams()
     search: SearchParams = SearchParams()
@@ -215,6 +241,8 @@ class Params(Section):
         mine = self.model_dump(mode="json")
         sections = ("dataset", "task", "split", "learner", "search", "seed")
         changed = [name for name in sections if mine[name] != other.get(name)]
+        # Versions from before there was this section were made without it.
+        changed += ["clean"] * (mine["clean"] != other.get("clean", CleanParams().model_dump(mode="json")))
         # It also stops the folds and ranks the trials.
         if self.promotion.metric != other.get("promotion", {}).get("metric"):
             changed.append("promotion.metric")

@@ -4,7 +4,7 @@ One partition is in memory as a frame at a time; what stays is a float32 matrix.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from incumbent.clean import Touched
 from incumbent.errors import BadData
 from incumbent.params import Params
 from incumbent.schema import Schema, learn_schema
@@ -21,11 +22,15 @@ from incumbent.split import group_hashes
 
 @dataclass(frozen=True)
 class Rows:
-    """X: (n, features) float32; y: (n,) as Schema.labels; group: (n,) float64, equal in a split group."""
+    """X: (n, features) float32; y: (n,) as Schema.labels; group: (n,) float64, equal in a split group.
+
+    `touched` tells what cleaning did to them.
+    """
 
     X: np.ndarray
     y: np.ndarray
     group: np.ndarray
+    touched: Touched = field(default_factory=Touched)
 
 
 class Side(Enum):
@@ -54,21 +59,24 @@ def read_partition(path: Path) -> pd.DataFrame:
 def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side) -> Rows:
     """All rows of one side, in the order of `paths`. Raises BadData when a file does not fit."""
     parts = []
-    for frame, group in frames(paths, params, side):
-        parts.append(Rows(schema.encode(frame, absent_as_missing=True), schema.labels(frame), group))
+    touched = Touched()
+    for frame, group in frames(paths, params, side, touched):
+        X = schema.encode(frame, absent_as_missing=True, touched=touched)
+        parts.append(Rows(X, schema.labels(frame), group))
     if not parts:
         raise BadData("no partitions to read")
     return Rows(
         np.concatenate([part.X for part in parts]),
         np.concatenate([part.y for part in parts]),
         np.concatenate([part.group for part in parts]),
+        touched,
     )
 
 
 def training_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:
     """Learn the schema from the training side and encode it. Raises BadData for a target without variety."""
     sides = (frame for frame, _ in frames(paths, params, Side.TRAINING))
-    schema = learn_schema(sides, params.dataset, params.task)
+    schema = learn_schema(sides, params.dataset, params.task, params.clean)
     rows = read_rows(paths, schema, params, Side.TRAINING)
     if len(np.unique(rows.y)) < 2:
         what = "value" if params.task == "regression" else "class"
@@ -116,11 +124,21 @@ def latest_rows(paths: Sequence[Path], params: Params) -> pd.DataFrame:
     raise BadData("every row is in the holdout")
 
 
-def frames(paths: Sequence[Path], params: Params, side: Side) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """Each partition's rows of one side, with the hash of their group, (n,) float64."""
+def frames(
+    paths: Sequence[Path], params: Params, side: Side, touched: Touched | None = None
+) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """Each partition's rows of one side, with the hash of their group, (n,) float64.
+
+    With clean.duplicates exact copies of a row within a partition train once; `touched` is told of them.
+    """
     for path in paths:
         frame = read_partition(path)
         hashes = group_hashes(frame, params.split.by)
         held_out = hashes < params.split.holdout
         mask = held_out if side is Side.HOLDOUT else ~held_out
+        if params.clean.duplicates and side is Side.TRAINING:
+            copies = mask & frame.duplicated().to_numpy()
+            mask &= ~copies
+            if touched is not None:
+                touched["duplicates"] += int(copies.sum())
         yield frame.loc[mask], hashes[mask]

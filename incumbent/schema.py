@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from incumbent.clean import Cleaning, CleaningLearner, Touched
 from incumbent.errors import BadData
 from incumbent.metrics import Task
-from incumbent.params import DatasetParams
+from incumbent.params import CleanParams, DatasetParams
 from incumbent.split import text_of
 
 
@@ -33,23 +34,28 @@ class Schema:
     positive: bool | int | str = True
     task: Task = "binary"
     classes: tuple[str, ...] = ()
+    cleaning: Cleaning = Cleaning()
 
     @property
     def categorical(self) -> list[int]:
         """Positions of the categorical features in the encoded matrix."""
         return [i for i, feature in enumerate(self.features) if feature.categories is not None]
 
-    def encode(self, frame: pd.DataFrame, *, absent_as_missing: bool = False) -> np.ndarray:
-        """Features as float32 (n, features): categories as codes, missing or never seen as NaN.
+    def encode(
+        self, frame: pd.DataFrame, *, absent_as_missing: bool = False, touched: Touched | None = None
+    ) -> np.ndarray:
+        """Clean, then the features as float32 (n, features): categories as codes, missing or unseen as NaN.
 
-        `absent_as_missing` reads partitions from before a column came or after it went. Raises BadData
-        when a column holds something else than before or, without that, is absent.
+        `absent_as_missing` reads partitions from before a column came or after it went. `touched` is told
+        how many cells were cleaned. Raises BadData when a column holds something else than before or,
+        without that, is absent.
         """
         absent = [feature.name for feature in self.features if feature.name not in frame]
         if absent_as_missing:
             frame = frame.assign(**dict.fromkeys(absent, np.nan))
         elif absent:
             raise BadData(f"columns {absent} are missing; the model was trained with them")
+        frame = self.cleaning.apply(frame[[feature.name for feature in self.features]], touched)
         matrix = np.empty((len(frame), len(self.features)), dtype=np.float32)
         for position, feature in enumerate(self.features):
             matrix[:, position] = _encode(frame[feature.name], feature)
@@ -97,6 +103,7 @@ class Schema:
     def unseen_share(self, frame: pd.DataFrame) -> float:
         """Share of rows that hold a category outside the vocabulary in any column."""
         unseen = np.zeros(len(frame), dtype=bool)
+        frame = self.cleaning.apply(frame)
         for feature in self.features:
             if feature.categories is not None:
                 column = _as_text(frame[feature.name])
@@ -113,6 +120,7 @@ class Schema:
             "positive": self.positive,
             "task": self.task,
             "classes": list(self.classes),
+            "cleaning": self.cleaning.to_json(),
         }
 
     @staticmethod
@@ -127,11 +135,17 @@ class Schema:
             document["positive"],
             document["task"],
             tuple(document["classes"]),
+            Cleaning.from_json(document["cleaning"]) if "cleaning" in document else Cleaning(),
         )
 
 
-def learn_schema(frames: Iterable[pd.DataFrame], dataset: DatasetParams, task: Task = "binary") -> Schema:
-    """Features, order, vocabularies and classes as the given training rows have them.
+def learn_schema(
+    frames: Iterable[pd.DataFrame],
+    dataset: DatasetParams,
+    task: Task = "binary",
+    clean: CleanParams = CleanParams(),
+) -> Schema:
+    """Features, order, vocabularies, classes and what cleaning needs, as the given training rows have them.
 
     The newest frame, the last, tells which columns there are. Timestamps are not features. Raises
     BadData for no rows or a missing target.
@@ -139,17 +153,26 @@ def learn_schema(frames: Iterable[pd.DataFrame], dataset: DatasetParams, task: T
     names: list[str] = []
     vocabularies: dict[str, set[str]] = {}
     classes: set[str] = set()
+    cleaning = CleaningLearner(clean)
     for frame in frames:
         if task == "multiclass":
             classes.update(_as_text(_target(frame, dataset.target)).unique())
         names = _feature_names(frame, dataset)
+        frame = cleaning.clean(frame[names])
         for name in names:
             if name in dataset.categorical or not _is_number(frame[name]):
                 vocabularies.setdefault(name, set()).update(_as_text(frame[name]).dropna().unique())
     if not names:
         raise BadData("no training rows to learn from: the data is empty, or every row is in the holdout")
-    features = (Feature(n, tuple(sorted(vocabularies[n])) if n in vocabularies else None) for n in names)
-    return Schema(tuple(features), dataset.target, dataset.positive, task, tuple(sorted(classes)))
+    cleaned = cleaning.learned()
+    words = {name: {fill} for name, fill in cleaned.fills.items() if isinstance(fill, str)}
+    features = (
+        Feature(n, tuple(sorted(vocabularies[n] | words.get(n, set()))) if n in vocabularies else None)
+        for n in names
+    )
+    return Schema(
+        tuple(features), dataset.target, dataset.positive, task, tuple(sorted(classes)), cleaning=cleaned
+    )
 
 
 def differences(schema: Schema, frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:

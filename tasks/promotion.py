@@ -167,6 +167,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "training_rows": challenger.rows,
         "rows_known": before["rows_known"] + challenger.rows,
         "metrics": metrics,
+        "cleaned": challenger.cleaned,
         "onnx": challenger.onnx.to_json(),
         "code": code_revision(run.project),
         "environment": describe_environment(),

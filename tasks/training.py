@@ -35,11 +35,12 @@ def train(run: Run) -> None:
         pictures = {"Folds": plots.folds(challenger.cv.folds, challenger.cv.metric), **pictures}
     artifacts.show_training(challenger.cv, pictures)
     get_run_logger().info(
-        "trained %s (%s): %d rounds on %d rows",
+        "trained %s (%s): %d rounds on %d rows; cleaned: %s",
         run.version,
         challenger.kind,
         challenger.rounds,
         challenger.rows,
+        {step: count for step, count in challenger.cleaned.items() if count} or "nothing",
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from incumbent.clean import Touched
 from incumbent.cli.models import CHAMPION, no_champion, registry_of
 from incumbent.model import Model
 from incumbent.params import load_params
@@ -25,14 +26,15 @@ def predict_file(project: Path, source: Path, target: Path, version: str | None)
     model = _model(project, registry, version or CHAMPION)
     known = [column for column in params.dataset.key if column in frame]
     keys = frame[known].reset_index(drop=True)
-    scored = pd.concat([keys, model.score(frame)], axis=1).assign(version=model.version)
+    touched = Touched()
+    scored = pd.concat([keys, model.score(frame, touched)], axis=1).assign(version=model.version)
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         scored.to_parquet(part, index=False)
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
-    return {"version": model.version, "rows": len(scored), "out": str(target)}
+    return {"version": model.version, "rows": len(scored), "cleaned": dict(touched), "out": str(target)}
 
 
 def _model(project: Path, registry: Registry, version: str) -> Model:

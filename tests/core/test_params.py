@@ -297,6 +297,14 @@ OTHERS: dict[str, dict[str, Any]] = {
         "max_growth": 0.6,
         "replay": 1,
     },
+    "clean": {
+        "duplicates": False,
+        "trim": False,
+        "case": "lower",
+        "impossible": {"temp": {"min": -80.0}},
+        "clip": {"distance": [0.01, 0.99]},
+        "missing": {"temp": "median"},
+    },
     "learner": {
         "threads": 2,
         "rounds": 201,
@@ -366,7 +374,7 @@ def test_only_sections_that_shape_a_model_call_for_a_new_one(flights_params: Par
         )
         for name, values in {**OTHERS, "seed": 1}.items()
     }
-    shaping = {"dataset", "split", "learner", "search", "seed"}
+    shaping = {"dataset", "split", "clean", "learner", "search", "seed"}
     expected = {name: (name,) if name in shaping else () for name in told}
     assert told == {**expected, "promotion": ("promotion.metric",)}
 

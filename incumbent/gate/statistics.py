@@ -37,12 +37,19 @@ class Doubt(Exception):
 
 @dataclass(frozen=True)
 class _Column:
-    """`sql` is NULL where pandas finds the cell empty; `dtype` is that of a column without empty cells."""
+    """`sql` names its cells in DuckDB; `dtype` is that of a pandas column without empty cells."""
 
     name: str
     kind: Kind
     dtype: Any
     sql: str
+
+    @property
+    def cells(self) -> str:
+        """As pandas takes them: NaN for empty, and 0.0 and -0.0 for the same."""
+        if self.kind != "float":
+            return self.sql
+        return f"nullif(CAST({self.sql} AS DOUBLE) + 0.0, CAST('nan' AS DOUBLE)) AS {self.sql}"
 
     @property
     def filled(self) -> str:
@@ -54,7 +61,7 @@ class _Column:
 
 
 def _different(values: str, kept: str) -> str:
-    return f"(SELECT count(*) FROM (SELECT DISTINCT {values} FROM cells WHERE {kept}))"  # noqa: S608 - no text of others but by _literal
+    return f"(SELECT count(*) FROM (SELECT DISTINCT {values} FROM cells WHERE {kept}))"  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -127,11 +134,14 @@ def _ask(path: Path, table: _Table, asks: Sequence[str]) -> Answers:
         # The cells count, not what the file's footer says of them.
         database.execute("SET disabled_optimizers = 'statistics_propagation'")
         # By place: DuckDB takes A and a for one name.
-        cells = ", ".join(f"c{place}" for place in range(len(table.names)))
-        query = (
-            f"WITH cells AS (FROM read_parquet(?, hive_partitioning = false) AS t({cells})) "
-            f"SELECT {', '.join(['count(*)', *asks])} FROM cells"  # noqa: S608 - no text of others but by _literal
-        )
+        columns = table.columns.values()
+        query = f"""
+            WITH cells AS NOT MATERIALIZED (
+                SELECT {", ".join(column.cells for column in columns)}
+                FROM read_parquet(?, hive_partitioning = false) AS file({", ".join(c.sql for c in columns)})
+            )
+            SELECT {", ".join(["count(*)", *asks])} FROM cells
+        """  # noqa: S608 - texts of others are quoted by _literal
         [(rows, *values)] = database.execute(query, [str(path)]).fetchall()
     if rows == 0 or rows != pq.read_metadata(path).num_rows:  # a name with * is a pattern to DuckDB
         raise Doubt
@@ -145,9 +155,7 @@ def _column(field: pa.Field, dtype: Any, place: str) -> _Column:
     if types.is_integer(kind) and not types.is_uint64(kind):
         return _Column(field.name, "whole", dtype, place)
     if types.is_float32(kind) or types.is_float64(kind):
-        # pandas takes NaN for empty, and 0.0 and -0.0 for the same.
-        number = f"nullif(CAST({place} AS DOUBLE) + 0.0, CAST('nan' AS DOUBLE))"
-        return _Column(field.name, "float", dtype, number)
+        return _Column(field.name, "float", dtype, place)
     if types.is_boolean(kind):
         return _Column(field.name, "boolean", dtype, place)
     if types.is_timestamp(kind) and kind.tz is None:
@@ -226,7 +234,7 @@ def _none(unexpected: int) -> int:
 
 def _cells(metric: str, column: _Column, holds: str) -> _Plan:
     """No filled cell for which it does not hold."""
-    failing = f"count(*) FILTER ({column.sql} IS NOT NULL AND ({holds}) IS NOT TRUE)"
+    failing = f"count(*) FILTER (NOT ({holds}))"  # NULL is neither
 
     def metrics(answers: Answers) -> Metrics:
         empty = answers["count(*)"] - answers[column.filled]

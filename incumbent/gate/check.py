@@ -6,10 +6,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from incumbent.columns import ColumnDifference, column_differences
+from incumbent.columns import ColumnDifference, column_differences, schema_of
 from incumbent.gate.gx import expectations_of, judge, question, validate
 from incumbent.gate.report import Finding, GateReport
-from incumbent.gate.statistics import measure
+from incumbent.gate.statistics import ambiguous, measure
 from incumbent.gate.suites import declared_suite
 from incumbent.params import DatasetParams
 from incumbent.rows import read_partition
@@ -46,7 +46,7 @@ def _of_columns(partition: str, difference: ColumnDifference) -> Finding:
 
 def _check(name: str, path: Path, suites: Sequence[dict[str, Any]]) -> list[Finding]:
     """By statistics where they tell that all is well, else by GX on the columns that it needs."""
-    names = pq.read_schema(path).names
+    names = schema_of(path).names
     expectations = [each for suite in suites for each in expectations_of(suite)]
     results = dict(enumerate(judge_by_statistics(path, expectations)))
     left = [place for place, result in results.items() if result is None]
@@ -76,6 +76,8 @@ def _of_table(result: dict[str, Any]) -> bool:
 
 def _needed(names: Sequence[str], questions: Sequence[tuple[str, dict[str, Any]]]) -> list[str]:
     """The columns that these expectations look at; all, where that can't be told."""
+    if ambiguous(names):
+        return list(names)
     wanted: set[str] = set()
     for _, arguments in questions:
         columns = {arguments.get(key) for key in ("column", "column_A", "column_B")} - {None}
@@ -129,11 +131,14 @@ def _observed(kwargs: dict[str, Any], names: Sequence[str], result: dict[str, An
     if missing:
         return f"no column {missing}; the file has {sorted(names)}"
     seen = result["result"] or {}
-    if "unexpected_count" in seen:
+    if "unexpected_percent" in seen:
         examples = seen.get("partial_unexpected_list", [])[:3]
         share = seen["unexpected_percent"] or 0.0  # None when every cell is empty
         text = f"{seen['unexpected_count']:,} of {seen['element_count']:,} rows ({share:.1f} %)"
         return f"{text}, such as {examples}" if seen["unexpected_count"] and any(examples) else text
+    if "unexpected_count" in seen:
+        count, examples = seen["unexpected_count"], seen["partial_unexpected_list"][:3]
+        return f"{count:,} other values" + (f", such as {examples}" if count else "")
     if "observed_value" in seen:
         return f"observed {_short(seen['observed_value'])}"
     info = result["exception_info"]  # flat, or one entry per metric that could not be computed

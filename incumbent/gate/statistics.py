@@ -23,8 +23,8 @@ from incumbent.rows import read_partition
 Metrics = dict[str, Any]
 Answers = Mapping[str, Any]
 Arguments = Mapping[str, Any]
-Kind = Literal["text", "whole", "float", "boolean", "time", "other", "unknown"]
-COMPARABLE: tuple[Kind, ...] = ("text", "whole", "float", "boolean", "time")
+Kind = Literal["text", "whole", "float", "boolean", "time", "zoned", "other", "unknown"]
+COMPARABLE: tuple[Kind, ...] = ("text", "whole", "float", "boolean", "time", "zoned")
 
 # Beyond it a whole number and its float differ, and pandas makes floats of a column with empty cells.
 EXACT = 2**53
@@ -61,21 +61,22 @@ class _Column:
 
 
 def _different(values: str, kept: str) -> str:
-    return f"(SELECT count(*) FROM (SELECT DISTINCT {values} FROM cells WHERE {kept}))"  # noqa: S608
+    return f"SELECT count(*) FROM (SELECT DISTINCT {values} FROM cells WHERE {kept})"  # noqa: S608
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """SQL over all rows, and what follows from the answers."""
+    """Aggregates of all rows, queries of their own, and what follows from the answers."""
 
     asks: tuple[str, ...]
     metrics: Callable[[Answers], Metrics]
+    queries: tuple[str, ...] = ()
 
 
 class _Table:
     def __init__(self, path: Path) -> None:
         schema = pq.read_schema(path).remove_metadata()
-        if len(set(schema.names)) < len(schema.names):
+        if pq.read_metadata(path).num_rows == 0 or ambiguous(schema.names):
             raise Doubt
         dtypes = schema.empty_table().to_pandas().dtypes
         self.names = list(schema.names)
@@ -92,6 +93,11 @@ class _Table:
         return found
 
 
+def ambiguous(names: Sequence[str]) -> bool:
+    """GX takes A for a if both are there."""
+    return len({name.lower() for name in names}) < len(names)
+
+
 def measure(path: Path, expectations: Sequence[tuple[str, Arguments]]) -> list[Metrics | None]:
     """For each (type, arguments) the metrics that GX judges by; None where only pandas can tell.
 
@@ -102,8 +108,7 @@ def measure(path: Path, expectations: Sequence[tuple[str, Arguments]]) -> list[M
     try:
         table = _Table(path)
         plans = [_plan(table, kind, arguments) for kind, arguments in expectations]
-        asks = list(dict.fromkeys(ask for plan in plans if plan for ask in plan.asks))
-        answers = _ask(path, table, asks)
+        answers = _ask(path, table, [plan for plan in plans if plan])
     except (Doubt, duckdb.Error, pa.ArrowException, OSError):
         return [None] * len(expectations)
     return [plan and _metrics(plan, answers) for plan in plans]
@@ -125,27 +130,31 @@ def _metrics(plan: _Plan, answers: Answers) -> Metrics | None:
         return None
 
 
-def _ask(path: Path, table: _Table, asks: Sequence[str]) -> Answers:
+def _ask(path: Path, table: _Table, plans: Sequence[_Plan]) -> Answers:
     import duckdb
 
+    columns = table.columns.values()
+    cells = f"""
+        WITH cells AS NOT MATERIALIZED (
+            SELECT {", ".join(column.cells for column in columns)}
+            FROM read_parquet(?, hive_partitioning = false) AS file({", ".join(c.sql for c in columns)})
+        )
+    """  # noqa: S608
+    asks = list(dict.fromkeys(["count(*)", *(ask for plan in plans for ask in plan.asks)]))
+    queries = dict.fromkeys(query for plan in plans for query in plan.queries)
     config = {"threads": 1, "memory_limit": "1GB", "autoinstall_known_extensions": False}
     with duckdb.connect(config=config) as database:
         database.execute("SET enable_progress_bar = false")
         # The cells count, not what the file's footer says of them.
         database.execute("SET disabled_optimizers = 'statistics_propagation'")
-        # By place: DuckDB takes A and a for one name.
-        columns = table.columns.values()
-        query = f"""
-            WITH cells AS NOT MATERIALIZED (
-                SELECT {", ".join(column.cells for column in columns)}
-                FROM read_parquet(?, hive_partitioning = false) AS file({", ".join(c.sql for c in columns)})
-            )
-            SELECT {", ".join(["count(*)", *asks])} FROM cells
-        """  # noqa: S608 - texts of others are quoted by _literal
-        [(rows, *values)] = database.execute(query, [str(path)]).fetchall()
-    if rows == 0 or rows != pq.read_metadata(path).num_rows:  # a name with * is a pattern to DuckDB
+        totals = f"{cells} SELECT {', '.join(asks)} FROM cells"  # noqa: S608
+        [values] = database.execute(totals, [str(path)]).fetchall()
+        answers = dict(zip(asks, values, strict=True))
+        for query in queries:
+            [(answers[query],)] = database.execute(f"{cells} {query}", [str(path)]).fetchall()
+    if answers["count(*)"] != pq.read_metadata(path).num_rows:  # a name with * is a pattern to DuckDB
         raise Doubt
-    return {"count(*)": rows, **dict(zip(asks, values, strict=True))}
+    return answers
 
 
 def _column(field: pa.Field, dtype: Any, place: str) -> _Column:
@@ -158,8 +167,8 @@ def _column(field: pa.Field, dtype: Any, place: str) -> _Column:
         return _Column(field.name, "float", dtype, place)
     if types.is_boolean(kind):
         return _Column(field.name, "boolean", dtype, place)
-    if types.is_timestamp(kind) and kind.tz is None:
-        return _Column(field.name, "time", dtype, place)
+    if types.is_timestamp(kind):
+        return _Column(field.name, "time" if kind.tz is None else "zoned", dtype, place)
     plain = types.is_null(kind) or types.is_temporal(kind) or types.is_uint64(kind)
     return _Column(field.name, "other" if plain else "unknown", dtype, place)
 
@@ -199,13 +208,14 @@ def _dtype(column: _Column, answers: Answers) -> Any:
 
 def _not_null(table: _Table, arguments: Arguments) -> _Plan:
     column = table.column(arguments["column"], *COMPARABLE, "other")
-    # Empty cells are never listed: there is nothing to see.
-    return _Plan(
-        (column.filled,),
-        lambda answers: _counted(
-            answers, "column_values.nonnull", answers["count(*)"] - answers[column.filled]
-        ),
-    )
+
+    def metrics(answers: Answers) -> Metrics:
+        empty = answers["count(*)"] - answers[column.filled]
+        if column.kind in ("time", "zoned", "other"):
+            _none(empty)  # GX lists some, as the text NaT
+        return _counted(answers, "column_values.nonnull", empty)
+
+    return _Plan((column.filled,), metrics)
 
 
 def _null(table: _Table, arguments: Arguments) -> _Plan:
@@ -361,7 +371,7 @@ def _unique(table: _Table, arguments: Arguments) -> _Plan:
         counted = _counted(answers, "column_values.unique", _none(repeated))
         return {"column_values.nonnull.unexpected_count": empty, **counted}
 
-    return _Plan((column.filled, column.different), metrics)
+    return _Plan((column.filled,), metrics, (column.different,))
 
 
 def _count_different(column: _Column, answers: Answers) -> int:
@@ -382,7 +392,7 @@ def _distinct_count(table: _Table, arguments: Arguments) -> _Plan:
         share = different / filled if filled else 0
         return {"column.distinct_values.count": different, "column.unique_proportion": share}
 
-    return _Plan((column.filled, column.different), metrics)
+    return _Plan((column.filled,), metrics, (column.different,))
 
 
 def _compound_unique(table: _Table, arguments: Arguments) -> _Plan:
@@ -404,7 +414,7 @@ def _compound_unique(table: _Table, arguments: Arguments) -> _Plan:
         counted = _counted(answers, "compound_columns.unique", repeated)
         return {"compound_columns.unique.filtered_row_count": answers[considered], **counted}
 
-    return _Plan((considered, different, *(column.filled for column in columns)), metrics)
+    return _Plan((considered, *(column.filled for column in columns)), metrics, (different,))
 
 
 def _greater(table: _Table, arguments: Arguments) -> _Plan:

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 from incumbent.columns import ColumnDifference, column_differences, schema_of
 from incumbent.gate.gx import expectations_of, judge, question, validate
 from incumbent.gate.report import Finding, GateReport
-from incumbent.gate.statistics import ambiguous, measure
+from incumbent.gate.statistics import measure
 from incumbent.gate.suites import declared_suite
+from incumbent.gate.table import ambiguous
 from incumbent.params import DatasetParams
 from incumbent.rows import read_partition
 
@@ -80,7 +81,7 @@ def _needed(names: Sequence[str], questions: Sequence[tuple[str, dict[str, Any]]
         return list(names)
     wanted: set[str] = set()
     for _, arguments in questions:
-        columns = {arguments.get(key) for key in ("column", "column_A", "column_B")} - {None}
+        columns = {arguments[key] for key in ("column", "column_A", "column_B") if key in arguments}
         columns |= set(arguments.get("column_list") or ())
         if not columns or arguments.get("row_condition") is not None:
             return list(names)

@@ -23,8 +23,8 @@ from incumbent.errors import BadData
 from incumbent.gate import EXAMPLES, Finding, gate_files, load_suites
 from incumbent.gate.check import _finding, judge_by_statistics
 from incumbent.gate.gx import expectations_of, validate
+from incumbent.gate.plans import PLANS
 from incumbent.gate.regexes import is_portable
-from incumbent.gate.statistics import PLANS
 from incumbent.gate.suites import declared_suite
 from incumbent.params import DatasetParams, Params
 from incumbent.rows import read_partition
@@ -299,15 +299,15 @@ def test_each_fault_is_told_as_great_expectations_tells_it(
     asked, path = suite(expectation), tmp_path / "good.parquet"
     table().to_parquet(path)
     assert by_statistics(path, asked) == [True]
-    assert told(fast(path, [asked])) == told(plain(path, [asked]))
-    assert fast(path, [asked])[-1].success
+    found = fast(path, [asked])
+    assert found[-1].success
+    assert told(found) == told(plain(path, [asked]))
 
-    for seed in range(2):
-        path = tmp_path / f"broken-{seed}.parquet"
-        fault(table(seed=seed), np.random.default_rng(seed)).to_parquet(path)
-        found = told(fast(path, [asked]))
-        assert not found[-1].success
-        assert found == told(plain(path, [asked]))
+    path = tmp_path / "broken.parquet"
+    fault(table(seed=1), np.random.default_rng(1)).to_parquet(path)
+    found = fast(path, [asked])
+    assert not found[-1].success
+    assert told(found) == told(plain(path, [asked]))
 
 
 def test_a_fault_of_every_kind_that_statistics_can_judge_is_among_them() -> None:
@@ -390,8 +390,8 @@ LEFT = [
     ),
     pytest.param(expect("column_values_to_be_of_type", column="maybe", type_="bool"), id="cells of Python"),
     pytest.param(expect("column_mean_to_be_between", column="maybe", min_value=0), id="mean of objects"),
-    pytest.param(expect("column_values_to_be_in_set", column="category", value_set=["x", "y"]), id="category"),
-    pytest.param(expect("column_min_to_be_between", column="zoned", min_value="2020-01-01T00:00:00"), id="zone"),
+    pytest.param(expect("column_values_to_be_in_set", column="category", value_set=["x"]), id="category"),
+    pytest.param(expect("column_min_to_be_between", column="zoned", max_value="2020-01-01T00:00"), id="zone"),
     pytest.param(expect("column_values_to_be_dateutil_parseable", column="text"), id="unknown to us"),
     pytest.param(
         expect("column_values_to_be_between", column="float", min_value=0, row_condition='text=="x"',
@@ -611,8 +611,8 @@ def test_a_portable_regex_is_found_by_duckdb_where_python_finds_it(regex: str, l
     ("regex", "portable"),
     [
         ("^[A-Z]{3}$", True), (r"^\d{4}-\d\d$", True), ("^(a|b)+c?$", True), (r"[^@]+@[^@]+\.[a-z]+", True),
-        (r"\s", False), (r"\bx", False), ("(?i)x", False), ("(?=x)", False), (r"(a)\1", False), ("a++", False),
-        ("é", False), ("(", False), ("(?P<n>a)", False), (r"\x41", False), (r"\Aa", False),
+        (r"\s", False), (r"\bx", False), ("(?i)x", False), ("(?=x)", False), (r"(a)\1", False),
+        ("a++", False), ("é", False), ("(", False), ("(?P<n>a)", False), (r"\x41", False), (r"\Aa", False),
     ],
 )  # fmt: skip
 def test_a_regex_is_portable_if_both_dialects_read_it_alike(regex: str, portable: bool) -> None:

@@ -75,16 +75,16 @@ def _of_table(result: dict[str, Any]) -> bool:
     return kind.startswith("expect_table_") or kind == "expect_column_to_exist"
 
 
-def _needed(names: Sequence[str], questions: Sequence[tuple[str, dict[str, Any]]]) -> list[str]:
-    """The columns that these expectations look at; all, where that can't be told."""
+def _needed(names: Sequence[str], questions: Sequence[tuple[str, dict[str, Any]]]) -> list[str] | None:
+    """The columns that these expectations look at; None for all, where that can't be told."""
     if ambiguous(names):
-        return list(names)
+        return None
     wanted: set[str] = set()
     for _, arguments in questions:
         columns = {arguments[key] for key in ("column", "column_A", "column_B") if key in arguments}
         columns |= set(arguments.get("column_list") or ())
         if not columns or arguments.get("row_condition") is not None:
-            return list(names)
+            return None
         wanted |= columns
     return [name for name in names if name in wanted] or list(names[:1])
 

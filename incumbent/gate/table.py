@@ -33,10 +33,10 @@ class Column:
 
     @property
     def cells(self) -> str:
-        """As pandas takes them: NaN for empty, and 0.0 and -0.0 for the same."""
+        """As pandas takes them: NaN for empty."""
         if self.kind != "float":
             return self.sql
-        return f"nullif(CAST({self.sql} AS DOUBLE) + 0.0, CAST('nan' AS DOUBLE)) AS {self.sql}"
+        return f"nullif(CAST({self.sql} AS DOUBLE), CAST('nan' AS DOUBLE)) AS {self.sql}"
 
     @property
     def filled(self) -> str:

@@ -101,6 +101,16 @@ def table(rows: int = 400, seed: int = 0) -> pd.DataFrame:
     )
 
 
+def write(frame: pd.DataFrame, path: Path) -> None:
+    """As Parquet, with every other empty float as NaN: pandas alone would write none."""
+    rows = pa.Table.from_pandas(frame, preserve_index=False)
+    for place, name in enumerate(frame.columns):
+        if frame[name].dtype == np.float64:
+            empty = frame[name].isna().to_numpy() & (np.arange(len(frame)) % 2 == 0)
+            rows = rows.set_column(place, name, pa.array(frame[name].to_numpy(), mask=empty))
+    pq.write_table(rows, path)
+
+
 def some(column: str, value: object, share: float = 0.05) -> Break:
     """Some cells get another value."""
 
@@ -297,14 +307,14 @@ def test_each_fault_is_told_as_great_expectations_tells_it(
     tmp_path: Path, expectation: Suite, fault: Break
 ) -> None:
     asked, path = suite(expectation), tmp_path / "good.parquet"
-    table().to_parquet(path)
+    write(table(), path)
     assert by_statistics(path, asked) == [True]
     found = fast(path, [asked])
     assert found[-1].success
     assert told(found) == told(plain(path, [asked]))
 
     path = tmp_path / "broken.parquet"
-    fault(table(seed=1), np.random.default_rng(1)).to_parquet(path)
+    write(fault(table(seed=1), np.random.default_rng(1)), path)
     found = fast(path, [asked])
     assert not found[-1].success
     assert told(found) == told(plain(path, [asked]))
@@ -327,7 +337,7 @@ def test_all_faults_at_once_are_told_as_great_expectations_tells_them(tmp_path: 
         frame = some(column, value)(frame, rng)
     frame = repeat(frame.assign(high=frame["low"], at=frame["at"].dt.floor("D")).drop(columns="small"), rng)
     path = tmp_path / "broken.parquet"
-    frame.to_parquet(path)
+    write(frame, path)
     asked = suite(*(expectation for expectation, _ in FAULTS))
     found = told(fast(path, [asked]))
     assert found == told(plain(path, [asked]))
@@ -375,11 +385,11 @@ def test_a_broken_month_is_told_as_great_expectations_tells_it(
 
 
 LEFT = [
-    pytest.param(expect("column_values_to_match_regex", column="text", regex=r"^\S+$"), id="white space"),
+    pytest.param(expect("column_values_to_match_regex", column="text", regex=r"\S"), id="white space"),
     pytest.param(expect("column_values_to_match_regex", column="text", regex="^(?!x)"), id="look-ahead"),
-    pytest.param(expect("column_values_to_match_regex", column="unicode", regex=r"^\w+$"), id="no ASCII"),
+    pytest.param(expect("column_values_to_match_regex", column="unicode", regex="."), id="no ASCII"),
     pytest.param(expect("column_values_to_be_in_set", column="float", value_set=["1", 2]), id="mixed set"),
-    pytest.param(expect("column_values_to_be_in_set", column="float32", value_set=[0.5]), id="narrow floats"),
+    pytest.param(expect("column_values_to_be_in_set", column="float32", value_set=[0.5, float(np.float32(0.1))]), id="narrow floats"),
     pytest.param(expect("column_values_to_be_between", column="text", min_value=0), id="text and number"),
     pytest.param(expect("column_values_to_be_between", column="ns", min_value="2020-01-01"), id="a date"),
     pytest.param(expect("column_values_to_be_between", column="decimal", min_value=0), id="decimals"),
@@ -455,7 +465,7 @@ def test_names_that_differ_in_case_are_left_to_great_expectations(tmp_path: Path
 
 
 def test_a_path_that_reads_like_a_pattern_is_read_as_a_path(tmp_path: Path) -> None:
-    table().to_parquet(tmp_path / "x1.parquet")
+    write(table(), tmp_path / "x1.parquet")
     broken = tmp_path / "x*.parquet"
     some("code", None)(table(), np.random.default_rng(0)).to_parquet(broken)
     asked = suite(expect("column_values_to_not_be_null", column="code"))
@@ -469,7 +479,7 @@ def test_a_partition_without_rows_or_with_damage_is_refused(tmp_path: Path) -> N
     table().head(0).to_parquet(path)
     with pytest.raises(BadData, match="no rows"):
         fast(path, [])
-    table().to_parquet(path)
+    write(table(), path)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(BadData, match="not a readable Parquet"):
         fast(path, [suite(expect("column_values_to_be_unique", column="id"))])
@@ -566,7 +576,7 @@ def expectations(draw: st.DrawFn) -> Suite:
     return expect(kind, **kwargs)
 
 
-@given(tables(), st.lists(expectations(), min_size=1, max_size=12))
+@given(tables(), st.lists(expectations(), min_size=8, max_size=25))
 @settings(fewer_examples, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_of_any_small_table_statistics_say_what_great_expectations_says(
     rows: pa.Table, wanted: list[Suite]
@@ -621,7 +631,7 @@ def test_a_regex_is_portable_if_both_dialects_read_it_alike(regex: str, portable
 
 def test_findings_come_in_the_order_of_the_suites(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
-    table().to_parquet(path)
+    write(table(), path)
     kinds = ["column_values_to_be_unique", "column_max_to_be_between", "column_values_to_not_be_null"]
     asked = [
         expect(kinds[0], column="group"), expect(kinds[1], column="id", max_value=1e9),

@@ -220,6 +220,12 @@ FAULTS = [
         ),
         column_list=["amount", "code"],
     ),
+    broken(
+        "compound_columns_to_be_unique",
+        some("amount", 5.0),
+        column_list=["amount", "group"],
+        ignore_row_if="any_value_is_missing",
+    ),
     broken("column_value_lengths_to_equal", some("code", "äöüäö"), column="code", value=6),
     broken(
         "column_value_lengths_to_be_between",
@@ -389,7 +395,11 @@ LEFT = [
     pytest.param(expect("column_values_to_match_regex", column="text", regex="^(?!x)"), id="look-ahead"),
     pytest.param(expect("column_values_to_match_regex", column="unicode", regex="."), id="no ASCII"),
     pytest.param(expect("column_values_to_be_in_set", column="float", value_set=["1", 2]), id="mixed set"),
-    pytest.param(expect("column_values_to_be_in_set", column="float32", value_set=[0.5, float(np.float32(0.1))]), id="narrow floats"),
+    pytest.param(
+        expect("column_values_to_be_in_set", column="float32", value_set=[0.5, float(np.float32(0.1))]),
+        id="narrow floats",
+    ),
+    pytest.param(expect("column_values_to_not_be_null", column="zoned", mostly=0.5), id="NaT is listed"),
     pytest.param(expect("column_values_to_be_between", column="text", min_value=0), id="text and number"),
     pytest.param(expect("column_values_to_be_between", column="ns", min_value="2020-01-01"), id="a date"),
     pytest.param(expect("column_values_to_be_between", column="decimal", min_value=0), id="decimals"),

@@ -14,6 +14,7 @@ import pandas as pd
 from incumbent.errors import BadData
 from incumbent.params import CleanParams
 
+
 class Touched(Counter[str]):
     """How many cells each step changed, as 'trim carrier'; rows for 'duplicates'."""
 
@@ -22,7 +23,7 @@ class Touched(Counter[str]):
 class Cleaning:
     """`fills` are the values for empty cells, `bounds` the lowest and highest value of a clipped column."""
 
-    params: CleanParams = CleanParams()
+    params: CleanParams = field(default_factory=CleanParams)
     fills: Mapping[str, float | str] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -46,8 +47,9 @@ class Cleaning:
             fits = isinstance(value, str) or empty.all() or _is_numeric(frame[name])
             if empty.any() and fits:
                 _count(touched, f"missing {name}", empty)
-                kind = "object" if isinstance(value, str) else "float64"
-                filled[name] = frame[name].astype(kind).where(~empty, value)
+                holes: pd.Series = frame[name]
+                cells = holes.astype("object") if isinstance(value, str) else holes.astype("float64")
+                filled[name] = cells.where(~empty, value)
         return frame.assign(**filled)
 
     def to_json(self) -> dict[str, Any]:
@@ -93,9 +95,7 @@ class CleaningLearner:
         low, high = np.quantile(self._numbers(name, "clip"), ends)
         return float(low), float(high)
 
-    def _fill(
-        self, name: str, rule: float | str, bounds: Mapping[str, tuple[float, float]]
-    ) -> float | str:
+    def _fill(self, name: str, rule: float | str, bounds: Mapping[str, tuple[float, float]]) -> float | str:
         if rule == "most-frequent":
             return _plain(self._all(name, "missing").mode().iloc[0])
         if rule in ("mean", "median"):

@@ -28,11 +28,15 @@ def columns_of(path: Path) -> dict[str, Kind | None]:
 
     Raises BadData for a file that is not Parquet or a type that a table can't have.
     """
+    return {field.name: _kind(field, path) for field in schema_of(path)}
+
+
+def schema_of(path: Path) -> pa.Schema:
+    """As the footer has it. Raises BadData for a file that is not Parquet."""
     try:
-        schema = pq.read_schema(path)
+        return pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise BadData(f"{path} is not a readable Parquet file: {str(error).splitlines()[0]}") from error
-    return {field.name: _kind(field, path) for field in schema}
 
 
 def column_differences(path: Path, dataset: DatasetParams) -> list[ColumnDifference]:

@@ -70,7 +70,8 @@ class CleanParams(Section):
     impossible: dict[str, Limits] = Field({}, description="values outside min and max become missing")
     clip: dict[str, Quantiles] = Field({}, description="values beyond these training quantiles become them")
     missing: dict[str, float | str] = Field(
-        {}, description="fills empty cells: mean, median, most-frequent, or a value; not named: left to the model"
+        {},
+        description="fills empty cells: mean, median, most-frequent, or a value; others stay empty",
     )
 
 

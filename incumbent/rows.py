@@ -40,15 +40,16 @@ class Side(Enum):
     HOLDOUT = "holdout"
 
 
-def read_partition(path: Path) -> pd.DataFrame:
-    """One Parquet file as a frame. Raises BadData for an empty file or one that is not Parquet."""
+def read_partition(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """One Parquet file, or some columns of it, as a frame. Raises BadData for an empty file or no Parquet."""
     if not path.is_file():
         raise BadData(f"no such file: {path}")
     if path.stat().st_size == 0:
         raise BadData(f"{path} is empty (0 bytes)")
     try:
         # Without pandas' own metadata: a damaged one fails in many ways, and it hides index columns.
-        frame = pq.read_table(path).replace_schema_metadata(None).to_pandas()
+        names = None if columns is None else list(columns)
+        frame = pq.read_table(path, columns=names).replace_schema_metadata(None).to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise BadData(f"{path} is not a readable Parquet file: {str(error).splitlines()[0]}") from error
     if frame.empty:

@@ -4,7 +4,7 @@ Learned once, from training rows only, kept in the manifest; every later frame i
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Schema:
     positive: bool | int | str = True
     task: Task = "binary"
     classes: tuple[str, ...] = ()
-    cleaning: Cleaning = Cleaning()
+    cleaning: Cleaning = field(default_factory=Cleaning)
 
     @property
     def categorical(self) -> list[int]:
@@ -143,7 +143,7 @@ def learn_schema(
     frames: Iterable[pd.DataFrame],
     dataset: DatasetParams,
     task: Task = "binary",
-    clean: CleanParams = CleanParams(),
+    clean: CleanParams | None = None,
 ) -> Schema:
     """Features, order, vocabularies, classes and what cleaning needs, as the given training rows have them.
 
@@ -153,7 +153,7 @@ def learn_schema(
     names: list[str] = []
     vocabularies: dict[str, set[str]] = {}
     classes: set[str] = set()
-    cleaning = CleaningLearner(clean)
+    cleaning = CleaningLearner(clean or CleanParams())
     for frame in frames:
         if task == "multiclass":
             classes.update(_as_text(_target(frame, dataset.target)).unique())

@@ -7,6 +7,7 @@ import logging
 import os
 import uuid
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -45,14 +46,51 @@ def _asset() -> Any:
     return context.data_sources.add_pandas("new").add_dataframe_asset("rows")
 
 
-def validate(frame: pd.DataFrame, suite: dict[str, Any], examples: int) -> list[dict[str, Any]]:
+def expectations_of(suite: dict[str, Any]) -> list[Any]:
+    """A suite's expectations as GX's own objects, in their order."""
+    return list(suite_of(suite).expectations)
+
+
+def question(expectation: Any) -> tuple[str, dict[str, Any]]:
+    """An expectation's type and its arguments, with GX's defaults."""
+    arguments = {name: getattr(expectation, name) for name in expectation.__fields__}
+    return expectation.expectation_type, arguments
+
+
+def judge(expectation: Any, metrics: dict[str, Any], examples: int) -> dict[str, Any] | None:
+    """GX's verdict on metrics that somebody else computed as GX does on pandas; None if it makes none."""
+    try:
+        verdict = expectation._validate(
+            metrics=metrics, runtime_configuration=_result_format(examples), execution_engine=_engine()
+        )
+        return dict(expectation._build_evr(verdict).to_json_dict())
+    except Exception:  # noqa: BLE001 - an expectation may raise anything; validate tells what
+        return None
+
+
+@cache
+def _engine() -> Any:
+    """Without data: some expectations ask only of which kind it is."""
+    _great_expectations()
+    from great_expectations.execution_engine import PandasExecutionEngine
+
+    return PandasExecutionEngine()
+
+
+def _result_format(examples: int) -> dict[str, Any]:
+    return {"result_format": {"result_format": "SUMMARY", "partial_unexpected_count": examples}}
+
+
+def validate(frame: pd.DataFrame, expectations: Sequence[Any], examples: int) -> list[dict[str, Any]]:
     """One result for each expectation, as GX serialises it; its positions are those of the frame's rows."""
-    batches = uuid.uuid4().hex  # GX refuses a name that it knows; two suites may share theirs
+    batches = uuid.uuid4().hex  # GX refuses a name that it knows
+    numbered = [
+        {**expectation.configuration.to_json_dict(), "id": str(number)}  # GX orders results its own way
+        for number, expectation in enumerate(expectations)
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         batch = _asset().add_batch_definition_whole_dataframe(batches).get_batch({"dataframe": frame})
-        outcome = batch.validate(
-            suite_of(suite),
-            result_format={"result_format": "SUMMARY", "partial_unexpected_count": examples},
-        )
-    return [result.to_json_dict() for result in outcome.results]
+        outcome = batch.validate(suite_of({"expectations": numbered}), **_result_format(examples))
+    results = [result.to_json_dict() for result in outcome.results]
+    return sorted(results, key=lambda result: int(result["expectation_config"]["id"]))

@@ -1,0 +1,314 @@
+"""The gate on a large partition: 25 expectations by us, Great Expectations, pandera and DuckDB alone.
+
+Each contender runs in a process of its own, on one file where all is well and on one with seeded faults. CPU
+counts from after the imports; memory is the peak on the good file over what the imports left. The last column
+says for how many of the 50 verdicts a contender agrees with Great Expectations.
+
+    python bench/gate.py [--rows 1000000] [--repetitions 2]
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+
+Verdicts = Sequence[bool]
+
+CARRIERS = list("ABCDEFGH")
+# Of these, params.yaml would imply the last two: the target's presence and its cells.
+EXPECTATIONS: list[tuple[str, dict[str, Any]]] = [
+    ("expect_table_row_count_to_be_between", {"min_value": 1000, "max_value": 100_000_000}),
+    ("expect_column_values_to_not_be_null", {"column": "id"}),
+    ("expect_column_values_to_be_unique", {"column": "id"}),
+    ("expect_column_values_to_be_unique", {"column": "code"}),
+    ("expect_column_values_to_match_regex", {"column": "code", "regex": "^[0-9a-f]{8}$"}),
+    ("expect_column_value_lengths_to_equal", {"column": "code", "value": 8}),
+    ("expect_column_values_to_be_in_set", {"column": "origin", "value_set": ["EWR", "JFK", "LGA"]}),
+    ("expect_column_values_to_be_of_type", {"column": "origin", "type_": "str"}),
+    ("expect_column_values_to_match_regex", {"column": "dest", "regex": "^D[0-9]+$"}),
+    ("expect_column_values_to_not_be_in_set", {"column": "dest", "value_set": ["XXX", "D999"]}),
+    ("expect_column_values_to_be_in_set", {"column": "carrier", "value_set": CARRIERS}),
+    ("expect_column_unique_value_count_to_be_between", {"column": "dest", "min_value": 10, "max_value": 200}),
+    ("expect_column_values_to_be_between", {"column": "distance", "min_value": 10, "max_value": 6000}),
+    ("expect_column_values_to_be_of_type", {"column": "distance", "type_": "int64"}),
+    ("expect_column_values_to_not_be_null", {"column": "temp", "mostly": 0.95}),
+    ("expect_column_values_to_be_between", {"column": "temp", "min_value": -60, "max_value": 160}),
+    ("expect_column_mean_to_be_between", {"column": "temp", "min_value": 0, "max_value": 100}),
+    ("expect_column_values_to_be_between", {"column": "price", "min_value": 0}),
+    ("expect_column_median_to_be_between", {"column": "price", "min_value": 50, "max_value": 500}),
+    ("expect_column_stdev_to_be_between", {"column": "price", "min_value": 10, "max_value": 500}),
+    ("expect_column_values_to_be_between", {"column": "stops", "min_value": 0, "max_value": 3}),
+    ("expect_column_values_to_be_between", {"column": "weight", "min_value": 0}),
+    ("expect_column_max_to_be_between", {"column": "weight", "max_value": 200}),
+    ("expect_column_to_exist", {"column": "late"}),
+    ("expect_column_values_to_not_be_null", {"column": "late"}),
+]
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument("--repetitions", type=int, default=2)
+    arguments.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
+    arguments.add_argument("--files", type=Path, nargs=2, help=argparse.SUPPRESS)
+    asked = arguments.parse_args()
+    if asked.contender:
+        print(json.dumps(measured(CONTENDERS[asked.contender], *asked.files)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / "good.parquet", Path(folder) / "faulty.parquet"]
+        good = simulated(asked.rows)
+        good.to_parquet(files[0], index=False)
+        faulty(good).to_parquet(files[1], index=False)
+        del good
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTENDERS}
+        for _ in range(asked.repetitions):
+            for name in CONTENDERS:
+                runs[name].append(in_its_own_process(name, files))
+    report(runs, asked.rows)
+
+
+def report(runs: dict[str, list[dict[str, Any]]], rows: int) -> None:
+    figures = {
+        name: {what: median(run[what] for run in several) for what in ("good", "faulty", "memory")}
+        for name, several in runs.items()
+    }
+    ours, expected = figures["incumbent"], runs["great expectations"][0]["verdicts"]
+    print(f"{rows:,} rows, {len(EXPECTATIONS)} expectations; CPU seconds and peak MB; ratio = theirs / ours")
+    heads = [f"{head:>9}" for head in ("good s", "ratio", "faulty s", "ratio", "MB", "ratio", "agrees")]
+    print(f"{'':<20}" + "".join(heads))
+    for name, its in figures.items():
+        cells = [f"{its[what]:>9.2f}{its[what] / ours[what]:>9.1f}" for what in ("good", "faulty")]
+        cells.append(f"{its['memory']:>9.0f}{its['memory'] / ours['memory']:>9.1f}")
+        verdicts = runs[name][0]["verdicts"]
+        agreed = sum(a == b for a, b in zip(verdicts, expected, strict=True))
+        print(f"{name:<20}" + "".join(cells) + f"{agreed:>6}/{len(expected)}")
+    print(f"Of the faulty file's {len(EXPECTATIONS)} expectations {expected.count(False)} fail.")
+
+
+def simulated(rows: int) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    seconds = pd.to_timedelta(rng.integers(0, 31 * 86_400, rows), unit="s")
+    return pd.DataFrame(
+        {
+            "id": np.arange(rows),
+            "code": [f"{number:08x}" for number in rng.permutation(rows)],
+            "origin": rng.choice(["EWR", "JFK", "LGA"], rows),
+            "dest": rng.choice([f"D{number:02d}" for number in range(100)], rows),
+            "carrier": rng.choice(CARRIERS, rows),
+            "time": pd.Timestamp("2013-01-01") + seconds,
+            "distance": rng.integers(80, 5000, rows),
+            "temp": np.where(rng.random(rows) < 0.02, np.nan, rng.normal(50, 15, rows)),
+            "price": rng.gamma(2, 100, rows),
+            "stops": rng.integers(0, 4, rows).astype("int32"),
+            "weight": rng.normal(70, 5, rows).astype("float32"),
+            "late": rng.random(rows) < 0.16,
+        }
+    )
+
+
+def faulty(good: pd.DataFrame) -> pd.DataFrame:
+    """A repeated id, an unknown airport, a negative price and a code in capitals; each on a few rows."""
+    few = np.random.default_rng(1).random((4, len(good))) < 0.001
+    return good.assign(
+        id=good["id"].mask(few[0], 7),
+        origin=good["origin"].mask(few[1], "PHL"),
+        price=good["price"].mask(few[2], -1.0),
+        code=good["code"].mask(few[3], good["code"].str.upper() + "!"),
+    )
+
+
+def in_its_own_process(contender: str, files: Sequence[Path]) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--contender", contender, "--files", *map(str, files)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def measured(prepare: Callable[[], Callable[[Path], Verdicts]], good: Path, bad: Path) -> dict[str, Any]:
+    judge = prepare()
+    before, began = psutil.Process().memory_info().rss, cpu()
+    verdicts = list(judge(good))
+    between = cpu()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    verdicts += judge(bad)
+    return {
+        "good": between - began,
+        "faulty": cpu() - between,
+        "memory": (peak - before) / 2**20,
+        "verdicts": [bool(verdict) for verdict in verdicts],
+    }
+
+
+def cpu() -> float:
+    """Of this process and the children that it waited for."""
+    return sum(os.times()[:4])
+
+
+def by_incumbent() -> Callable[[Path], Verdicts]:
+    from incumbent.gate import gate_files, gx
+    from incumbent.params import DatasetParams
+
+    gx.validate(pd.DataFrame({"x": [1]}), [], 1)  # imports Great Expectations
+    __import__("duckdb")
+    listed = [{"type": kind, "kwargs": kwargs} for kind, kwargs in EXPECTATIONS[:-2]]
+    dataset = DatasetParams(name="bench", target="late")
+
+    def judge(path: Path) -> Verdicts:
+        report = gate_files([(path.name, path)], [{"name": "bench", "expectations": listed}], dataset)
+        implied, rest = report.findings[:2], report.findings[2:]
+        return [finding.success for finding in (*rest, *implied)]
+
+    return judge
+
+
+def by_great_expectations() -> Callable[[Path], Verdicts]:
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    asset = context.data_sources.add_pandas("pandas").add_dataframe_asset("rows")
+    numbered = [
+        {"type": kind, "kwargs": kwargs, "id": str(number)}
+        for number, (kind, kwargs) in enumerate(EXPECTATIONS)
+    ]
+
+    def judge(path: Path) -> Verdicts:
+        batches = asset.add_batch_definition_whole_dataframe(path.name)
+        batch = batches.get_batch({"dataframe": pd.read_parquet(path)})
+        results = batch.validate(gx.ExpectationSuite("bench", expectations=numbered)).results
+        return [each.success for each in sorted(results, key=lambda each: int(each.expectation_config.id))]
+
+    return judge
+
+
+def by_pandera() -> Callable[[Path], Verdicts]:
+    import pandera.errors
+    import pandera.pandas as pa
+    from pandera import Check, Column
+
+    def named(number: int, check: Callable[[pd.Series], Any]) -> Check:
+        return Check(check, name=str(number))
+
+    schema = pa.DataFrameSchema(
+        {
+            "id": Column("int64", unique=True),
+            "code": Column(str, [Check.str_matches("^[0-9a-f]{8}$"), Check.str_length(8, 8)], unique=True),
+            "origin": Column(str, Check.isin(["EWR", "JFK", "LGA"])),
+            "dest": Column(
+                str,
+                [
+                    Check.str_matches("^D[0-9]+$"),
+                    Check.notin(["XXX", "D999"]),
+                    named(11, lambda s: 10 <= s.nunique() <= 200),
+                ],
+            ),
+            "carrier": Column(str, Check.isin(CARRIERS)),
+            "distance": Column("int64", Check.in_range(10, 6000)),
+            "temp": Column(
+                "float64",
+                [
+                    Check(lambda s: s.notna().mean() >= 0.95, name="14", ignore_na=False),
+                    Check.in_range(-60, 160),
+                    named(16, lambda s: 0 <= s.mean() <= 100),
+                ],
+                nullable=True,
+            ),
+            "price": Column(
+                "float64",
+                [
+                    Check.ge(0),
+                    named(18, lambda s: 50 <= s.median() <= 500),
+                    named(19, lambda s: 10 <= s.std() <= 500),
+                ],
+            ),
+            "stops": Column("int32", Check.in_range(0, 3)),
+            "weight": Column("float32", [Check.ge(0), named(22, lambda s: s.max() <= 200)]),
+            "late": Column("bool"),
+        },
+        checks=Check(lambda frame: 1000 <= len(frame) <= 100_000_000, name="0"),
+    )
+    # Its names for what it was asked: column and check, in our order.
+    places = {
+        ("id", "not_nullable"): 1,
+        ("id", "field_uniqueness"): 2,
+        ("code", "field_uniqueness"): 3,
+        ("code", "str_matches"): 4,
+        ("code", "str_length"): 5,
+        ("origin", "isin"): 6,
+        ("origin", "dtype"): 7,
+        ("dest", "str_matches"): 8,
+        ("dest", "notin"): 9,
+        ("carrier", "isin"): 10,
+        ("distance", "in_range"): 12,
+        ("distance", "dtype"): 13,
+        ("temp", "in_range"): 15,
+        ("price", "greater_than_or_equal_to"): 17,
+        ("stops", "in_range"): 20,
+        ("weight", "greater_than_or_equal_to"): 21,
+        ("late", "column_in_dataframe"): 23,
+        ("late", "not_nullable"): 24,
+    }
+
+    def judge(path: Path) -> Verdicts:
+        failed = set()
+        try:
+            schema.validate(pd.read_parquet(path), lazy=True)
+        except pandera.errors.SchemaErrors as errors:
+            cases = errors.failure_cases[["column", "check"]].drop_duplicates()
+            for column, check in cases.itertuples(index=False):
+                name = str(check).split("(")[0]
+                failed.add(int(name) if name.isdigit() else places[(column, name)])
+        return [number not in failed for number in range(len(EXPECTATIONS))]
+
+    return judge
+
+
+def by_duckdb() -> Callable[[Path], Verdicts]:
+    import duckdb
+
+    sql = """
+        SELECT count(*) BETWEEN 1000 AND 100000000, count(id) = count(*), count(DISTINCT id) = count(id),
+            count(DISTINCT code) = count(code),
+            bool_and(regexp_matches(code, '^[0-9a-f]{8}$')), bool_and(length(code) = 8),
+            bool_and(origin IN ('EWR', 'JFK', 'LGA')), any_value(typeof(origin)) = 'VARCHAR',
+            bool_and(regexp_matches(dest, '^D[0-9]+$')), bool_and(dest NOT IN ('XXX', 'D999')),
+            bool_and(carrier IN ('A', 'B', 'C', 'D', 'E', 'F', 'G', 'H')),
+            count(DISTINCT dest) BETWEEN 10 AND 200,
+            bool_and(distance BETWEEN 10 AND 6000), any_value(typeof(distance)) = 'BIGINT',
+            count(temp) FILTER (NOT isnan(temp)) >= 0.95 * count(*),
+            bool_and(temp BETWEEN -60 AND 160) FILTER (NOT isnan(temp)),
+            avg(temp) FILTER (NOT isnan(temp)) BETWEEN 0 AND 100,
+            bool_and(price >= 0), median(price) BETWEEN 50 AND 500, stddev(price) BETWEEN 10 AND 500,
+            bool_and(stops BETWEEN 0 AND 3), bool_and(weight >= 0), max(weight) <= 200,
+            any_value(typeof(late)) IS NOT NULL, count(late) = count(*)
+        FROM read_parquet(?)
+    """
+
+    def judge(path: Path) -> Verdicts:
+        with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as database:
+            return list(database.execute(sql, [str(path)]).fetchall()[0])
+
+    return judge
+
+
+CONTENDERS: dict[str, Callable[[], Callable[[Path], Verdicts]]] = {
+    "incumbent": by_incumbent,
+    "great expectations": by_great_expectations,
+    "pandera": by_pandera,
+    "duckdb alone": by_duckdb,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What Great Expectations' classes ask of a partition, computed by DuckDB without a frame in memory."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from incumbent.gate.plans import PLANS
+from incumbent.gate.table import Answers, Doubt, Metrics, Plan, Table
+
+Arguments = Mapping[str, Any]
+
+
+def measure(path: Path, expectations: Sequence[tuple[str, Arguments]]) -> list[Metrics | None]:
+    """For each (type, arguments) the metrics that GX judges by; None where only pandas can tell.
+
+    None too where cells were found that do not meet the expectation: which they are is pandas' to say.
+    """
+    import duckdb
+
+    try:
+        table = Table(path)
+        plans = [_plan(table, kind, arguments) for kind, arguments in expectations]
+        answers = _ask(path, table, [plan for plan in plans if plan])
+    except (Doubt, duckdb.Error, pa.ArrowException, OSError):
+        return [None] * len(expectations)
+    return [None if plan is None else _metrics(plan, answers) for plan in plans]
+
+
+def _plan(table: Table, kind: str, arguments: Arguments) -> Plan | None:
+    if kind not in PLANS or arguments.get("row_condition") is not None:
+        return None
+    try:
+        return PLANS[kind](table, arguments)
+    except (Doubt, KeyError, TypeError):  # the latter for a suite's $PARAMETER in place of a value
+        return None
+
+
+def _metrics(plan: Plan, answers: Answers) -> Metrics | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as of infinities in a deviation
+            return plan.metrics(answers)
+    except Doubt:
+        return None
+
+
+def _ask(path: Path, table: Table, plans: Sequence[Plan]) -> Answers:
+    import duckdb
+
+    columns = table.columns.values()
+    cells = f"""
+        WITH cells AS NOT MATERIALIZED (
+            SELECT {", ".join(column.cells for column in columns)}
+            FROM read_parquet(?, hive_partitioning = false) AS file({", ".join(c.sql for c in columns)})
+        )
+    """  # noqa: S608
+    asks = list(dict.fromkeys(["count(*)", *(ask for plan in plans for ask in plan.asks)]))
+    queries = dict.fromkeys(query for plan in plans for query in plan.queries)
+    config = {"threads": 1, "memory_limit": "1GB", "autoinstall_known_extensions": False}
+    with duckdb.connect(config=config) as database:
+        database.execute("SET enable_progress_bar = false")
+        # The cells count, not what the file's footer says of them.
+        database.execute("SET disabled_optimizers = 'statistics_propagation'")
+        totals = f"{cells} SELECT {', '.join(asks)} FROM cells"  # noqa: S608
+        [values] = database.execute(totals, [str(path)]).fetchall()
+        answers = dict(zip(asks, values, strict=True))
+        for query in queries:
+            [(answers[query],)] = database.execute(f"{cells} {query}", [str(path)]).fetchall()
+    if answers["count(*)"] != pq.read_metadata(path).num_rows:  # a name with * is a pattern to DuckDB
+        raise Doubt
+    return answers

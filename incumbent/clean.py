@@ -43,12 +43,10 @@ class Cleaning:
         frame = frame.assign(**changed)
         filled: dict[str, pd.Series] = {}
         for name, value in self.fills.items():
-            empty = frame[name].isna() if name in frame else pd.Series(dtype=bool)
-            fits = isinstance(value, str) or empty.all() or _is_numeric(frame[name])
-            if empty.any() and fits:
+            if name in frame and (isinstance(value, str) or is_number(frame[name])):
+                empty, cells = frame[name].isna(), frame[name]
                 _count(touched, f"missing {name}", empty)
-                holes: pd.Series = frame[name]
-                cells = holes.astype("object") if isinstance(value, str) else holes.astype("float64")
+                cells = cells.astype("object") if isinstance(value, str) else cells.astype("float64")
                 filled[name] = cells.where(~empty, value)
         return frame.assign(**filled)
 
@@ -96,13 +94,19 @@ class CleaningLearner:
         return float(low), float(high)
 
     def _fill(self, name: str, rule: float | str, bounds: Mapping[str, tuple[float, float]]) -> float | str:
-        if rule == "most-frequent":
-            return _plain(self._all(name, "missing").mode().iloc[0])
         if rule in ("mean", "median"):
             numbers = self._numbers(name, "missing")
             clipped = np.clip(numbers, *bounds[name]) if name in bounds else numbers
             return float(np.mean(clipped) if rule == "mean" else np.median(clipped))
-        return rule
+        values = self._all(name, "missing")
+        value = values.mode().iloc[0] if rule == "most-frequent" else rule
+        if isinstance(value, str) == is_number(values):
+            raise BadData(
+                f"params.yaml: clean.missing of '{name}' is {value!r}, and the column holds "
+                f"{values.head(1).tolist()[0]!r}; "
+                "give mean, median, most-frequent, or a value of the column's kind"
+            )
+        return value if isinstance(value, str) else float(value)
 
     def _all(self, name: str, step: str) -> pd.Series:
         values = pd.concat(self._values[name])
@@ -123,11 +127,10 @@ def _stateless(frame: pd.DataFrame, params: CleanParams, touched: Touched | None
         for name in frame.columns[frame.dtypes == "str"]:
             changed[name] = _tidy(frame[name], params, touched)
     for name, limits in params.impossible.items():
-        if name in frame:
-            column = frame[name]
-            impossible = _outside(column, limits.min, limits.max)
+        if name in frame and _is_numeric(frame[name]):
+            impossible = _outside(frame[name], limits.min, limits.max)
             _count(touched, f"impossible {name}", impossible)
-            changed[name] = column.mask(impossible)
+            changed[name] = frame[name].mask(impossible)
     return frame.assign(**changed)
 
 
@@ -143,19 +146,20 @@ def _tidy(column: pd.Series, params: CleanParams, touched: Touched | None) -> pd
 
 
 def _outside(column: pd.Series, low: float | None, high: float | None) -> pd.Series:
-    if not _is_numeric(column):
-        return pd.Series(False, index=column.index)
     below = column < low if low is not None else False
     above = column > high if high is not None else False
     return (below | above) & column.notna()
 
 
+def is_number(column: pd.Series) -> bool:
+    """Numbers, booleans, and columns without any value, which may become either."""
+    if _is_numeric(column) or column.isna().all():
+        return True
+    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "boolean"
+
+
 def _is_numeric(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column.dtype)
-
-
-def _plain(value: Any) -> float | str:
-    return value if isinstance(value, str) else float(value)
 
 
 def _count(touched: Touched | None, step: str, cells: pd.Series) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.clean import Cleaning, CleaningLearner, Touched
+from incumbent.clean import Cleaning, CleaningLearner, Touched, is_number
 from incumbent.errors import BadData
 from incumbent.metrics import Task
 from incumbent.params import CleanParams, DatasetParams
@@ -103,7 +103,7 @@ class Schema:
     def unseen_share(self, frame: pd.DataFrame) -> float:
         """Share of rows that hold a category outside the vocabulary in any column."""
         unseen = np.zeros(len(frame), dtype=bool)
-        frame = self.cleaning.apply(frame)
+        frame = self.cleaning.apply(frame[[feature.name for feature in self.features]])
         for feature in self.features:
             if feature.categories is not None:
                 column = _as_text(frame[feature.name])
@@ -160,7 +160,7 @@ def learn_schema(
         names = _feature_names(frame, dataset)
         frame = cleaning.clean(frame[names])
         for name in names:
-            if name in dataset.categorical or not _is_number(frame[name]):
+            if name in dataset.categorical or not is_number(frame[name]):
                 vocabularies.setdefault(name, set()).update(_as_text(frame[name]).dropna().unique())
     if not names:
         raise BadData("no training rows to learn from: the data is empty, or every row is in the holdout")
@@ -225,13 +225,6 @@ def _is_time(column: pd.Series) -> bool:
     return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in {"date", "datetime"}
 
 
-def _is_number(column: pd.Series) -> bool:
-    """Numbers, booleans, and columns without any value, which may become either."""
-    if pd.api.types.is_numeric_dtype(column.dtype) or column.isna().all():
-        return True
-    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "boolean"
-
-
 def _as_text(column: pd.Series) -> pd.Series:
     if column.dtype == "str":
         return column
@@ -243,7 +236,7 @@ def _encode(column: pd.Series, feature: Feature) -> np.ndarray:
     if feature.categories is not None:
         codes = pd.Categorical(_as_text(column), categories=list(feature.categories)).codes
         return np.where(codes < 0, np.nan, codes).astype(np.float32)
-    if not _is_number(column):
+    if not is_number(column):
         seen: Sequence[Any] = column.dropna().unique()[:3].tolist()
         raise BadData(f"column '{feature.name}' was a number and now holds {seen} ({column.dtype})")
     if column.dtype == object:

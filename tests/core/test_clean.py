@@ -87,12 +87,29 @@ def test_a_quantile_and_a_fill_come_from_the_training_rows_alone() -> None:
         ({"missing": {"size": 0.0}}, "clean names ['size'], but the data has only ['age', 'city', 'fare',"),
         ({"clip": {"city": [0, 1]}}, "clean.clip of 'city' needs numbers; it holds ' Rome'"),
         ({"missing": {"city": "mean"}}, "clean.missing of 'city' needs numbers"),
+        ({"missing": {"age": "medain"}}, "clean.missing of 'age' is 'medain', and the column holds 20.0"),
+        ({"missing": {"city": 0.0}}, "clean.missing of 'city' is 0.0, and the column holds ' Rome'"),
     ],
 )
 def test_a_step_that_does_not_fit_its_column_is_refused(steps: dict[str, Any], told: str) -> None:
     with pytest.raises(BadData) as caught:
         cleaned(**steps)
     assert told in str(caught.value)
+
+
+def test_limits_of_numbers_leave_a_text_trimmed() -> None:
+    frame, _ = cleaned(trim=True, impossible={"city": {"min": 0}})
+    assert frame["city"].tolist()[:3] == ["Rome", "rome", "ROME"]
+
+
+def test_empty_cells_among_booleans_and_in_empty_columns_are_filled() -> None:
+    flags = pd.DataFrame({"flag": [True, None, True], "age": [1.0, 2.0, 3.0]})
+    learner = CleaningLearner(CleanParams(missing={"flag": "most-frequent", "age": "mean"}))
+    learner.clean(flags)
+    assert learner.learned().apply(flags)["flag"].tolist() == [1.0, 1.0, 1.0]
+    for empty in (pd.Series([None], dtype=object), pd.Series([None], dtype="str")):
+        later = pd.DataFrame({"flag": [False], "age": empty})
+        assert learner.learned().apply(later)["age"].tolist() == [2.0]
 
 
 def test_a_fill_of_a_column_without_values_is_refused() -> None:

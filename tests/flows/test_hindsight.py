@@ -29,7 +29,7 @@ KNOWN = [
     "dest",
     "weekday",
 ]
-POOR = {"dataset": {"drop": [*KNOWN, *WEATHER]}}
+POOR = {"dataset": {"drop": [*KNOWN, *WEATHER]}, "clean": {"impossible": {}}}
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Look at the new rows before anything trains on them: what the plan's rules need, and honest live scores."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from incumbent.compare import Interval, estimate
 from incumbent.dataset import Diff
+from incumbent.drift import MAJOR, Drift, drift
 from incumbent.errors import BadData
 from incumbent.model import Model
 from incumbent.params import Params
@@ -16,25 +18,40 @@ from incumbent.plan import Measurements
 from incumbent.rows import read_partition
 from incumbent.schema import Schema, differences
 from incumbent.split import group_hashes
+from incumbent.train import importances
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`rules` is what the plan looks at, `live` the champion's score on the new rows, `drift` how the new
+    rows differ from those that it learned from.
+
+    The last two are None when the rows do not fit the champion's schema; `live` also when they can't be
+    judged, as with one class only; `drift` also when retrain.replay = 0 kept no sample.
+    """
+
+    rules: Measurements
+    live: Interval | None
+    drift: Drift | None
 
 
 def measure(
     champion: Model,
     manifest: Mapping[str, Any],
+    sample: pd.DataFrame,
     fresh: Sequence[Path],
     diff: Diff,
     params: Params,
-) -> tuple[Measurements, Interval | None]:
-    """What the plan looks at, and the champion's live score on the new rows.
-
-    `manifest` is the champion's; `fresh` are the files of diff.fresh. The live score is None when the
-    rows do not fit the champion's schema or can't be judged, as with one class only.
-    """
+) -> Seen:
+    """Look at the files of diff.fresh. `manifest` and `sample` (of its training rows) are the champion's."""
     loaded = [read_partition(path) for path in fresh]
     changes = _schema_changes(champion.schema, loaded, params)
-    live = None if changes or not loaded else _live_score(champion, loaded, params)
+    fits = bool(loaded) and not changes
+    live = _live_score(champion, loaded, params) if fits else None
+    gains = importances(champion.trained, [feature.name for feature in champion.schema.features])
+    shifts = drift(champion.schema, sample, loaded, gains) if fits else None
     promised = manifest["metrics"]["holdout"]
-    seen = Measurements(
+    rules = Measurements(
         champion=champion.version,
         metric=params.promotion.metric,
         new_rows=sum(len(frame) for frame in loaded),
@@ -43,13 +60,26 @@ def measure(
         removed=diff.removed,
         schema_changes=changes,
         params_changes=params.shaping_changes(manifest["params"]),
-        unseen_share=0.0 if changes or not loaded else _unseen_share(champion.schema, loaded),
+        unseen_share=_unseen_share(champion.schema, loaded) if fits else 0.0,
         promised=promised and promised["value"],
         live=live.value if live else None,
+        drift=shifts.share if shifts else 0.0,
+        moved=_names(shifts) if shifts else (),
+        target_moved=_target(shifts) if shifts else None,
         updates=manifest["updates"],
         growth=_training_count(loaded, params) / manifest["rows_known"],
     )
-    return seen, live
+    return Seen(rules, live, shifts)
+
+
+def _names(seen: Drift) -> tuple[str, ...]:
+    """Those that matter most to the model first."""
+    moved = sorted(seen.moved, key=lambda shift: -shift.importance)
+    return tuple(f"{shift.column} PSI {shift.psi:.2f}" for shift in moved[:5])
+
+
+def _target(seen: Drift) -> str | None:
+    return f"PSI {seen.target.psi:.2f} above {MAJOR}" if seen.target.moved else None
 
 
 def _schema_changes(schema: Schema, frames: Sequence[pd.DataFrame], params: Params) -> tuple[str, ...]:

@@ -80,6 +80,9 @@ class RetrainParams(Section):
     max_decay: float = Field(
         0.03, gt=0, description="units of the metric below the promise; more means full retraining"
     )
+    max_drift: float = Field(
+        0.5, gt=0, le=1, description="share of the champion's gain on columns that moved; more is full"
+    )
     max_unseen: float = Field(0.05, ge=0, le=1, description="share of new rows with a category never seen")
     max_updates: int = Field(6, ge=0, description="incremental updates in a row before a full retraining")
     max_growth: float = Field(

@@ -34,7 +34,9 @@ class Measurements:
     new_rows: training and holdout rows in added partitions. promised and live: the champion's metric on
     the holdout when it took office, and on the new rows, which it had not seen; None: not judged.
     params_changes: sections of params.yaml that shape a model and differ from the champion's. updates: how
-    often the champion was updated since its last full training. growth: new training rows per row the
+    often the champion was updated since its last full training. drift: how much of the champion's gain,
+    from 0 to 1, rests on columns that moved, which `moved` names; target_moved: the target's own shift, in
+    words, if it is a major one. growth: new training rows per row the
     champion was trained on;
     held updates leave no trace in the champion, so only this tells that it has fallen far behind.
     """
@@ -50,6 +52,9 @@ class Measurements:
     unseen_share: float = 0.0
     promised: float | None = None
     live: float | None = None
+    drift: float = 0.0
+    moved: tuple[str, ...] = ()
+    target_moved: str | None = None
     updates: int = 0
     growth: float = 0.0
 
@@ -91,6 +96,13 @@ def _reasons_against_an_update(seen: Measurements, policy: RetrainParams) -> Ite
         yield (
             f"{seen.unseen_share:.1%} of the new rows hold a category never seen, more than "
             f"retrain.max_unseen = {policy.max_unseen:.1%}"
+        )
+    if seen.target_moved:
+        yield f"drift: the target moved, {seen.target_moved}"
+    if seen.drift > policy.max_drift:
+        yield (
+            f"drift: {seen.drift:.0%} of the champion's gain rests on columns that moved "
+            f"({', '.join(seen.moved)}), more than retrain.max_drift = {policy.max_drift:.0%}"
         )
     if _decay(seen) > policy.max_decay:
         yield (

@@ -85,18 +85,18 @@ class Schema:
         """Classes of a multiclass target that training never had."""
         if self.task != "multiclass":
             return []
-        return sorted(set(_as_text(_target(frame, self.target)).unique()) - set(self.classes))
+        return sorted(set(as_text(_target(frame, self.target)).unique()) - set(self.classes))
 
     def of_known_class(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Without the rows of new_classes."""
         if self.task != "multiclass":
             return frame
-        return frame[_as_text(_target(frame, self.target)).isin(self.classes)]
+        return frame[as_text(_target(frame, self.target)).isin(self.classes)]
 
     def _codes(self, target: pd.Series) -> np.ndarray:
-        codes = pd.Categorical(_as_text(target), categories=list(self.classes)).codes.astype(np.int32)
+        codes = pd.Categorical(as_text(target), categories=list(self.classes)).codes.astype(np.int32)
         if (codes < 0).any():
-            unknown = sorted(set(_as_text(target)[codes < 0]))[:10]
+            unknown = sorted(set(as_text(target)[codes < 0]))[:10]
             raise BadData(f"the target '{self.target}' holds {unknown}, classes that training never had")
         return codes
 
@@ -106,7 +106,7 @@ class Schema:
         frame = self.cleaning.apply(frame[[feature.name for feature in self.features]])
         for feature in self.features:
             if feature.categories is not None:
-                column = _as_text(frame[feature.name])
+                column = as_text(frame[feature.name])
                 unseen |= (column.notna() & ~column.isin(feature.categories)).to_numpy()
         return float(unseen.mean()) if len(frame) else 0.0
 
@@ -156,12 +156,12 @@ def learn_schema(
     cleaning = CleaningLearner(clean or CleanParams())
     for frame in frames:
         if task == "multiclass":
-            classes.update(_as_text(_target(frame, dataset.target)).unique())
+            classes.update(as_text(_target(frame, dataset.target)).unique())
         names = _feature_names(frame, dataset)
         frame = cleaning.clean(frame[names])
         for name in names:
             if name in dataset.categorical or not is_number(frame[name]):
-                vocabularies.setdefault(name, set()).update(_as_text(frame[name]).dropna().unique())
+                vocabularies.setdefault(name, set()).update(as_text(frame[name]).dropna().unique())
     if not names:
         raise BadData("no training rows to learn from: the data is empty, or every row is in the holdout")
     cleaned = cleaning.learned()
@@ -225,7 +225,8 @@ def _is_time(column: pd.Series) -> bool:
     return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in {"date", "datetime"}
 
 
-def _as_text(column: pd.Series) -> pd.Series:
+def as_text(column: pd.Series) -> pd.Series:
+    """The values as text that is the same whatever type the file's writer chose; empty cells stay empty."""
     if column.dtype == "str":
         return column
     texts = {value: text_of(value) for value in column.dropna().unique()}
@@ -234,7 +235,7 @@ def _as_text(column: pd.Series) -> pd.Series:
 
 def _encode(column: pd.Series, feature: Feature) -> np.ndarray:
     if feature.categories is not None:
-        codes = pd.Categorical(_as_text(column), categories=list(feature.categories)).codes
+        codes = pd.Categorical(as_text(column), categories=list(feature.categories)).codes
         return np.where(codes < 0, np.nan, codes).astype(np.float32)
     if not is_number(column):
         seen: Sequence[Any] = column.dropna().unique()[:3].tolist()

@@ -8,6 +8,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from incumbent.compare import Comparison, SliceComparison
 from incumbent.decide import Evidence
+from incumbent.drift import Drift, Shift
 from incumbent.gate import Finding, GateReport
 from incumbent.plan import Plan
 from incumbent.train import CrossValidation
@@ -36,6 +37,17 @@ def show_gate(report: GateReport) -> None:
         *(_examples(finding) for finding in failed if finding.examples),
     ]
     create_markdown_artifact(key="gate", markdown="\n\n".join(lines))
+
+
+def show_drift(seen: Drift) -> None:
+    header = ("column", "shift", "PSI", "importance", "KS or JS", "Wasserstein", "empty before", "empty now")
+    lines = [
+        "# Drift since the champion learned",
+        f"{seen.now:,} new rows against {seen.before:,} of its training rows. {seen.share:.0%} of its gain "
+        "rests on columns that moved (major: PSI above 0.25, more than chance).",
+        _table(header, [_drifted(shift) for shift in (seen.target, *seen.features[:20])]),
+    ]
+    create_markdown_artifact(key="drift", markdown="\n\n".join(lines))
 
 
 def show_plan(plan: Plan) -> None:
@@ -83,6 +95,13 @@ def show_decision(
     create_markdown_artifact(
         key="decision", markdown="\n\n".join([*parts, *(_image(t, png) for t, png in pictures.items())])
     )
+
+
+def _drifted(seen: Shift) -> tuple[str, ...]:
+    distance = seen.jensen_shannon if seen.kind == "category" else seen.ks
+    figures = (seen.psi, seen.importance, distance, seen.wasserstein)
+    written = ("–" if value is None else f"{value:.3f}" for value in figures)
+    return (seen.column, seen.words, *written, f"{seen.missing_before:.1%}", f"{seen.missing_now:.1%}")
 
 
 def _slice(seen: SliceComparison) -> str:

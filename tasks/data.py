@@ -3,10 +3,12 @@
 from pathlib import Path
 from uuid import UUID
 
+import pandas as pd
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
+from incumbent.challenger import REPLAY
 from incumbent.gate import GateReport, Verdict, gate_files, load_suites
 from incumbent.measure import measure
 from incumbent.plan import Measurements, Plan, Strategy, choose
@@ -73,7 +75,12 @@ def _measured(run: Run) -> Measurements:
     if run.champion is None:
         return Measurements(champion=None)
     champion, manifest = run.model(run.champion), run.manifest(run.champion)
-    seen, live = measure(champion, manifest, run.files(run.diff.fresh), run.diff, run.params)
-    if live is not None:
-        run.write("live", {"champion": run.champion, "metric": run.params.promotion.metric, **vars(live)})
-    return seen
+    sample = pd.read_parquet(run.pulled(run.champion) / REPLAY)
+    seen = measure(champion, manifest, sample, run.files(run.diff.fresh), run.diff, run.params)
+    if seen.live is not None:
+        metric = run.params.promotion.metric
+        run.write("live", {"champion": run.champion, "metric": metric, **vars(seen.live)})
+    if seen.drift is not None:
+        run.write("drift", {"champion": run.champion, **seen.drift.to_json()})
+        artifacts.show_drift(seen.drift)
+    return seen.rules

@@ -20,6 +20,9 @@ from tasks.promotion import PREDICTIONS
 from tasks.runs import Run
 from tasks.step import step
 
+LATEST = 12
+"""Arrivals in the report's series."""
+
 EVENTS = {
     "promote": "model.promoted",
     "hold": "model.held",
@@ -43,7 +46,7 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     report = render(_facts(run, outcome), pictures | _study_pictures(run))
     (run.folder / "report.html").write_text(report, encoding="utf-8")
     run.write("outcome", outcome)
-    for name in ("gate.json", "hindsight.json", "plan.json", "comparison.json", "report.html"):
+    for name in ("gate.json", "hindsight.json", "plan.json", "drift.json", "comparison.json", "report.html"):
         if (run.folder / name).exists():
             run.registry.record(run.seq, name, (run.folder / name).read_bytes())
     run.registry.record(run.seq, "decision.json", (run.folder / "outcome.json").read_bytes())
@@ -91,6 +94,8 @@ def _facts(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "gate": run.read("gate") or {"verdict": "not reached", "rows": 0, "findings": []},
         "live": run.read("live"),
+        "drift": run.read("drift"),
+        "series": _series(run),
         "evidence": evidence,
         "comparison": evidence.comparison
         if evidence and isinstance(evidence.comparison, Comparison)
@@ -103,6 +108,12 @@ def _facts(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
         "rounds": challenger and challenger["rounds"],
         "options": challenger["options"] if challenger else {},
     }
+
+
+def _series(run: Run) -> list[dict[str, Any]]:
+    """How champions did on what arrived, before anything trained on it; the latest arrivals."""
+    scores = run.registry.scores([partition.name for partition in run.data.partitions][-LATEST:])
+    return sorted(scores, key=lambda score: (score["run"], score["partition"]))
 
 
 def _evidence(run: Run) -> Evidence | None:

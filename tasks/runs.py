@@ -26,7 +26,7 @@ from incumbent.storage.versions import fetch, resolve
 LEASE_SECONDS = 120.0
 
 Document = Literal[
-    "gate", "hindsight", "plan", "live", "study", "challenger", "comparison", "metrics", "decision",
+    "gate", "hindsight", "plan", "live", "drift", "study", "challenger", "comparison", "metrics", "decision",
     "timings", "outcome",
 ]  # fmt: skip
 

@@ -40,6 +40,14 @@ def arrival(**others: object) -> Measurements:
         pytest.param(Measurements("v7", removed=("a.parquet",)), "auto", Full, id="removed, nothing new"),
         pytest.param(arrival(unseen_share=0.051), "auto", Full, id="many unseen categories"),
         pytest.param(arrival(unseen_share=0.05), "auto", Incremental, id="as many unseen as allowed"),
+        pytest.param(arrival(unseen_share=1.0), "auto", Full, id="a text became a number"),
+        pytest.param(arrival(schema_changes=("column 'x' is gone",)), "auto", Full, id="lost column"),
+        pytest.param(arrival(schema_changes=("'x' was a number",)), "auto", Full, id="type change"),
+        pytest.param(arrival(schema_changes=("class 'c' is new",)), "auto", Full, id="new class"),
+        pytest.param(arrival(drift=0.51, moved=("x",)), "auto", Full, id="drift"),
+        pytest.param(arrival(drift=0.5, moved=("x",)), "auto", Incremental, id="as much drift as allowed"),
+        pytest.param(arrival(target_moved="PSI 0.30"), "auto", Full, id="the target drifted"),
+        pytest.param(arrival(drift=0.9, new_rows=10), "auto", Skip, id="too few rows to tell drift"),
         pytest.param(arrival(live=0.689), "auto", Full, id="decay"),
         pytest.param(arrival(live=0.695), "auto", Incremental, id="a little decay"),
         pytest.param(arrival(live=0.80), "auto", Incremental, id="better than promised"),
@@ -102,10 +110,22 @@ def test_measurements_are_answered_by_a_plan(
             id="every reason against the champion",
         ),
         pytest.param(
-            arrival(unseen_share=0.068, promised=0.72, live=0.65, updates=7, growth=0.618),
+            arrival(
+                unseen_share=0.068,
+                promised=0.72,
+                live=0.65,
+                updates=7,
+                growth=0.618,
+                drift=0.62,
+                moved=("temp PSI 1.23", "dewp PSI 0.40"),
+                target_moved="PSI 0.31 above 0.25",
+            ),
             "auto",
             [
                 "6.8% of the new rows hold a category never seen, more than retrain.max_unseen = 5.0%",
+                "drift: the target moved, PSI 0.31 above 0.25",
+                "drift: 62% of the champion's gain rests on columns that moved (temp PSI 1.23, dewp PSI "
+                "0.40), more than retrain.max_drift = 50%",
                 "decay: the champion promised roc_auc 0.7200 and reached 0.6500 on the new rows, "
                 "worse by more than retrain.max_decay = 0.03",
                 "7 updates since the last full training: the budget is spent",

@@ -1,0 +1,187 @@
+"""Did the world move? New rows against the champion's own sample of the rows that it learned from.
+
+The sample is a uniform one of bounded size that each version keeps and each update merges, so history is
+never read again: the cost follows the new rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import chi2, entropy, ks_2samp, wasserstein_distance
+
+from incumbent.errors import BadData
+from incumbent.schema import Schema, as_text
+
+MAJOR = 0.25
+"""A population stability index above it is called a major shift by convention (credit scoring; N. Siddiqi,
+Credit Risk Scorecards, 2006); between 0.1 and 0.25 a moderate one."""
+
+MODERATE = 0.1
+
+CHANCE = 0.001
+"""Ours: how often a column that did not move may pass for one that did. Without any shift the index is
+about chi-squared times (1/n + 1/m) (B. Yurdakul, Statistical Properties of the Population Stability Index,
+2018): on few rows, or over many categories, 0.25 is nothing."""
+
+TENTHS = np.arange(1, 10) / 10
+MOST_CATEGORIES = 50
+
+
+@dataclass(frozen=True)
+class Shift:
+    """One column before, in the champion's sample, and now.
+
+    psi: population stability index, over tenths of the sample's numbers or over categories; empty cells
+    are a bin of their own. For numbers also ks, the largest difference of the distribution functions, and
+    wasserstein, in standard deviations of the sample; for categories jensen_shannon, a distance from 0 to
+    1. importance: the column's share in the champion's gain; 0.0 for the target.
+    """
+
+    column: str
+    kind: Literal["number", "category"]
+    importance: float
+    psi: float
+    ks: float | None
+    wasserstein: float | None
+    jensen_shannon: float | None
+    missing_before: float
+    missing_now: float
+    moved: bool
+
+    @property
+    def words(self) -> str:
+        """How far the column moved: none, moderate or major, by the conventional limits."""
+        return "major" if self.moved else "moderate" if self.psi > MODERATE else "none"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """`features` with the largest index first; `before` and `now` are the rows that were compared."""
+
+    before: int
+    now: int
+    features: tuple[Shift, ...]
+    target: Shift
+
+    @property
+    def moved(self) -> tuple[Shift, ...]:
+        return tuple(shift for shift in self.features if shift.moved)
+
+    @property
+    def share(self) -> float:
+        """How much of the champion's gain rests on columns that moved, from 0 to 1."""
+        return sum(shift.importance for shift in self.moved)
+
+    def to_json(self) -> dict[str, Any]:
+        features = [{**asdict(shift), "words": shift.words} for shift in self.features]
+        target = {**asdict(self.target), "words": self.target.words}
+        counts = {"before": self.before, "now": self.now, "share": self.share}
+        return {**counts, "target": target, "features": features}
+
+
+def drift(
+    schema: Schema, sample: pd.DataFrame, fresh: Sequence[pd.DataFrame], importances: Mapping[str, float]
+) -> Drift | None:
+    """How features and target moved from the sample to the new rows, cleaned as the model sees them.
+
+    importances: feature -> share of the model's gain. None when one side has no rows. Raises BadData for a
+    column that the schema needs and the rows lack.
+    """
+    names = [feature.name for feature in schema.features]
+    if sample.empty or not sum(map(len, fresh)):
+        return None
+    for frame in (sample, *fresh):
+        if absent := [name for name in (*names, schema.target) if name not in frame]:
+            raise BadData(f"columns {absent} are missing; without them there is nothing to compare")
+    now = pd.concat([frame[[*names, schema.target]] for frame in fresh], ignore_index=True)
+    before, after = (schema.cleaning.apply(frame[names]) for frame in (sample, now))
+    shifts = [
+        _shift(before[feature.name], after[feature.name], feature.categories is not None, importances)
+        for feature in schema.features
+    ]
+    target = _shift(sample[schema.target], now[schema.target], schema.task != "regression", {})
+    ordered = tuple(sorted(shifts, key=lambda shift: (-shift.psi, shift.column)))
+    return Drift(len(sample), len(now), ordered, target)
+
+
+def _shift(before: pd.Series, now: pd.Series, categorical: bool, importances: Mapping[str, float]) -> Shift:
+    name = str(before.name)
+    distances: dict[str, float | None] = {"ks": None, "wasserstein": None, "jensen_shannon": None}
+    if categorical:
+        counts = _by_category(as_text(before), as_text(now))
+        distances["jensen_shannon"] = float(jensenshannon(*counts, base=2))
+    else:
+        numbers = [column.to_numpy(dtype=np.float64, na_value=np.nan) for column in (before, now)]
+        counts = _by_tenth(*numbers)
+        distances |= _distances(*(values[np.isfinite(values)] for values in numbers))
+    psi, by_chance = _stability(*counts)
+    return Shift(
+        column=name,
+        kind="category" if categorical else "number",
+        importance=importances.get(name, 0.0),
+        psi=psi,
+        missing_before=float(before.isna().mean()),
+        missing_now=float(now.isna().mean()),
+        moved=psi > max(MAJOR, by_chance),
+        **distances,
+    )
+
+
+def _by_category(before: pd.Series, now: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Counts by the commonest categories of before, by all others together, and of the empty cells."""
+    known = before.value_counts().index[:MOST_CATEGORIES]
+    first, second = (_filed(column, known) for column in (before, now))
+    return first, second
+
+
+def _filed(column: pd.Series, known: pd.Index) -> np.ndarray:
+    codes = pd.Categorical(column, categories=known).codes.astype(np.int64)
+    codes[(codes < 0) & column.notna().to_numpy()] = len(known)
+    codes[column.isna().to_numpy()] = len(known) + 1
+    return np.bincount(codes, minlength=len(known) + 2)
+
+
+def _by_tenth(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts by tenths of before, of what lies outside its range on either side, and of the empty cells."""
+    values = before[~np.isnan(before)]
+    edges = np.empty(0)
+    if len(values):
+        # Below the smallest, so that values under it have a bin of their own; a column that never varied
+        # has no other way to show that it does now.
+        ends = [np.nextafter(values.min(), -np.inf), values.max()]
+        edges = np.unique([*ends, *np.quantile(values, TENTHS, method="inverted_cdf")])
+    first, second = (_binned(column, edges) for column in (before, now))
+    return first, second
+
+
+def _binned(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    bins = np.searchsorted(edges, values, side="left")
+    bins[np.isnan(values)] = len(edges) + 1
+    return np.bincount(bins, minlength=len(edges) + 2)
+
+
+def _stability(before: np.ndarray, now: np.ndarray) -> tuple[float, float]:
+    """The population stability index of two rows of counts, and what chance alone would rarely exceed.
+
+    Half a row is added to each bin: one that was empty before would make the index infinite.
+    """
+    used = (before + now) > 0
+    p, q = (counts[used] + 0.5 for counts in (before, now))
+    index = float(entropy(p, q) + entropy(q, p))
+    noise = chi2.ppf(1 - CHANCE, max(int(used.sum()) - 1, 1)) * (1 / before.sum() + 1 / now.sum())
+    return index, float(noise)
+
+
+def _distances(before: np.ndarray, now: np.ndarray) -> dict[str, float | None]:
+    if not len(before) or not len(now):
+        return {}
+    spread = float(before.std())
+    moved = float(wasserstein_distance(before, now))
+    return {
+        "ks": float(ks_2samp(before, now, method="asymp").statistic),
+        "wasserstein": moved / spread if spread > 0 else None,
+    }

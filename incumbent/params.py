@@ -180,6 +180,11 @@ class PromotionParams(Section):
     auto_rollback: bool = Field(False, description="act when hindsight finds another model to be better")
 
 
+class MonitorParams(Section):
+    days: int = Field(30, ge=1, description="predictions logged in so many last days are judged")
+    min_rows: int = Field(200, ge=2, description="labelled predictions that a verdict needs")
+
+
 class LandingParams(Section):
     address: str | None = Field(
         None, pattern=r"^s3://[^/]+(/.+)?$", description="files under ADDRESS/<dataset.name>/ are taken in"
@@ -206,6 +211,7 @@ class Params(Section):
     learner: Annotated[LightGBMParams | TorchParams, Field(discriminator="name")] = LightGBMParams()
     search: SearchParams = SearchParams()
     promotion: PromotionParams = PromotionParams()
+    monitor: MonitorParams = MonitorParams()
     landing: LandingParams = LandingParams()
     registry: RegistryParams
     seed: int = Field(0, ge=0, lt=2**31)

@@ -9,6 +9,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from incumbent.compare import Comparison, SliceComparison
 from incumbent.decide import Evidence
 from incumbent.drift import Drift, Shift
+from incumbent.feedback import Health
 from incumbent.gate import Finding, GateReport
 from incumbent.plan import Plan
 from incumbent.train import CrossValidation
@@ -48,6 +49,19 @@ def show_drift(seen: Drift) -> None:
         _table(header, [_drifted(shift) for shift in (seen.target, *seen.features[:20])]),
     ]
     create_markdown_artifact(key="drift", markdown="\n\n".join(lines))
+
+
+def show_health(seen: Health) -> None:
+    figures = [
+        ("logged predictions", f"{seen.logged:,}"),
+        ("with a label", f"{seen.labelled:,}"),
+        (f"{seen.metric} live", str(seen.live or "–")),
+        (f"{seen.metric} promised", str(seen.promised or "–")),
+        ("worse by", str(seen.loss or "–")),
+    ]
+    title = f"# Champion {seen.version}: {'decayed' if seen.decayed else 'no decay shown'}"
+    markdown = [title, seen.reason, _table(("what", "value and interval"), figures)]
+    create_markdown_artifact(key="monitor", markdown="\n\n".join(markdown))
 
 
 def show_plan(plan: Plan) -> None:

@@ -163,18 +163,47 @@ def score(
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Batch predictions: the key columns, the score (of each class), and the version that gave it."""
-    from incumbent.cli.score import predict_file
+    """Batch predictions: the key columns, the score (of each class), and the version that gave it.
+
+    They are logged in the registry by their key, so that `incumbent monitor` can join labels that come later.
+    """
+    from incumbent.storage.scoring import predict_file
 
     if alias != "champion":
         raise typer.BadParameter(f"'{alias}'; the only alias is 'champion'", param_hint="--alias")
-    document = predict_file(enter(project), source, target, version)
-    show(document, as_json, lambda d: f"{d['rows']:,} rows scored by {d['version']}, written to {d['out']}")
+    show(predict_file(enter(project), source, target, version), as_json, _scored)
+
+
+@app.command()
+def monitor(
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(help="Parquet, CSV or JSON Lines with key and target, for labels outside the data."),
+    ] = None,
+    project: Project = Path(),
+    as_json: Json = False,
+) -> None:
+    """Join late labels with the champion's logged predictions: does it still do what it promised?
+
+    Labels are the rows of partitions that the champion did not learn from, and the files that are given,
+    which are kept. When it does significantly worse, the event model.decayed starts a full retraining.
+    """
+    project = enter(project)
+    from flows.monitor import monitor as flow
+    from incumbent.cli.prefect_runs import in_this_process
+
+    given = [file.resolve() for file in labels] if labels else None
+    show(in_this_process(flow, project=project, labels=given), as_json, lambda d: str(d["reason"]))
 
 
 def _kind(document: dict[str, Any]) -> str | None:
     decision = document.get("decision")
     return decision["kind"] if decision else None
+
+
+def _scored(document: dict[str, Any]) -> str:
+    told = f"{document['rows']:,} rows scored by {document['version']}, written to {document['out']}"
+    return told if document["logged"] else f"{told}; not logged, as the rows have no dataset.key"
 
 
 def _addresses(document: dict[str, Any]) -> str:

@@ -1,0 +1,134 @@
+"""Late labels against logged predictions: does the champion still do what it promised?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from incumbent.compare import Interval, estimate
+from incumbent.errors import BadData
+from incumbent.metrics import METRICS
+from incumbent.params import Params
+from incumbent.schema import Schema
+from incumbent.split import group_hashes
+
+GROUP = "group"
+
+
+@dataclass(frozen=True)
+class Health:
+    """What became of a version's predictions.
+
+    logged: predictions looked at; labelled: those whose label came. live: the metric on these; promised:
+    on the holdout, when it took office. loss: how much worse than promised, in units of the metric,
+    positive is worse; with `decayed` its whole interval is. live and loss are None when nothing can be
+    said, and `reason` says why.
+    """
+
+    version: str
+    metric: str
+    logged: int
+    labelled: int
+    live: Interval | None
+    promised: Interval | None
+    loss: Interval | None
+    decayed: bool
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def to_log(scored: pd.DataFrame, frame: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Predictions with what finds their label later: the key, and the hash of the rows' group.
+
+    scored: (n, ...) as Model.score; frame: the rows, with all columns of dataset.key.
+    """
+    key = params.dataset.key
+    grouped = params.split.by if set(params.split.by) <= set(frame.columns) else key
+    logged = pd.concat([frame[key].reset_index(drop=True), scored], axis=1)
+    return logged.assign(**{GROUP: group_hashes(frame, grouped)})
+
+
+def examine(
+    version: str,
+    schema: Schema,
+    logged: pd.DataFrame,
+    labels: Sequence[pd.DataFrame],
+    metrics: Mapping[str, Any],
+    params: Params,
+) -> Health:
+    """Join the version's predictions with the labels by the key, and compare with the promise.
+
+    logged: rows of `to_log`, the first prediction for a key counts; labels: tables with key and target, a
+    later one outranks an earlier. metrics: the manifest's. Raises BadData when the keys are of kinds that
+    can't be compared.
+    """
+    first = logged.drop_duplicates(params.dataset.key, keep="first")
+    joined = schema.of_known_class(_joined(first, labels, schema.target, params.dataset.key))
+    counts = (len(first), len(joined))
+    if len(joined) < params.monitor.min_rows:
+        least = f"monitor.min_rows = {params.monitor.min_rows:,}"
+        few = f"{len(joined):,} labelled predictions are fewer than {least}"
+        return _unknown(version, params, counts, few)
+    try:
+        live = estimate(
+            schema.labels(joined), _scores(joined, schema), joined[GROUP].to_numpy(), params.promotion,
+            seed=params.seed,
+        )  # fmt: skip
+    except BadData as error:
+        return _unknown(version, params, counts, str(error))
+    promised = metrics["holdout"]
+    if promised is None or metrics["metric"] != params.promotion.metric:
+        reason = f"{version} promised no {params.promotion.metric} when it was made"
+        return _unknown(version, params, counts, reason, live)
+    return _judged(
+        version, params, counts, live, Interval(*(promised[end] for end in ("value", "low", "high")))
+    )
+
+
+def _judged(
+    version: str, params: Params, counts: tuple[int, int], live: Interval, promised: Interval
+) -> Health:
+    """Two samples that share no row: the half widths of their intervals add up in squares."""
+    metric = params.promotion.metric
+    half = float(np.hypot(live.high - live.low, promised.high - promised.low)) / 2
+    value = METRICS[metric].gain(live.value, promised.value)
+    loss = Interval(value, value - half, value + half)
+    decayed = loss.low > 0
+    told = f"{metric} {live} on {counts[1]:,} labelled predictions, promised {promised}"
+    verdict = "significantly worse than promised" if decayed else "not shown to be worse than promised"
+    return Health(version, metric, *counts, live, promised, loss, decayed, f"{version} is {verdict}: {told}")
+
+
+def _unknown(
+    version: str, params: Params, counts: tuple[int, int], reason: str, live: Interval | None = None
+) -> Health:
+    return Health(version, params.promotion.metric, *counts, live, None, None, decayed=False, reason=reason)
+
+
+def _joined(
+    logged: pd.DataFrame, labels: Sequence[pd.DataFrame], target: str, key: list[str]
+) -> pd.DataFrame:
+    known = pd.concat([frame[[*key, target]] for frame in labels]) if labels else None
+    if known is None or logged.empty:
+        return logged.head(0).assign(**{target: []})
+    known = known.dropna(subset=[target]).drop_duplicates(key, keep="last")
+    try:
+        return logged.merge(known.astype({name: _kind(logged[name], known[name]) for name in key}), on=key)
+    except (ValueError, TypeError) as error:
+        raise BadData(f"the keys of predictions and labels can't be compared: {error}") from error
+
+
+def _kind(logged: pd.Series, label: pd.Series) -> Any:
+    """Labels from a text file have times as text; between kinds of numbers the merge itself finds its way."""
+    numbers = all(pd.api.types.is_numeric_dtype(column.dtype) for column in (logged, label))
+    return label.dtype if numbers else logged.dtype
+
+
+def _scores(joined: pd.DataFrame, schema: Schema) -> np.ndarray:
+    if schema.task != "multiclass":
+        return joined["score"].to_numpy(dtype=np.float64)
+    return joined[[f"score_{name}" for name in schema.classes]].to_numpy(dtype=np.float64)

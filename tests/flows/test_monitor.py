@@ -1,0 +1,184 @@
+"""Predictions are logged, labels come later, a broken promise starts a full retraining; people are told."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.client.orchestration import get_client
+from prefect.deployments import run_deployment
+from prefect.events.schemas.automations import Posture
+from ruamel.yaml import YAML
+
+from incumbent.local import stack
+from incumbent.storage.versions import add_partitions
+from tests.flows.conftest import Project
+
+KEY = ["time_hour", "carrier", "flight"]
+
+
+@pytest.fixture(scope="module")
+def scored(
+    project: Project, arrival: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """The champion's predictions for March, which nobody has learned from."""
+    assert arrival["run"]
+    out = tmp_path_factory.mktemp("scored") / "march.parquet"
+    done = project.run("score", project.months[3], out, "--json")
+    assert done.code == 0, done.err
+    return dict(done.json)
+
+
+def march(project: Project, flipped: bool = False) -> pd.DataFrame:
+    labels = pd.read_parquet(project.months[3])[[*KEY, "late"]]
+    return labels.assign(late=~labels["late"]) if flipped else labels
+
+
+def eventually(what: Callable[[], Any], seconds: float = 90) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := what()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found
+
+
+def test_predictions_are_logged_by_day_and_version(project: Project, scored: dict[str, Any]) -> None:
+    day = datetime.now(UTC).date()
+    assert re.fullmatch(
+        rf"s3://incumbent/registry/flights/predictions/{day}/{scored['version']}-\w+\.parquet",
+        scored["logged"],
+    )
+    before = project.listing()
+    again = project.run("score", project.months[3], project.path / "again.parquet", "--json")
+    assert again.json["logged"] == scored["logged"]
+    assert project.listing() == before
+
+
+def test_without_labels_nothing_is_said(project: Project, scored: dict[str, Any]) -> None:
+    done = project.run("monitor", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["version"], done.json["labelled"], done.json["live"]) == (scored["version"], 0, None)
+    assert done.json["logged"] == len(pd.read_parquet(project.months[3]).drop_duplicates(KEY))
+
+
+def test_labels_that_come_with_the_data_are_found_by_their_key(
+    inside: Project, scored: dict[str, Any]
+) -> None:
+    add_partitions(inside.path, [inside.months[3]])
+    seen = inside.run("monitor", "--json").json
+    assert seen["labelled"] == seen["logged"]
+    assert seen["live"]["low"] < seen["live"]["value"] < seen["live"]["high"]
+    assert seen["promised"] is not None
+    verdicts = inside.listing(f"registry/flights/monitor/{scored['version']}-")
+    body = inside.s3.get_object(Bucket="incumbent", Key=verdicts[-1])["Body"].read()
+    assert json.loads(body)["live"] == seen["live"]
+
+
+def test_a_file_without_the_key_is_refused_and_nothing_is_kept(project: Project, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    march(project).to_csv(good, index=False)
+    march(project).drop(columns="carrier").to_csv(bad, index=False)
+    done = project.run("monitor", "--labels", good, "--labels", bad)
+    assert done.code == 1
+    assert "lacks ['carrier']" in done.err
+    assert "Traceback" not in done.err
+    assert not project.listing("registry/flights/labels/")
+
+
+def test_a_broken_promise_starts_a_full_retraining(
+    project: Project, scored: dict[str, Any], tmp_path: Path
+) -> None:
+    march(project, flipped=True).to_csv(tmp_path / "labels.csv", index=False)
+    done = project.run("monitor", "--labels", tmp_path / "labels.csv", "--json")
+    assert done.code == 0, done.err
+    seen = done.json
+    assert seen["decayed"], seen
+    assert seen["loss"]["low"] > 0
+
+    def answer() -> list[dict[str, Any]]:
+        files = (project.path / ".incumbent" / "runs").glob("*/outcome.json")
+        outcomes = [json.loads(file.read_text()) for file in files]
+        return [each for each in outcomes if each["plan"] and "--strategy full" in str(each["plan"])]
+
+    outcomes = eventually(answer, 120)
+    assert [each for each in outcomes if each["started_by"].startswith("event ")], outcomes
+    [told] = project.api("events/filter", {"filter": {"event": {"name": ["model.decayed"]}}})["events"]
+    assert told["payload"]["version"] == scored["version"]
+    project.run("monitor", "--json")  # the same figures again: the same event
+    assert (
+        len(project.api("events/filter", {"filter": {"event": {"name": ["model.decayed"]}}})["events"]) == 1
+    )
+
+
+@pytest.fixture(scope="module")
+def mailbox() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A webhook of somebody's chat: its address, and what was posted to it."""
+    posted: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/", posted
+    server.shutdown()
+
+
+@pytest.fixture
+def subscribed(inside: Project, mailbox: tuple[str, list[dict[str, str]]]) -> list[dict[str, str]]:
+    """The block that people make for their chat."""
+    address, posted = mailbox
+    CustomWebhookNotificationBlock(
+        name="chat", url=address, method="POST", json_data={"subject": "{{subject}}", "body": "{{body}}"}
+    ).save("incumbent-alerts", overwrite=True)
+    return posted
+
+
+def test_a_failed_run_is_told_with_its_reason(
+    inside: Project, first: dict[str, Any], subscribed: list[dict[str, str]], tmp_path: Path
+) -> None:
+    nowhere = {"source": str(tmp_path / "nothing.parquet"), "target": str(tmp_path / "out.parquet")}
+    run = run_deployment("score/score", parameters=nowhere, timeout=0)
+    told = eventually(lambda: [each for each in subscribed if run.name in each["subject"]])
+    assert told, subscribed
+    assert "Failed" in told[0]["subject"]
+    assert "no such file" in told[0]["body"]
+
+
+def test_silence_is_told(inside: Project, subscribed: list[dict[str, str]]) -> None:
+    with get_client(sync_client=True) as client:
+        found = [
+            automation
+            for automation in client.read_automations()
+            if getattr(automation.trigger, "posture", None) == Posture.Proactive
+            and "dataset.version.created" in getattr(automation.trigger, "expect", ())
+        ]
+    assert [automation.trigger.within.days for automation in found] == [3]  # type: ignore[union-attr]
+    path = inside.path / "prefect.yaml"
+    kept = path.read_bytes()
+    yaml = YAML()
+    deployed = yaml.load(kept)
+    [alert] = [each for each in deployed["deployments"] if each["name"] == "alert"]
+    [silence] = [each for each in alert["triggers"] if each["posture"] == "Proactive"]
+    silence["within"] = 10
+    try:
+        with path.open("wb") as stream:
+            yaml.dump(deployed, stream)
+        stack.up(inside.path, print)
+        assert eventually(lambda: [each for each in subscribed if "no new data" in each["subject"]])
+    finally:
+        path.write_bytes(kept)
+        stack.up(inside.path, print)

@@ -1,10 +1,14 @@
-"""Predictions are logged, labels come later, a broken promise starts a full retraining; people are told."""
+"""Predictions are logged, labels come later, a broken promise starts a full retraining; people are told.
+
+The last of the stack's tests: its full run decides a data version that others want to decide.
+"""
 
 import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,6 +23,7 @@ from prefect.events.schemas.automations import Posture
 from ruamel.yaml import YAML
 
 from incumbent.local import stack
+from incumbent.storage.git import git
 from incumbent.storage.versions import add_partitions
 from tests.flows.conftest import Project
 
@@ -29,16 +34,16 @@ KEY = ["time_hour", "carrier", "flight"]
 def scored(
     project: Project, arrival: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """The champion's predictions for March, which nobody has learned from."""
+    """The champion's predictions for December, which nobody has learned from."""
     assert arrival["run"]
-    out = tmp_path_factory.mktemp("scored") / "march.parquet"
-    done = project.run("score", project.months[3], out, "--json")
+    out = tmp_path_factory.mktemp("scored") / "december.parquet"
+    done = project.run("score", project.months[12], out, "--json")
     assert done.code == 0, done.err
     return dict(done.json)
 
 
-def march(project: Project, flipped: bool = False) -> pd.DataFrame:
-    labels = pd.read_parquet(project.months[3])[[*KEY, "late"]]
+def december(project: Project, flipped: bool = False) -> pd.DataFrame:
+    labels = pd.read_parquet(project.months[12])[[*KEY, "late"]]
     return labels.assign(late=~labels["late"]) if flipped else labels
 
 
@@ -49,14 +54,16 @@ def eventually(what: Callable[[], Any], seconds: float = 90) -> Any:
     return found
 
 
-def test_predictions_are_logged_by_day_and_version(project: Project, scored: dict[str, Any]) -> None:
+def test_predictions_are_logged_by_day_and_version(
+    project: Project, scored: dict[str, Any], tmp_path: Path
+) -> None:
     day = datetime.now(UTC).date()
     assert re.fullmatch(
         rf"s3://incumbent/registry/flights/predictions/{day}/{scored['version']}-\w+\.parquet",
         scored["logged"],
     )
     before = project.listing()
-    again = project.run("score", project.months[3], project.path / "again.parquet", "--json")
+    again = project.run("score", project.months[12], tmp_path / "again.parquet", "--json")
     assert again.json["logged"] == scored["logged"]
     assert project.listing() == before
 
@@ -65,14 +72,21 @@ def test_without_labels_nothing_is_said(project: Project, scored: dict[str, Any]
     done = project.run("monitor", "--json")
     assert done.code == 0, done.err
     assert (done.json["version"], done.json["labelled"], done.json["live"]) == (scored["version"], 0, None)
-    assert done.json["logged"] == len(pd.read_parquet(project.months[3]).drop_duplicates(KEY))
+    assert done.json["logged"] == len(pd.read_parquet(project.months[12]).drop_duplicates(KEY))
 
 
 def test_labels_that_come_with_the_data_are_found_by_their_key(
-    inside: Project, scored: dict[str, Any]
+    inside: Project, scored: dict[str, Any], tmp_path: Path
 ) -> None:
-    add_partitions(inside.path, [inside.months[3]])
-    seen = inside.run("monitor", "--json").json
+    clone = tmp_path / "clone"
+    inside.git("clone", "--quiet", str(inside.path), str(clone))
+    git(clone, "remote", "remove", "origin")  # what is added stays here
+    git(clone, "config", "user.name", "tests")
+    git(clone, "config", "user.email", "tests@incumbent.invalid")
+    add_partitions(clone, [inside.months[12]])
+    done = replace(inside, path=clone).run("monitor", "--json", **inside.environment)
+    assert done.code == 0, done.err
+    seen = done.json
     assert seen["labelled"] == seen["logged"]
     assert seen["live"]["low"] < seen["live"]["value"] < seen["live"]["high"]
     assert seen["promised"] is not None
@@ -83,8 +97,8 @@ def test_labels_that_come_with_the_data_are_found_by_their_key(
 
 def test_a_file_without_the_key_is_refused_and_nothing_is_kept(project: Project, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
-    march(project).to_csv(good, index=False)
-    march(project).drop(columns="carrier").to_csv(bad, index=False)
+    december(project).to_csv(good, index=False)
+    december(project).drop(columns="carrier").to_csv(bad, index=False)
     done = project.run("monitor", "--labels", good, "--labels", bad)
     assert done.code == 1
     assert "lacks ['carrier']" in done.err
@@ -95,7 +109,7 @@ def test_a_file_without_the_key_is_refused_and_nothing_is_kept(project: Project,
 def test_a_broken_promise_starts_a_full_retraining(
     project: Project, scored: dict[str, Any], tmp_path: Path
 ) -> None:
-    march(project, flipped=True).to_csv(tmp_path / "labels.csv", index=False)
+    december(project, flipped=True).to_csv(tmp_path / "labels.csv", index=False)
     done = project.run("monitor", "--labels", tmp_path / "labels.csv", "--json")
     assert done.code == 0, done.err
     seen = done.json

@@ -1,0 +1,181 @@
+"""What an arrival costs while the history grows from 10 to 1,000 partitions.
+
+Each history is a git repository with its data in DVC on an S3 server of its own; the arrivals come to
+clones that never pulled it. Ours is what `incumbent ingest` and the run that follows do up to the plan, in
+one process with everything imported: gate, diff and drift apart from what DVC and git do there. The peer
+does the latter only, as a person would: dvc add, dvc push, git commit, git push. CPU seconds, with those of
+child processes; a partition is 900 flights.
+
+    python bench/arrival.py [--partitions 10 100 1000] [--arrivals 5]
+"""
+
+import argparse
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+from registry import s3_server
+
+from incumbent.challenger import REPLAY, make_full, open_challenger
+from incumbent.dataset import difference
+from incumbent.demo.flights import load_flights
+from incumbent.drift import drift
+from incumbent.gate import gate_files, load_suites
+from incumbent.local import s3 as local_s3
+from incumbent.local.state import Stack
+from incumbent.model import Model
+from incumbent.params import load_params
+from incumbent.storage.git import git
+from incumbent.storage.versions import add_partitions, resolve, track_all
+from incumbent.train import importances
+from incumbent.tune import StudyResult
+
+ROOT = Path(__file__).parents[1]
+ROWS = 900
+PARTS = ("gate", "diff", "drift")
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What drift is measured against."""
+
+    model: Model
+    sample: pd.DataFrame
+    gains: dict[str, float]
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--partitions", type=int, nargs="+", default=[10, 100, 1000])
+    arguments.add_argument("--arrivals", type=int, default=5)
+    asked = arguments.parse_args()
+    print(f"{asked.arrivals} arrivals of {ROWS} flights each, CPU seconds, median")
+    print(f"{'partitions':>10}{'gate':>8}{'diff':>8}{'drift':>8}{'ours':>8}"
+          f"{'DVC + git':>11}{'DVC by command':>16}{'against ours':>14}{'and DVC + git':>15}")  # fmt: skip
+    ours = {}
+    with TemporaryDirectory() as folder, s3_server(Path(folder)):
+        os.environ |= local_s3.client_settings(Stack(Path(folder)))
+        champion = make_champion(Path(folder))
+        for count in asked.partitions:
+            home = Path(folder) / str(count)
+            make_history(home, count)
+            spent = arrivals(home, count, asked.arrivals, champion)
+            ours[count] = sum(spent[part] for part in PARTS)
+            print(f"{count:>10}{spent['gate']:>8.3f}{spent['diff']:>8.3f}{spent['drift']:>8.3f}"
+                  f"{ours[count]:>8.3f}{spent['added']:>11.3f}{spent['command']:>16.3f}"
+                  f"{spent['command'] / ours[count]:>12.1f} x"
+                  f"{spent['command'] / (ours[count] + spent['added']):>13.1f} x", flush=True)  # fmt: skip
+    slope = np.polyfit(np.log10(list(ours)), np.log(list(ours.values())), 1)[0] if len(ours) > 1 else 0.0
+    print(f"our own part grows by {np.expm1(slope):+.1%} per tenfold history")
+
+
+def arrivals(home: Path, count: int, times: int, champion: Champion) -> dict[str, float]:
+    """Median CPU seconds of each part; the first arrival, which imports, is not counted."""
+    params, suites = load_params(ROOT), load_suites(ROOT / "expectations")
+    ours, by_hand = home / "ours", home / "by-hand"
+    for clone in (ours, by_hand):
+        make_clone(home, clone)
+    spent: dict[str, list[float]] = {}
+    for number in range(times + 1):
+        file = write(home, count + 2 * number)
+        known = {partition.name: partition.md5 for partition in resolve(ours).partitions}
+        measured = {
+            "gate": cpu(lambda: gate_files([(file.name, file)], suites, params.dataset)),  # noqa: B023
+            "added": cpu(lambda: add_partitions(ours, [file])),  # noqa: B023
+        }
+        version = resolve(ours)
+        measured["diff"] = cpu(lambda: difference(known, version.partitions))  # noqa: B023
+        measured["drift"] = cpu(
+            lambda: drift(champion.model.schema, champion.sample, [pd.read_parquet(file)], champion.gains)  # noqa: B023
+        )
+        git(by_hand, "pull", "--quiet")
+        measured["command"] = cpu(lambda: add_by_hand(by_hand, write(home, count + 2 * number + 1)))  # noqa: B023
+        if number:
+            for part, seconds in measured.items():
+                spent.setdefault(part, []).append(seconds)
+    return {part: statistics.median(seconds) for part, seconds in spent.items()}
+
+
+def add_by_hand(clone: Path, file: Path) -> None:
+    (clone / "data").mkdir(exist_ok=True)
+    shutil.copyfile(file, clone / "data" / file.name)
+    dvc = [sys.executable, "-m", "dvc"]
+    for command in (
+        [*dvc, "add", "--quiet", f"data/{file.name}"],
+        [*dvc, "push", "--quiet"],
+        ["git", "commit", "--quiet", "--all", "--message", file.stem],
+        ["git", "push", "--quiet"],
+    ):
+        subprocess.run(command, cwd=clone, check=True)
+
+
+def cpu(work: Callable[[], object]) -> float:
+    """CPU seconds of this process and of the children that it waited for."""
+    before = _cpu()
+    work()
+    return _cpu() - before
+
+
+def _cpu() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def make_history(home: Path, count: int) -> None:
+    home.mkdir()
+    git(home, "init", "--quiet", "--bare", "--initial-branch", "main", "origin.git")
+    first = home / "first"
+    make_clone(home, first)
+    (first / ".dvc").mkdir()
+    (first / ".dvc" / "config").write_text(
+        "[core]\n    analytics = false\n    autostage = true\n    remote = store\n"
+        f"['remote \"store\"']\n    url = s3://bench/dvc-{count}\n"
+    )
+    (first / ".gitignore").write_text(".incumbent/\n")
+    git(first, "add", "--all")
+    git(first, "commit", "--quiet", "--message", "Start")
+    git(first, "push", "--quiet", "--set-upstream", "origin", "main")
+    (first / "data").mkdir()
+    for number in range(count):
+        write(first / "data", number)
+    track_all(first, "History")
+
+
+def make_clone(home: Path, clone: Path) -> None:
+    git(home, "clone", "--quiet", str(home / "origin.git"), str(clone))
+    git(clone, "config", "user.name", "bench")
+    git(clone, "config", "user.email", "bench@incumbent.invalid")
+
+
+def write(folder: Path, number: int) -> Path:
+    path = folder / f"part-{number:05d}.parquet"
+    JANUARY.sample(ROWS, random_state=number).sort_index().to_parquet(path, index=False)
+    return path
+
+
+def make_champion(folder: Path) -> Champion:
+    """A model on January with its sample of history, 20,000 rows."""
+    home, params = folder / "champion", load_params(ROOT)
+    home.mkdir()
+    JANUARY.to_parquet(home / "january.parquet", index=False)
+    study = StudyResult({"num_leaves": 15}, 30, ())
+    made = make_full([home / "january.parquet"], params, study, home, estimate=False)
+    model = open_challenger(made, params, home, "v1")
+    gains = importances(model.trained, [feature.name for feature in model.schema.features])
+    return Champion(model, pd.read_parquet(home / REPLAY), gains)
+
+
+JANUARY = load_flights().query("month == 1")
+
+if __name__ == "__main__":
+    main()

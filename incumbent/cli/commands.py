@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli import init, models, quarantine, review, stage
+from incumbent.cli import expectations, init, models, quarantine, review, stage
 from incumbent.cli.options import VERDICT, Json, Project, enter, say, show
 from incumbent.errors import BadInput
 from incumbent.plan import Strategy
@@ -21,6 +21,7 @@ models.app.command("audit")(review.audit)
 models.app.command("reproduce")(review.reproduce)
 app.add_typer(models.app, name="models")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(expectations.app, name="expectations")
 app.command("init")(init.init)
 app.command("stage")(stage.stage)
 

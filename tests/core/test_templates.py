@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from incumbent.cli.init import AS_THEY_ARE
+from incumbent.cli.new_project import AS_THEY_ARE
 
 REPOSITORY = Path(__file__).parents[2]
 OWN = {".gitignore"}  # this repository ignores its tools' caches too

@@ -101,6 +101,29 @@ def test_what_it_drafts_can_be_read_and_is_committed(running: tuple[Path, dict[s
     assert told["data"]["rev"] == git(project, "rev-parse", "HEAD")
 
 
+def test_expectations_can_be_drafted_again_from_the_data_or_from_files(
+    running: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    project, told = running
+    path = project / "expectations" / "cell-samples.json"
+    before = json.loads(path.read_text())
+    refused = incumbent("expectations", "draft", "--project", project)
+    assert refused.returncode == 1
+    assert "--force" in refused.stderr
+    assert json.loads(path.read_text()) == before
+    path.write_text("{}")
+    again = incumbent("expectations", "draft", "--force", "--project", project, "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["expectations"] == told["expectations"]
+    assert json.loads(path.read_text()) == before
+    path.unlink()
+    table("breast_cancer").assign(worse=1).to_csv(tmp_path / "more.csv", index=False)
+    of_file = incumbent("expectations", "draft", tmp_path / "more.csv", "--project", project)
+    assert of_file.returncode == 0, of_file.stderr
+    assert '"worse"' in path.read_text()
+    path.write_text(json.dumps(before, indent=2, ensure_ascii=False) + "\n")
+
+
 def test_a_table_with_a_time_column_is_split_by_month(tmp_path: Path) -> None:
     days = pd.date_range("2026-01-01", periods=300, freq="D")
     frame = pd.DataFrame({"day": days, "x": range(300), "rain": [n % 3 == 0 for n in range(300)]})

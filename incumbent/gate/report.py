@@ -1,13 +1,19 @@
-"""What the gate says: findings, and the verdict that follows from them."""
+"""What the gate says: findings, and the verdict that follows from them.
+
+A finding's severity is Great Expectations' own, or `quarantine` where failing rows were set aside.
+"""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+QUARANTINE = "quarantine"
+
 
 class Verdict(StrEnum):
     PASS = "pass"
     WARN = "warn"
+    QUARANTINE = "quarantine"
     BLOCK = "block"
 
 
@@ -36,12 +42,15 @@ class GateReport:
         failed = {finding.severity for finding in self.findings if not finding.success}
         if "critical" in failed:
             return Verdict.BLOCK
+        if QUARANTINE in failed:
+            return Verdict.QUARANTINE
         return Verdict.WARN if failed else Verdict.PASS
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The failed expectations, critical ones first, one sentence each."""
-        failed = sorted((f for f in self.findings if not f.success), key=lambda f: f.severity != "critical")
+        """The failed expectations, the gravest first, one sentence each."""
+        order = ["critical", QUARANTINE, "warning", "info"]
+        failed = sorted((f for f in self.findings if not f.success), key=lambda f: order.index(f.severity))
         return tuple(f"{finding.severity}: {finding}" for finding in failed)
 
     def to_json(self) -> dict[str, Any]:

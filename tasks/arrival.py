@@ -13,14 +13,24 @@ from prefect.cache_policies import NO_CACHE
 from pyarrow.parquet import ParquetFile
 
 from incumbent.dataset import DataVersion, Diff, Partition, difference
-from incumbent.errors import BadData
-from incumbent.gate import Finding, GateReport, Verdict, gate_files, load_suites
+from incumbent.errors import BadData, BadInput
+from incumbent.gate import (
+    QUARANTINE,
+    Aside,
+    Finding,
+    GateReport,
+    Verdict,
+    load_suites,
+    put_back,
+    sift,
+    was_put_back,
+)
 from incumbent.params import Params, load_params
 from incumbent.reading import partition_by, stem_of, to_parquet
 from incumbent.storage.landing import Landed, open_landing
 from incumbent.storage.quarantine import open_quarantine
 from incumbent.storage.registry import open_registry
-from incumbent.storage.versions import add_partitions, digest_of, fetch, resolve_or_empty
+from incumbent.storage.versions import add_partitions, catch_up, digest_of, fetch, resolve_or_empty
 from tasks import artifacts
 from tasks.data import keep_gate, name_flow_run
 from tasks.events import emit
@@ -33,12 +43,18 @@ NOT_YET = GateReport(0, ())
 
 @dataclass(frozen=True)
 class File:
-    """One file: its partitions as Parquet, what the gate said, and where it lay if it had landed."""
+    """One file: its partitions as Parquet, what the gate said, and where it lay if it had landed.
+
+    `aside` has the rows that were taken out of its partitions; a partition in `replacing` must still have
+    this md5 when it is added.
+    """
 
     path: Path
     landed: Landed | None
     partitions: tuple[Path, ...] = ()
     report: GateReport = NOT_YET
+    aside: tuple[Aside, ...] = ()
+    replacing: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,8 +77,7 @@ class Arrival:
     @property
     def report(self) -> GateReport:
         """What the gate said of all files together."""
-        findings = tuple(finding for file in self.files for finding in file.report.findings)
-        return GateReport(sum(file.report.rows for file in self.files), findings)
+        return GateReport.of(file.report for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -130,11 +145,26 @@ def turn_away(bad: Arrival) -> dict[str, Any]:
 
 
 @task(cache_policy=NO_CACHE)
+def set_aside(good: Arrival) -> list[str]:
+    """Keep the rows that single expectations refuse, before the rest becomes a version; the entries."""
+    quarantine = open_quarantine(good.params)
+    entries = []
+    for file in good.files:
+        rest = {path.name: path for path in file.partitions}
+        for aside in file.aside:
+            name = aside.path.name
+            refusing = (f for f in file.report.failed if (f.partition, f.severity) == (name, QUARANTINE))
+            entries.append(quarantine.keep_rows(aside.path, aside.rows, rest[name], list(map(str, refusing))))
+    return entries
+
+
+@task(cache_policy=NO_CACHE)
 def add(good: Arrival) -> Version:
     """Make the partitions a new version: DVC, git, both pushed."""
     before = {partition.name: partition.md5 for partition in resolve_or_empty(good.project).partitions}
     arrived = [Partition(path.name, digest_of(path)) for path in good.partitions]
-    version = add_partitions(good.project, good.partitions)
+    replacing = dict(each for file in good.files for each in file.replacing)
+    version = add_partitions(good.project, good.partitions, replacing)
     get_run_logger().info("data version %s (%s)", version.short, version.rev[:10])
     return Version(version, replace(difference(before, arrived), removed=()))
 
@@ -153,14 +183,22 @@ def announce(dataset: str, version: Version) -> None:
 
 @task(cache_policy=NO_CACHE)
 def recover(project: Path, entry: str, folder: Path) -> Arrival:
-    """A file from quarantine as partitions. Raises NotFound, BadInput if it passed before, BadData."""
+    """A file from quarantine as partitions, or rows in the partition that they came with.
+
+    Raises NotFound, BadData, and BadInput if it passed before or the partition is not what it was.
+    """
     without_tracebacks()
     arrival = Arrival(project.resolve(), folder, ())
     quarantine = open_quarantine(arrival.params)
-    quarantine.require_held(entry)
+    about = quarantine.require_held(entry)
     file = File(quarantine.fetch(entry, folder), None)
     name_flow_run(f"release {file.path.name}", [f"model:{arrival.params.dataset.name}"])
-    return replace(arrival, files=(_read(file, folder / "made", arrival.params),))
+    whole = (
+        _rejoined(file, about, arrival)
+        if about["kind"] == "rows"
+        else _read(file, folder / "made", arrival.params)
+    )
+    return replace(arrival, files=(whole,))
 
 
 @task(cache_policy=NO_CACHE)
@@ -169,7 +207,9 @@ def settle(released: Arrival, entry: str, reason: str, version: Version) -> None
     open_quarantine(released.params).mark_released(entry, reason, version.data.rev)
 
 
-def summary(good: Arrival, version: Version | None, blocked: dict[str, Any] | None) -> dict[str, Any]:
+def summary(
+    good: Arrival, version: Version | None, blocked: dict[str, Any] | None, quarantined: Sequence[str] = ()
+) -> dict[str, Any]:
     """What `incumbent ingest --json` prints: with blocked files their decision's document, too."""
     if blocked is not None and version is None:
         return blocked
@@ -177,6 +217,7 @@ def summary(good: Arrival, version: Version | None, blocked: dict[str, Any] | No
         "verdict": good.report.verdict.value if good.files else "nothing",
         "reasons": list(good.report.reasons),
         "data": version.to_json() if version else None,
+        "quarantined": list(quarantined),
         "blocked": blocked["blocked"] if blocked else [],
         "decision": blocked["decision"] if blocked else None,
         "run": blocked["run"] if blocked else None,
@@ -195,9 +236,15 @@ def clear(arrival: Arrival) -> None:
 
 def _inspected(file: File, number: int, arrival: Arrival, suites: Sequence[dict[str, Any]]) -> File:
     try:
-        read = _read(file, arrival.folder / f"made-{number:06d}", arrival.params)
-        named = [(path.name, path) for path in read.partitions]
-        return replace(read, report=gate_files(named, suites, arrival.params.dataset))
+        folder = arrival.folder / f"made-{number:06d}"
+        read = _read(file, folder, arrival.params)
+        sifted = [sift(path.name, path, folder, suites, arrival.params) for path in read.partitions]
+        return replace(
+            read,
+            partitions=tuple(each.partition for each in sifted),
+            aside=tuple(each.aside for each in sifted if each.aside),
+            report=GateReport.of(each.report for each in sifted),
+        )
     except BadData as error:
         if file.landed is None:  # who gave it is here to read this
             shutil.rmtree(arrival.folder, ignore_errors=True)
@@ -211,7 +258,9 @@ def _each_partition_once(files: Sequence[File], arrival: Arrival) -> list[File]:
     taken: dict[str, str] = {}
     judged = []
     for file in files:
-        if reason := next(filter(None, (_replaces(path, taken, arrival) for path in file.partitions)), None):
+        if reason := next(
+            filter(None, (_replaces(path, file, taken, arrival) for path in file.partitions)), None
+        ):
             refused = Finding(file.path.name, "its partitions are whole", "critical", False, reason)
             file = replace(file, report=GateReport(file.report.rows, (*file.report.findings, refused)))
         if file.report.verdict is not Verdict.BLOCK:
@@ -220,7 +269,7 @@ def _each_partition_once(files: Sequence[File], arrival: Arrival) -> list[File]:
     return judged
 
 
-def _replaces(path: Path, taken: dict[str, str], arrival: Arrival) -> str | None:
+def _replaces(path: Path, file: File, taken: dict[str, str], arrival: Arrival) -> str | None:
     """Why this partition must not take the place of another; None if it may."""
     if path.name in taken:
         return f"{path.name} comes from {taken[path.name]} too; one file for each partition of an arrival"
@@ -232,12 +281,38 @@ def _replaces(path: Path, taken: dict[str, str], arrival: Arrival) -> str | None
         return None
     [known] = fetch(arrival.project, version, [path.name])
     had, has = (ParquetFile(each).metadata.num_rows for each in (known, path))
+    has += sum(aside.rows for aside in file.aside if aside.path.name == path.name)
     if has >= had:
         return None
     return (
         f"{path.name} has {had:,} rows and would have {has:,}; with landing.partition: {period} a file holds "
         f"all rows of its {period}"
     )
+
+
+def _rejoined(file: File, about: dict[str, Any], arrival: Arrival) -> File:
+    """The partition as it is now, with the rows at its end."""
+    name, entry = about["partition"], about["entry"]
+    catch_up(arrival.project)
+    version = resolve_or_empty(arrival.project)
+    md5 = {partition.name: partition.md5 for partition in version.partitions}.get(name)
+    if md5 is None:
+        raise BadInput(
+            f"'{entry}' holds rows of {name}, which is not in the data (any more); nothing to join"
+        )
+    [partition] = fetch(arrival.project, version, [name])
+    whole = arrival.folder / "made" / name
+    if md5 == about["md5"]:
+        put_back(partition, file.path, whole)
+    elif was_put_back(partition, file.path):  # by a release that died before it could note so
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(partition, whole)
+    else:
+        raise BadInput(
+            f"'{entry}' holds rows of {name} when it had md5 {about['md5']}; it was replaced since by {md5}. "
+            "Correct the rows and let the whole partition arrive again"
+        )
+    return replace(file, partitions=(whole,), replacing=((name, md5),))
 
 
 def _read(file: File, folder: Path, params: Params) -> File:

@@ -41,7 +41,8 @@ def gate(run: Run) -> Verdict:
     """Check the new partitions; the report goes to the UI and stays with the run."""
     suites = load_suites(run.project / "expectations")
     names = run.diff.fresh
-    report = gate_files(list(zip(names, run.files(names), strict=True)), suites, run.params.dataset)
+    files = list(zip(names, run.files(names), strict=True))
+    report = gate_files(files, suites, run.params.dataset, run.params.gate)
     keep_gate(run, report)
     return report.verdict
 

@@ -69,20 +69,22 @@ def demo(project: Project = Path(), as_json: Json = False) -> None:
 
 @app.command()
 def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None:
-    """What would the gate say to these files? Changes nothing; exit code 3 for a block."""
+    """What would the gate say to these files on arrival? Changes nothing; exit code 3 for a block."""
     from tempfile import TemporaryDirectory
 
-    from incumbent.gate import Verdict, gate_files, load_suites
+    from incumbent.gate import GateReport, Verdict, load_suites, sift
     from incumbent.params import load_params
     from incumbent.reading import to_parquet
 
     project = project.resolve()
     params, suites = load_params(project), load_suites(project / "expectations")
     with TemporaryDirectory() as folder:
-        copies = [(file.name, Path(folder) / f"{number}.parquet") for number, file in enumerate(files)]
-        for file, (_, copy) in zip(files, copies, strict=True):
+        reports = []
+        for number, file in enumerate(files):
+            copy = Path(folder) / f"{number}.parquet"
             to_parquet(file, copy, params.dataset)
-        report = gate_files(copies, suites, params.dataset)
+            reports.append(sift(file.name, copy, Path(folder), suites, params).report)
+        report = GateReport.of(reports)
     document = {**report.to_json(), "reasons": list(report.reasons)}
     show(document, as_json, lambda d: "\n".join([f"{d['verdict']}: {d['rows']:,} rows", *d["reasons"]]))
     if report.verdict is Verdict.BLOCK:
@@ -222,6 +224,7 @@ def _arrival(document: dict[str, Any]) -> str:
         [f"blocked, and kept in quarantine: {', '.join(document['blocked'])}"] if document["blocked"] else []
     )
     lines += document["decision"]["reasons"] if document["decision"] else []
+    lines += [f"rows set aside in quarantine: {entry}" for entry in document.get("quarantined", [])]
     data = document["data"]
     if document["verdict"] == "nothing":
         lines.append("nothing waits in the landing prefix")

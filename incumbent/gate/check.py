@@ -26,12 +26,17 @@ class Judged:
     finding: Finding
     aside: tuple[int, ...] = ()
 
+    @property
+    def whole(self) -> Finding:
+        """What it says of a file from which no row is taken."""
+        return replace(self.finding, severity="warning") if self.aside else self.finding
+
 
 def gate_files(
     partitions: Sequence[tuple[str, Path]],
     suites: Sequence[dict[str, Any]],
     dataset: DatasetParams,
-    limits: GateParams = GateParams(),
+    limits: GateParams,
 ) -> GateReport:
     """Check each (name, Parquet file): first its columns by the footer alone, then, if they fit, its rows.
 
@@ -46,7 +51,7 @@ def gate_files(
         findings += columns
         if fits(columns):
             judged = judge_rows(name, path, [declared_suite(dataset), *suites])
-            findings += [replace(each.finding, severity="warning") if each.aside else each.finding for each in judged]
+            findings += [each.whole for each in judged]
             findings += beyond_limit(name, path, judged, limits)
         rows += pq.ParquetFile(path).metadata.num_rows
     return GateReport(rows, tuple(findings))
@@ -73,7 +78,7 @@ def fits(columns: Sequence[Finding]) -> bool:
 
 def beyond_limit(name: str, path: Path, judged: Sequence[Judged], limits: GateParams) -> list[Finding]:
     """One critical finding if more rows would be set aside than the limit allows."""
-    aside, rows = len(rows_aside(judged)), pq.read_metadata(path).num_rows
+    rows, aside = pq.read_metadata(path).num_rows, len({row for each in judged for row in each.aside})
     if aside <= limits.max_quarantined * rows:
         return []
     seen = f"{aside:,} of {rows:,} rows ({aside / rows:.1%}) would be set aside"
@@ -81,17 +86,11 @@ def beyond_limit(name: str, path: Path, judged: Sequence[Judged], limits: GatePa
     return [Finding(name, limit, "critical", False, seen)]
 
 
-def rows_aside(judged: Sequence[Judged]) -> dict[int, list[str]]:
-    """Each row that is to be set aside, by position, with the expectations that it fails."""
-    rows: dict[int, list[str]] = {}
-    for each in judged:
-        for position in each.aside:
-            rows.setdefault(position, []).append(each.finding.expectation)
-    return rows
-
-
 def judge_rows(name: str, path: Path, suites: Sequence[dict[str, Any]]) -> list[Judged]:
-    """By statistics where they tell that all is well, else by GX on the columns that it needs."""
+    """One for each expectation, in order.
+
+    By statistics where they tell that all is well, else by GX on the columns that it needs.
+    """
     names = schema_of(path).names
     expectations = [each for suite in suites for each in expectations_of(suite)]
     results = dict(enumerate(judge_by_statistics(path, expectations)))

@@ -65,7 +65,7 @@ def sets_aside(expectation: Any) -> bool:
 
 
 def judges_rows(expectation: Any) -> bool:
-    """Does GX tell, on pandas, which rows fail? Not for a column's type, though it is a class of that kind."""
+    """Does GX tell, on pandas, which rows fail? Not for types, though they count among these."""
     _great_expectations()
     from great_expectations.expectations import expectation as kinds
 

@@ -3,6 +3,7 @@
 A finding's severity is Great Expectations' own, or `quarantine` where failing rows were set aside.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -37,6 +38,13 @@ class GateReport:
     rows: int
     findings: tuple[Finding, ...]
 
+    @classmethod
+    def of(cls, reports: Iterable["GateReport"]) -> "GateReport":
+        """What they say together."""
+        reports = tuple(reports)
+        findings = tuple(finding for report in reports for finding in report.findings)
+        return cls(sum(report.rows for report in reports), findings)
+
     @property
     def verdict(self) -> Verdict:
         failed = {finding.severity for finding in self.findings if not finding.success}
@@ -47,11 +55,17 @@ class GateReport:
         return Verdict.WARN if failed else Verdict.PASS
 
     @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The gravest first."""
+        order = ["critical", QUARANTINE, "warning", "info"]
+        return tuple(
+            sorted((f for f in self.findings if not f.success), key=lambda f: order.index(f.severity))
+        )
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """The failed expectations, the gravest first, one sentence each."""
-        order = ["critical", QUARANTINE, "warning", "info"]
-        failed = sorted((f for f in self.findings if not f.success), key=lambda f: order.index(f.severity))
-        return tuple(f"{finding.severity}: {finding}" for finding in failed)
+        return tuple(f"{finding.severity}: {finding}" for finding in self.failed)
 
     def to_json(self) -> dict[str, Any]:
         return {

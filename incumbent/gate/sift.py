@@ -3,7 +3,7 @@
 The rest is judged by everything else, as if they had never been there, and is what becomes the partition.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from incumbent.columns import schema_of
 from incumbent.errors import BadData
-from incumbent.gate.check import beyond_limit, column_findings, fits, judge_rows, rows_aside
+from incumbent.gate.check import Judged, beyond_limit, column_findings, fits, judge_rows
 from incumbent.gate.report import GateReport
 from incumbent.gate.suites import declared_suite
 from incumbent.params import Params
@@ -40,39 +40,65 @@ class Sifted:
     report: GateReport
 
 
-def sift(path: Path, folder: Path, suites: Sequence[dict[str, Any]], params: Params) -> Sifted:
-    """Judge a partition; the rest and what is set aside are written into `folder`.
+def sift(name: str, path: Path, folder: Path, suites: Sequence[dict[str, Any]], params: Params) -> Sifted:
+    """Judge a partition; its rest and what is set aside are written into `folder`.
 
     The same bytes in give the same bytes out. More rows than gate.max_quarantined allows stay where they
     are, and the report blocks. Raises BadData for a file that can't be read.
     """
-    name, rows = path.name, pq.ParquetFile(path).metadata.num_rows
     columns = column_findings(name, path, params.dataset)
+    rows = pq.read_metadata(path).num_rows
     if not fits(columns):
         return Sifted(path, None, GateReport(rows, tuple(columns)))
     every = [declared_suite(params.dataset), *suites]
     judged = judge_rows(name, path, every)
-    blocked = beyond_limit(name, path, judged, params.gate)
-    aside = rows_aside(judged)
-    if blocked or not aside:
+    refusing = [each for each in judged if each.aside]
+    blocked = beyond_limit(name, path, refusing, params.gate)
+    if blocked or not refusing:
         findings = (*columns, *(each.finding for each in judged), *blocked)
         return Sifted(path, None, GateReport(rows, findings))
-    rest = folder / "rest" / name
-    kept = Aside(folder / "aside" / name, len(aside))
-    _divide(path, aside, rest, kept.path)
-    refusing = [each.finding for each in judged if each.aside]
-    told = {finding.expectation for finding in refusing}
-    others = [each.finding for each in judge_rows(name, rest, every) if each.finding.expectation not in told]
-    return Sifted(rest, kept, GateReport(rows, (*columns, *refusing, *others)))
+    rest, kept = folder / "rest" / path.name, folder / "aside" / path.name
+    aside = Aside(kept, _divide(path, refusing, rest, kept))
+    again = judge_rows(name, rest, every)
+    findings = tuple(
+        first.finding if first.aside else second.whole for first, second in zip(judged, again, strict=True)
+    )
+    return Sifted(rest, aside, GateReport(rows, (*columns, *findings)))
 
 
-def _divide(path: Path, aside: Mapping[int, Sequence[str]], rest: Path, kept: Path) -> None:
+def put_back(rest: Path, aside: Path, target: Path) -> None:
+    """Write the partition with the rows that were set aside at its end."""
+    names = schema_of(rest).names
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        pq.ParquetFile(rest) as passed,
+        pq.ParquetFile(aside) as failed,
+        pq.ParquetWriter(target, schema_of(rest)) as whole,
+    ):
+        for file in (passed, failed):
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=names):
+                whole.write_table(pa.table(batch))
+
+
+def was_put_back(partition: Path, aside: Path) -> bool:
+    """Does the partition end with the rows that were set aside?"""
+    failed = pq.read_table(aside).drop_columns(FAILED)
+    there = pq.read_table(partition)
+    return bool(there.slice(max(0, len(there) - len(failed))).equals(failed))
+
+
+def _divide(path: Path, refusing: Sequence[Judged], rest: Path, kept: Path) -> int:
+    """Write the two files; how many rows are kept aside."""
     schema = schema_of(path)
     if FAILED in schema.names:
         raise BadData(f"{path.name} has a column '{FAILED}', the name of what quarantine adds; rename it")
     for file in (rest, kept):
         file.parent.mkdir(parents=True, exist_ok=True)
-    positions = np.array(sorted(aside))
+    reasons: dict[int, list[str]] = {}
+    for each in refusing:
+        for position in each.aside:
+            reasons.setdefault(position, []).append(each.finding.expectation)
+    positions = np.array(sorted(reasons))
     start = 0
     with (
         pq.ParquetFile(path) as file,
@@ -80,12 +106,12 @@ def _divide(path: Path, aside: Mapping[int, Sequence[str]], rest: Path, kept: Pa
         pq.ParquetWriter(kept, schema.append(pa.field(FAILED, pa.string()))) as failing,
     ):
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            low, high = np.searchsorted(positions, [start, start + batch.num_rows])
-            here = positions[low:high]
+            here = positions[(positions >= start) & (positions < start + batch.num_rows)]
             mask = np.zeros(batch.num_rows, dtype=bool)
             mask[here - start] = True
             rows = pa.table(batch)
-            reasons = pa.array(["; ".join(aside[position]) for position in here], pa.string())
+            told = pa.array(["; ".join(reasons[position]) for position in here], pa.string())
             passing.write_table(rows.filter(~mask))
-            failing.write_table(rows.filter(mask).append_column(FAILED, reasons))
+            failing.write_table(rows.filter(mask).append_column(FAILED, told))
             start += batch.num_rows
+    return len(reasons)

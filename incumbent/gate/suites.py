@@ -45,8 +45,8 @@ def _require_rows(expectation: Any, path: Path) -> None:
         raise BadParams(f"{named}, but does not judge row by row: no rows can be set aside; remove it")
     if expectation.mostly != 1:
         raise BadParams(
-            f"{named} and mostly = {expectation.mostly}: every failing row is set aside; remove `mostly`, the "
-            "limit is gate.max_quarantined in params.yaml"
+            f"{named} and mostly = {expectation.mostly}: every failing row is set aside; remove `mostly`, "
+            "the limit is gate.max_quarantined in params.yaml"
         )
 
 

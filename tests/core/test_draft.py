@@ -14,7 +14,7 @@ from hypothesis.extra.pandas import column, data_frames, range_indexes
 
 from incumbent.draft import draft_suite
 from incumbent.gate import GateReport, Verdict, gate_files
-from incumbent.params import Params
+from incumbent.params import GateParams, Params
 from tests.core.building import toy_params
 
 FRAMES = data_frames(
@@ -35,7 +35,7 @@ def checked(frames: Sequence[pd.DataFrame], others: Sequence[pd.DataFrame] = ())
         paths = [_write(folder, frame, f"d{place}") for place, frame in enumerate(frames)]
         suite = draft_suite(paths, params)
         gated = [_write(folder, frame, f"g{place}") for place, frame in enumerate(others)] or paths
-        return gate_files([(path.name, path) for path in gated], [suite], params.dataset)
+        return gate_files([(path.name, path) for path in gated], [suite], params.dataset, GateParams())
 
 
 # Great Expectations makes shrinking a matter of minutes.

@@ -12,7 +12,7 @@ import pytest
 from incumbent.demo.flights import break_month
 from incumbent.errors import BadParams
 from incumbent.gate import EXAMPLES, GateReport, Verdict, gate_files, load_suites
-from incumbent.params import DatasetParams, Params
+from incumbent.params import DatasetParams, GateParams, Params
 from tests.core.building import ROOT
 
 Suites = Sequence[dict[str, Any]]
@@ -27,7 +27,7 @@ def gate(
         files = [(name, Path(folder) / f"{number}.parquet") for number, (name, _) in enumerate(partitions)]
         for (_, frame), (_, path) in zip(partitions, files, strict=True):
             frame.to_parquet(path)
-        return gate_files(files, suites, dataset)
+        return gate_files(files, suites, dataset, GateParams())
 
 
 @pytest.fixture(scope="module")

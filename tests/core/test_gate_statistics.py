@@ -26,7 +26,7 @@ from incumbent.gate.gx import expectations_of, validate
 from incumbent.gate.plans import PLANS
 from incumbent.gate.regexes import is_portable
 from incumbent.gate.suites import declared_suite
-from incumbent.params import DatasetParams, Params
+from incumbent.params import DatasetParams, GateParams, Params
 from incumbent.rows import read_partition
 from tests.core.building import ROOT, fewer_examples
 
@@ -47,7 +47,7 @@ def suite(*expectations: Suite) -> Suite:
 
 
 def fast(path: Path, suites: Sequence[Suite], dataset: DatasetParams = DATASET) -> tuple[Finding, ...]:
-    return gate_files([(PARTITION, path)], suites, dataset).findings
+    return gate_files([(PARTITION, path)], suites, dataset, GateParams()).findings
 
 
 def plain(path: Path, suites: Sequence[Suite], dataset: DatasetParams = DATASET) -> tuple[Finding, ...]:
@@ -649,4 +649,4 @@ def test_findings_come_in_the_order_of_the_suites(tmp_path: Path) -> None:
     ]  # fmt: skip
     found = [finding.expectation.split("(")[0] for finding in fast(path, [suite(*asked)])[2:]]
     assert found == [f"expect_{kind}" for kind in kinds]
-    assert json.dumps(gate_files([(PARTITION, path)], [suite(*asked)], DATASET).to_json())
+    assert json.dumps(gate_files([(PARTITION, path)], [suite(*asked)], DATASET, GateParams()).to_json())

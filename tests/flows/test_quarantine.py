@@ -1,6 +1,7 @@
 """A month of flights with some bad rows: the version lacks them; a person reads why and lets them in."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 

@@ -76,11 +76,8 @@ def test_a_file_is_released_once_and_stays_on_record(store: Store, tmp_path: Pat
 
 
 def test_rows_are_kept_once_and_again_when_they_come_with_other_rows(store: Store, tmp_path: Path) -> None:
-    quarantine, aside, rest = (
-        Quarantine(store),
-        tmp_path / "march.parquet",
-        tmp_path / "rest" / "march.parquet",
-    )
+    quarantine = Quarantine(store)
+    aside, rest = tmp_path / "march.parquet", tmp_path / "rest" / "march.parquet"
     rest.parent.mkdir()
     aside.write_bytes(b"rows")
     rest.write_bytes(b"rest")

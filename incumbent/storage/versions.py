@@ -18,6 +18,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from incumbent.dataset import DataVersion, Partition
@@ -86,6 +88,24 @@ def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Pat
             for name, path in missing:
                 _fetch_one(files, name, digests[name], path)
     return paths
+
+
+def read_columns(
+    project: Path, version: DataVersion, names: Sequence[str], columns: Sequence[str]
+) -> Iterator[tuple[Partition, pa.Table]]:
+    """Some columns of partitions, without fetching the rest of them; a column that is not there is left out.
+
+    What comes from the remote is not verified by digest: that takes all bytes, as `fetch` does.
+    """
+    cache = project / ".incumbent" / "cache" / "partitions"
+    digests = {partition.name: partition.md5 for partition in version.partitions}
+    with explained(project), _files_of(project, version.rev) as files:
+        for name in names:
+            whole = cache / f"{digests[name]}.parquet"
+            with whole.open("rb") if whole.exists() else files.open(f"/{DATA}/{name}", "rb") as source:
+                file = pq.ParquetFile(source)
+                there = [column for column in columns if column in file.schema_arrow.names]
+                yield Partition(name, digests[name]), file.read(columns=there)
 
 
 def add_partitions(

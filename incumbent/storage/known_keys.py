@@ -1,0 +1,89 @@
+"""Was a row with this key there before, in another partition? Asked without reading history.
+
+<project>/.incumbent/cache/keys/<digest of the key's columns>/    a KeyIndex: built once, then extended
+"""
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from incumbent.dataset import DataVersion
+from incumbent.key_index import KeyIndex
+from incumbent.keys import Keys, in_both, keys_of
+from incumbent.storage.versions import digest_of, fetch, read_columns
+
+
+class KnownKeys:
+    """The keys of a version, and of partitions that are about to become part of the next one."""
+
+    def __init__(self, project: Path, key: Sequence[str], version: DataVersion) -> None:
+        """Reads the key columns of those partitions that the index lacks: the first time all of them."""
+        self._project, self._key, self._version = project, list(key), version
+        self._listed = {partition.name: partition.md5 for partition in version.partitions}
+        self._arrived: dict[str, Path] = {}
+        digest = hashlib.sha256(json.dumps(self._key).encode()).hexdigest()
+        self._folder = project / ".incumbent" / "cache" / "keys" / digest[:12]
+        with self._index() as index:
+            missing = [name for name, md5 in self._listed.items() if md5 not in index.members]
+            for partition, table in read_columns(project, version, missing, self._key):
+                index.add(partition.md5, keys_of(table, self._key).hashes, self._wanted)
+
+    def repeated(self, path: Path, replaced: Sequence[str] = ()) -> dict[str, np.ndarray]:
+        """The rows of a Parquet file whose key another partition has: positions by its name, ascending.
+
+        Partitions that the file is to take the place of do not count.
+        """
+        mine = self._read(path)
+        names: dict[str, str] = {}
+        for name, md5 in self._listed.items():
+            if name not in replaced:
+                names.setdefault(md5, name)
+        found = {}
+        with self._index() as index:
+            suspects = [(names[md5], places) for md5, places in index.find(mine.hashes) if md5 in names]
+        for name, places in suspects:
+            suspected = np.isin(np.arange(len(mine.rows)), places)
+            asked = mine.at(suspected)
+            if (sure := in_both(asked, self._read(self._path_of(name)))).any():
+                found[name] = asked.rows[sure]
+        return dict(sorted(found.items()))
+
+    def take(self, files: Sequence[Path]) -> None:
+        """From now on these partitions are there, in place of those of their names."""
+        with self._index() as index:
+            for path in files:
+                md5 = digest_of(path)
+                self._listed[path.name] = md5
+                self._arrived[md5] = path
+                if md5 not in index.members:
+                    index.add(md5, self._read(path).hashes, self._wanted)
+
+    @property
+    def _wanted(self) -> frozenset[str]:
+        return frozenset(self._listed.values())
+
+    def _read(self, path: Path) -> Keys:
+        file = pq.ParquetFile(path)
+        there = [name for name in self._key if name in file.schema_arrow.names]
+        return keys_of(file.read(columns=there), self._key)
+
+    def _path_of(self, name: str) -> Path:
+        md5 = self._listed[name]
+        if md5 in self._arrived:
+            return self._arrived[md5]
+        [path] = fetch(self._project, self._version, [name])
+        return path
+
+    @contextmanager
+    def _index(self) -> Iterator[KeyIndex]:
+        """Other arrivals in this clone wait."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield KeyIndex(self._folder)

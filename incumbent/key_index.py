@@ -63,13 +63,15 @@ class KeyIndex:
         """Each partition that may hold some of these, with which of the hashes: positions, ascending."""
         asked = np.argsort(hashes, kind="stable")
         needles = hashes[asked] & ~OWNER
-        for block in self._blocks:
+        for block in filter(lambda block: block.size, self._blocks):
             held = self._read(block)
-            first, last = np.searchsorted(held, needles), np.searchsorted(held, needles | OWNER, side="right")
-            counts = last - first
-            places = np.repeat(asked, counts)
+            first = np.searchsorted(held, needles)
+            there = (held[np.minimum(first, block.size - 1)] & ~OWNER) == needles
+            first, places = first[there], asked[there]
+            counts = np.searchsorted(held, needles[there] | OWNER, side="right") - first
             nth = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
             owners = (held[np.repeat(first, counts) + nth] & OWNER).astype(np.int64)
+            places = np.repeat(places, counts)
             for owner in np.unique(owners):
                 yield block.members[owner], np.sort(places[owners == owner])
 

@@ -34,6 +34,7 @@ from incumbent.storage.versions import add_partitions, catch_up, digest_of, fetc
 from tasks import artifacts
 from tasks.data import keep_gate, name_flow_run
 from tasks.events import emit
+from tasks.keys import Keys, keys_in_data
 from tasks.record import record
 from tasks.runs import Run
 from tasks.step import is_outage, without_tracebacks
@@ -120,9 +121,16 @@ def take(project: Path, files: Sequence[Path] | None) -> Arrival:
 def inspect(arrival: Arrival) -> tuple[Arrival, Arrival]:
     """Make partitions of the files and gate them, before they become a version: those that pass, and not."""
     suites = load_suites(arrival.project / "expectations")
-    seen = _each_partition_once(
-        [_inspected(file, number, arrival, suites) for number, file in enumerate(arrival.files)], arrival
-    )
+    keys = keys_in_data(arrival.project, suites, arrival.params.dataset)
+    seen: list[File] = []
+    taken: dict[str, str] = {}
+    for number, file in enumerate(arrival.files):
+        judged, then = _inspected(file, number, arrival, suites, keys)
+        judged = _whole(judged, taken, arrival)
+        if judged.report.verdict is not Verdict.BLOCK:
+            taken |= dict.fromkeys((path.name for path in judged.partitions), judged.path.name)
+            keys = then
+        seen.append(judged)
     blocked = [file for file in seen if file.report.verdict is Verdict.BLOCK]
     good = replace(arrival, files=tuple(file for file in seen if file not in blocked))
     artifacts.show_gate(replace(arrival, files=tuple(seen)).report)
@@ -234,39 +242,40 @@ def clear(arrival: Arrival) -> None:
     shutil.rmtree(arrival.folder, ignore_errors=True)
 
 
-def _inspected(file: File, number: int, arrival: Arrival, suites: Sequence[dict[str, Any]]) -> File:
+def _inspected(
+    file: File, number: int, arrival: Arrival, suites: Sequence[dict[str, Any]], keys: Keys
+) -> tuple[File, Keys]:
+    """The file with what the gate says of it, and the keys that are in the data if it passes."""
     try:
         folder = arrival.folder / f"made-{number:06d}"
         read = _read(file, folder, arrival.params)
-        sifted = [sift(path.name, path, folder, suites, arrival.params) for path in read.partitions]
-        return replace(
-            read,
-            partitions=tuple(each.partition for each in sifted),
-            aside=tuple(each.aside for each in sifted if each.aside),
-            report=GateReport.of(each.report for each in sifted),
-        )
+        then = keys.without(read.partitions)
+        sifted = []
+        for path in read.partitions:
+            sifted.append(sift(path.name, path, folder, suites, arrival.params, then.judge))
+            then.take(sifted[-1].partition)
     except BadData as error:
         if file.landed is None:  # who gave it is here to read this
             shutil.rmtree(arrival.folder, ignore_errors=True)
             raise
         unreadable = Finding(file.path.name, "it is a table", "critical", False, str(error))
-        return replace(file, report=GateReport(0, (unreadable,)))
+        return replace(file, report=GateReport(0, (unreadable,))), keys
+    judged = replace(
+        read,
+        partitions=tuple(each.partition for each in sifted),
+        aside=tuple(each.aside for each in sifted if each.aside),
+        report=GateReport.of(each.report for each in sifted),
+    )
+    return judged, then
 
 
-def _each_partition_once(files: Sequence[File], arrival: Arrival) -> list[File]:
+def _whole(file: File, taken: dict[str, str], arrival: Arrival) -> File:
     """Block a file that would replace rows that it does not hold: others of this arrival, or of a period."""
-    taken: dict[str, str] = {}
-    judged = []
-    for file in files:
-        if reason := next(
-            filter(None, (_replaces(path, file, taken, arrival) for path in file.partitions)), None
-        ):
-            refused = Finding(file.path.name, "its partitions are whole", "critical", False, reason)
-            file = replace(file, report=GateReport(file.report.rows, (*file.report.findings, refused)))
-        if file.report.verdict is not Verdict.BLOCK:
-            taken |= dict.fromkeys((path.name for path in file.partitions), file.path.name)
-        judged.append(file)
-    return judged
+    replaced = (_replaces(path, file, taken, arrival) for path in file.partitions)
+    if (reason := next(filter(None, replaced), None)) is None:
+        return file
+    refused = Finding(file.path.name, "its partitions are whole", "critical", False, reason)
+    return replace(file, report=GateReport(file.report.rows, (*file.report.findings, refused)))
 
 
 def _replaces(path: Path, file: File, taken: dict[str, str], arrival: Arrival) -> str | None:

@@ -69,10 +69,13 @@ def demo(project: Project = Path(), as_json: Json = False) -> None:
 
 @app.command()
 def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None:
-    """What would the gate say to these files on arrival? Changes nothing; exit code 3 for a block."""
+    """What would the gate say to these files? Changes nothing; exit code 3 for a block.
+
+    It looks at the files alone: that keys are new is known on arrival.
+    """
     from tempfile import TemporaryDirectory
 
-    from incumbent.gate import GateReport, Verdict, load_suites, sift
+    from incumbent.gate import GateReport, Verdict, load_suites, sift, without_history
     from incumbent.params import load_params
     from incumbent.reading import to_parquet
 
@@ -83,7 +86,7 @@ def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None
         for number, file in enumerate(files):
             copy = Path(folder) / f"{number}.parquet"
             to_parquet(file, copy, params.dataset)
-            reports.append(sift(file.name, copy, Path(folder), suites, params).report)
+            reports.append(sift(file.name, copy, Path(folder), suites, params, without_history).report)
         report = GateReport.of(reports)
     document = {**report.to_json(), "reasons": list(report.reasons)}
     show(document, as_json, lambda d: "\n".join([f"{d['verdict']}: {d['rows']:,} rows", *d["reasons"]]))

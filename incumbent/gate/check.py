@@ -138,7 +138,7 @@ def _needed(names: Sequence[str], questions: Sequence[tuple[str, dict[str, Any]]
 
 def _judged(name: str, path: Path, names: Sequence[str], results: Sequence[dict[str, Any]]) -> list[Judged]:
     examples = [() if result["success"] else _positions(result) for result in results]
-    rows = _rows(path, names, sorted({position for each in examples for position in each}))
+    rows = some_rows(path, names, sorted({position for each in examples for position in each}))
     return [
         Judged(_finding(name, names, result, tuple(rows[position] for position in positions)), _aside(result))
         for result, positions in zip(results, examples, strict=True)
@@ -157,7 +157,7 @@ def _positions(result: dict[str, Any]) -> Sequence[int]:
     return tuple(positions[:EXAMPLES])
 
 
-def _rows(path: Path, names: Sequence[str], positions: Sequence[int]) -> dict[int, dict[str, str]]:
+def some_rows(path: Path, names: Sequence[str], positions: Sequence[int]) -> dict[int, dict[str, str]]:
     """Some rows as text, read column by column."""
     rows: dict[int, dict[str, str]] = {position: {} for position in positions}
     if positions:

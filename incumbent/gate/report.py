@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 QUARANTINE = "quarantine"
+ORDER = ("critical", QUARANTINE, "warning", "info")
 
 
 class Verdict(StrEnum):
@@ -57,9 +58,8 @@ class GateReport:
     @property
     def failed(self) -> tuple[Finding, ...]:
         """The gravest first."""
-        order = ["critical", QUARANTINE, "warning", "info"]
         return tuple(
-            sorted((f for f in self.findings if not f.success), key=lambda f: order.index(f.severity))
+            sorted((f for f in self.findings if not f.success), key=lambda f: ORDER.index(f.severity))
         )
 
     @property

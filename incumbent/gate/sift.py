@@ -3,7 +3,7 @@
 The rest is judged by everything else, as if they had never been there, and is what becomes the partition.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,19 @@ class Sifted:
     report: GateReport
 
 
-def sift(name: str, path: Path, folder: Path, suites: Sequence[dict[str, Any]], params: Params) -> Sifted:
+def without_history(_path: Path) -> Sequence[Judged]:
+    """For who looks at a file alone."""
+    return ()
+
+
+def sift(
+    name: str,
+    path: Path,
+    folder: Path,
+    suites: Sequence[dict[str, Any]],
+    params: Params,
+    against_history: Callable[[Path], Sequence[Judged]],
+) -> Sifted:
     """Judge a partition; its rest and what is set aside are written into `folder`.
 
     The same bytes in give the same bytes out. More rows than gate.max_quarantined allows stay where they
@@ -51,7 +63,7 @@ def sift(name: str, path: Path, folder: Path, suites: Sequence[dict[str, Any]], 
     if not fits(columns):
         return Sifted(path, None, GateReport(rows, tuple(columns)))
     every = [declared_suite(params.dataset), *suites]
-    judged = judge_rows(name, path, every)
+    judged = [*judge_rows(name, path, every), *against_history(path)]
     refusing = [each for each in judged if each.aside]
     blocked = beyond_limit(name, path, refusing, params.gate)
     if blocked or not refusing:
@@ -59,7 +71,7 @@ def sift(name: str, path: Path, folder: Path, suites: Sequence[dict[str, Any]], 
         return Sifted(path, None, GateReport(rows, findings))
     rest, kept = folder / "rest" / path.name, folder / "aside" / path.name
     aside = Aside(kept, _divide(path, refusing, rest, kept))
-    again = judge_rows(name, rest, every)
+    again = [*judge_rows(name, rest, every), *against_history(rest)]
     findings = tuple(
         first.finding if first.aside else second.whole for first, second in zip(judged, again, strict=True)
     )

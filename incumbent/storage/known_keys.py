@@ -3,10 +3,11 @@
 <project>/.incumbent/cache/keys/<digest of the key's columns>/    a KeyIndex: built once, then extended
 """
 
+import copy
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,20 +31,22 @@ class KnownKeys:
         digest = hashlib.sha256(json.dumps(self._key).encode()).hexdigest()
         self._folder = project / ".incumbent" / "cache" / "keys" / digest[:12]
         with self._index() as index:
-            missing = [name for name, md5 in self._listed.items() if md5 not in index.members]
+            known, wanted = index.members, set(self._listed.values())
+            missing = [name for name, md5 in self._listed.items() if md5 not in known]
             for partition, table in read_columns(project, version, missing, self._key):
-                index.add(partition.md5, keys_of(table, self._key).hashes, self._wanted)
+                index.add(partition.md5, keys_of(table, self._key).hashes, wanted)
 
-    def repeated(self, path: Path, replaced: Sequence[str] = ()) -> dict[str, np.ndarray]:
-        """The rows of a Parquet file whose key another partition has: positions by its name, ascending.
+    def without(self, names: Iterable[str]) -> "KnownKeys":
+        """The same, but for these partitions: what takes their place may have their keys."""
+        rest, gone = copy.copy(self), set(names)
+        rest._listed = {name: md5 for name, md5 in self._listed.items() if name not in gone}
+        rest._arrived = dict(self._arrived)
+        return rest
 
-        Partitions that the file is to take the place of do not count.
-        """
+    def repeated(self, path: Path) -> dict[str, np.ndarray]:
+        """The rows of a Parquet file whose key a partition has: positions by its name, ascending."""
         mine = self._read(path)
-        names: dict[str, str] = {}
-        for name, md5 in self._listed.items():
-            if name not in replaced:
-                names.setdefault(md5, name)
+        names = {md5: name for name, md5 in self._listed.items()}
         found = {}
         with self._index() as index:
             suspects = [(names[md5], places) for md5, places in index.find(mine.hashes) if md5 in names]
@@ -54,19 +57,14 @@ class KnownKeys:
                 found[name] = asked.rows[sure]
         return dict(sorted(found.items()))
 
-    def take(self, files: Sequence[Path]) -> None:
-        """From now on these partitions are there, in place of those of their names."""
+    def take(self, path: Path) -> None:
+        """From now on this partition is there, too."""
+        md5 = digest_of(path)
+        self._listed[path.name] = md5
+        self._arrived[md5] = path
         with self._index() as index:
-            for path in files:
-                md5 = digest_of(path)
-                self._listed[path.name] = md5
-                self._arrived[md5] = path
-                if md5 not in index.members:
-                    index.add(md5, self._read(path).hashes, self._wanted)
-
-    @property
-    def _wanted(self) -> frozenset[str]:
-        return frozenset(self._listed.values())
+            if md5 not in index.members:
+                index.add(md5, self._read(path).hashes, set(self._listed.values()))
 
     def _read(self, path: Path) -> Keys:
         file = pq.ParquetFile(path)

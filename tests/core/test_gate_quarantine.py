@@ -12,7 +12,17 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from incumbent.errors import BadData, BadParams
-from incumbent.gate import FAILED, Sifted, Verdict, gate_files, load_suites, put_back, sift, was_put_back
+from incumbent.gate import (
+    FAILED,
+    Sifted,
+    Verdict,
+    gate_files,
+    load_suites,
+    put_back,
+    sift,
+    was_put_back,
+    without_history,
+)
 from incumbent.storage.versions import digest_of
 from tests.core.building import toy_params
 
@@ -58,7 +68,7 @@ def spoiled(**cells: dict[int, Any]) -> pd.DataFrame:
 def sifted(frame: pd.DataFrame, folder: Path, *expectations: dict[str, Any]) -> Sifted:
     path = folder / "2026-01.parquet"
     frame.to_parquet(path, index=False)
-    return sift(path.name, path, folder, suite(*expectations), PARAMS)
+    return sift(path.name, path, folder, suite(*expectations), PARAMS, without_history)
 
 
 CASES = [

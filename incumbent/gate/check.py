@@ -50,7 +50,7 @@ def gate_files(
         columns = column_findings(name, path, dataset)
         findings += columns
         if fits(columns):
-            judged = judge_rows(name, path, [declared_suite(dataset), *suites])
+            judged = judge_rows(name, path, suites, dataset)
             findings += [each.whole for each in judged]
             findings += beyond_limit(name, path, judged, limits)
         rows += pq.ParquetFile(path).metadata.num_rows
@@ -86,13 +86,15 @@ def beyond_limit(name: str, path: Path, judged: Sequence[Judged], limits: GatePa
     return [Finding(name, limit, "critical", False, seen)]
 
 
-def judge_rows(name: str, path: Path, suites: Sequence[dict[str, Any]]) -> list[Judged]:
-    """One for each expectation, in order.
+def judge_rows(
+    name: str, path: Path, suites: Sequence[dict[str, Any]], dataset: DatasetParams
+) -> list[Judged]:
+    """One for each expectation, first those that params.yaml implies.
 
     By statistics where they tell that all is well, else by GX on the columns that it needs.
     """
     names = schema_of(path).names
-    expectations = [each for suite in suites for each in expectations_of(suite)]
+    expectations = _expectations(suites, dataset)
     results = dict(enumerate(judge_by_statistics(path, expectations)))
     left = [place for place, result in results.items() if result is None]
     for every_row in (False, True):
@@ -102,6 +104,18 @@ def judge_rows(name: str, path: Path, suites: Sequence[dict[str, Any]]) -> list[
             detail: Detail = "COMPLETE" if every_row else "SUMMARY"
             results |= zip(places, validate(frame, asked, EXAMPLES, detail), strict=True)
     return _judged(name, path, names, [result for result in results.values() if result])
+
+
+def _expectations(suites: Sequence[dict[str, Any]], dataset: DatasetParams) -> list[Any]:
+    """Each once: what a suite says in the same words is not said again."""
+    own = [each for suite in suites for each in expectations_of(suite)]
+    said = [_words(each) for each in own]
+    return [each for each in expectations_of(declared_suite(dataset)) if _words(each) not in said] + own
+
+
+def _words(expectation: Any) -> tuple[Any, ...]:
+    severity = expectation.severity, sets_aside(expectation)
+    return expectation.expectation_type, expectation.configuration.to_json_dict()["kwargs"], severity
 
 
 def judge_by_statistics(path: Path, expectations: Sequence[Any]) -> list[dict[str, Any] | None]:

@@ -1,4 +1,4 @@
-"""A key is new if no other partition has a row with it: as grave as the suites say of a key that is there twice."""
+"""A key is new if no other partition has it: as grave as what the suites say of a key that is there twice."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,9 +37,8 @@ def judge_keys(
         where = ", ".join(f"{other} ({len(found):,})" for other, found in list(repeated.items())[:EXAMPLES])
         more = f" and {len(repeated) - EXAMPLES:,} more" if len(repeated) > EXAMPLES else ""
         observed += f" have keys of {where}{more}, such as {list(examples[:3])}"
-    finding = Finding(
-        name, f"no key of another partition ({', '.join(key)})", severity, not every, observed, examples
-    )
+    told = f"no key of another partition ({', '.join(key)})"
+    finding = Finding(name, told, severity, not every, observed, examples)
     return Judged(finding, tuple(every) if severity == QUARANTINE else ())
 
 

@@ -16,7 +16,6 @@ from incumbent.columns import schema_of
 from incumbent.errors import BadData
 from incumbent.gate.check import Judged, beyond_limit, column_findings, fits, judge_rows
 from incumbent.gate.report import GateReport
-from incumbent.gate.suites import declared_suite
 from incumbent.params import Params
 from incumbent.reading import BATCH_ROWS
 
@@ -62,8 +61,7 @@ def sift(
     rows = pq.read_metadata(path).num_rows
     if not fits(columns):
         return Sifted(path, None, GateReport(rows, tuple(columns)))
-    every = [declared_suite(params.dataset), *suites]
-    judged = [*judge_rows(name, path, every), *against_history(path)]
+    judged = [*judge_rows(name, path, suites, params.dataset), *against_history(path)]
     refusing = [each for each in judged if each.aside]
     blocked = beyond_limit(name, path, refusing, params.gate)
     if blocked or not refusing:
@@ -71,7 +69,7 @@ def sift(
         return Sifted(path, None, GateReport(rows, findings))
     rest, kept = folder / "rest" / path.name, folder / "aside" / path.name
     aside = Aside(kept, _divide(path, refusing, rest, kept))
-    again = [*judge_rows(name, rest, every), *against_history(rest)]
+    again = [*judge_rows(name, rest, suites, params.dataset), *against_history(rest)]
     findings = tuple(
         first.finding if first.aside else second.whole for first, second in zip(judged, again, strict=True)
     )

@@ -59,12 +59,10 @@ def declared_suite(dataset: DatasetParams) -> dict[str, Any]:
     def critical(kind: str, **kwargs: object) -> dict[str, Any]:
         return {"type": kind, "kwargs": kwargs, "severity": "critical"}
 
+    filled = (dataset.target, *dataset.key)
     expectations = [
         critical("expect_column_to_exist", column=dataset.target),
-        *(
-            critical("expect_column_values_to_not_be_null", column=name)
-            for name in (dataset.target, *dataset.key)
-        ),
+        *(critical("expect_column_values_to_not_be_null", column=name) for name in filled),
     ]
     if len(dataset.key) == 1:
         expectations.append(critical("expect_column_values_to_be_unique", column=dataset.key[0]))

@@ -97,6 +97,8 @@ def read_columns(
 
     What comes from the remote is not verified by digest: that takes all bytes, as `fetch` does.
     """
+    if not names:
+        return
     cache = project / ".incumbent" / "cache" / "partitions"
     digests = {partition.name: partition.md5 for partition in version.partitions}
     with explained(project), _files_of(project, version.rev) as files:

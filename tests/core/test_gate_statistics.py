@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from incumbent.draft import draft_suite
 from incumbent.errors import BadData
 from incumbent.gate import EXAMPLES, Finding, gate_files, load_suites
-from incumbent.gate.check import _finding, judge_by_statistics
+from incumbent.gate.check import _expectations, _finding, judge_by_statistics
 from incumbent.gate.gx import expectations_of, validate
 from incumbent.gate.plans import PLANS
 from incumbent.gate.regexes import is_portable
@@ -53,7 +53,7 @@ def fast(path: Path, suites: Sequence[Suite], dataset: DatasetParams = DATASET) 
 def plain(path: Path, suites: Sequence[Suite], dataset: DatasetParams = DATASET) -> tuple[Finding, ...]:
     """Great Expectations on the whole frame, with nothing of ours before it."""
     frame = read_partition(path)
-    expectations = [each for asked in (declared_suite(dataset), *suites) for each in expectations_of(asked)]
+    expectations = _expectations(suites, dataset)
     findings = []
     for result in validate(frame, expectations, EXAMPLES):
         positions = (result["result"] or {}).get("partial_unexpected_index_list") or []

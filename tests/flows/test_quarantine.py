@@ -28,7 +28,13 @@ SUITE = {
             "kwargs": {"column": "distance", "min_value": 0},
             "severity": "critical",
             "meta": {"quarantine": True},
-        }
+        },
+        {
+            "type": "expect_compound_columns_to_be_unique",
+            "kwargs": {"column_list": list(KEY)},
+            "severity": "critical",
+            "meta": {"quarantine": True},
+        },
     ],
 }
 
@@ -143,6 +149,32 @@ def test_a_release_that_died_before_it_could_note_so_can_be_repeated(
     assert done["data"]["rev"] == rev
     assert len(partition(place, name)) == len(pd.read_parquet(months[4]))
     assert open_quarantine(load_params(place.project)).show(entry)["released"]["reason"] == "second try"
+
+
+def test_rows_that_came_before_are_set_aside_and_a_replayed_file_is_blocked(
+    place: Place, months: dict[int, Path], tmp_path: Path
+) -> None:
+    june, july = (pd.read_parquet(months[number]) for number in (6, 7))
+    again = [months[1].name, months[6].name]
+    files = [tmp_path / months[number].name for number in (6, 7)]
+    june.to_parquet(files[0], index=False)
+    old = pd.concat([pd.read_parquet(months[1]).head(3), june.tail(4)])
+    pd.concat([july, old]).astype({"flight": "float64"}).to_parquet(files[1], index=False)
+    done = place.ingest(*files)
+    assert (done["verdict"], done["data"]["added"]) == ("quarantine", [file.name for file in files])
+    [entry] = done["quarantined"]
+    about = open_quarantine(load_params(place.project)).show(entry)
+    assert (about["partition"], about["rows"]) == (files[1].name, 7)
+    assert f"7 of {len(july) + 7:,} rows" in about["reasons"][0]
+    assert f"have keys of {again[0]} (3), {again[1]} (4)" in about["reasons"][0]
+    assert len(partition(place, files[1].name)) == len(july)
+
+    replayed = tmp_path / "july-once-more.parquet"
+    july.to_parquet(replayed, index=False)
+    blocked = place.ingest(replayed)
+    assert (blocked["decision"]["kind"], blocked["blocked"]) == ("block", [replayed.name])
+    told = f"{len(july):,} of {len(july):,} rows (100.0%) would be set aside"
+    assert any(told in reason for reason in blocked["decision"]["reasons"])
 
 
 def test_a_month_with_too_many_bad_rows_is_blocked_whole(

@@ -79,14 +79,19 @@ class KeyIndex:
         parts = []
         members: list[str] = []
         for block in (one, other):
-            held = np.asarray(self._read(block))
+            held = self._read(block)
             kept = np.array([member in wanted for member in block.members], dtype=bool)
-            numbers = np.cumsum(kept) - 1 + len(members)
-            owners = (held & OWNER).astype(np.int64)
-            alive = kept[owners]
-            parts.append((held[alive] & ~OWNER) | numbers[owners[alive]].astype(np.uint64))
+            if kept.all():
+                parts.append(held + np.uint64(len(members)))
+            else:
+                numbers = (np.cumsum(kept) - 1 + len(members)).astype(np.uint64)
+                owners = (held & OWNER).astype(np.int64)
+                alive = kept[owners]
+                parts.append((held[alive] & ~OWNER) | numbers[owners[alive]])
             members += [member for member in block.members if member in wanted]
-        return self._write(np.sort(np.concatenate(parts), kind="stable"), tuple(members))
+        merged = np.concatenate(parts)
+        merged.sort(kind="stable")  # two sorted runs: one pass
+        return self._write(merged, tuple(members))
 
     def _read(self, block: Block) -> np.ndarray:
         return np.load(self._folder / block.file, mmap_mode="r" if block.size else None)

@@ -24,17 +24,11 @@ class KnownKeys:
     """The keys of a version, and of partitions that are about to become part of the next one."""
 
     def __init__(self, project: Path, key: Sequence[str], version: DataVersion) -> None:
-        """Reads the key columns of those partitions that the index lacks: the first time all of them."""
         self._project, self._key, self._version = project, list(key), version
         self._listed = {partition.name: partition.md5 for partition in version.partitions}
         self._arrived: dict[str, Path] = {}
         digest = hashlib.sha256(json.dumps(self._key).encode()).hexdigest()
         self._folder = project / ".incumbent" / "cache" / "keys" / digest[:12]
-        with self._index() as index:
-            known, wanted = index.members, set(self._listed.values())
-            missing = [name for name, md5 in self._listed.items() if md5 not in known]
-            for partition, table in read_columns(project, version, missing, self._key):
-                index.add(partition.md5, keys_of(table, self._key).hashes, wanted)
 
     def without(self, names: Iterable[str]) -> "KnownKeys":
         """The same, but for these partitions: what takes their place may have their keys."""
@@ -44,11 +38,16 @@ class KnownKeys:
         return rest
 
     def repeated(self, path: Path) -> dict[str, np.ndarray]:
-        """The rows of a Parquet file whose key a partition has: positions by its name, ascending."""
+        """The rows of a Parquet file whose key a partition has: positions by its name, ascending.
+
+        Reads the key columns of those partitions that the index lacks: the first time all of them.
+        """
         mine = self._read(path)
         names = {md5: name for name, md5 in self._listed.items()}
         found = {}
         with self._index() as index:
+            known = index.members
+            self._fill(index, [name for name, md5 in self._listed.items() if md5 not in known])
             suspects = [(names[md5], places) for md5, places in index.find(mine.hashes) if md5 in names]
         for name, places in suspects:
             suspected = np.isin(np.arange(len(mine.rows)), places)
@@ -63,8 +62,16 @@ class KnownKeys:
         self._listed[path.name] = md5
         self._arrived[md5] = path
         with self._index() as index:
-            if md5 not in index.members:
-                index.add(md5, self._read(path).hashes, set(self._listed.values()))
+            self._fill(index, [path.name] if md5 not in index.members else [])
+
+    def _fill(self, index: KeyIndex, names: Sequence[str]) -> None:
+        wanted = {*self._arrived, *(partition.md5 for partition in self._version.partitions)}
+        here = [name for name in names if self._listed[name] in self._arrived]
+        for name in here:
+            index.add(self._listed[name], self._read(self._path_of(name)).hashes, wanted)
+        there = [name for name in names if name not in here]
+        for partition, table in read_columns(self._project, self._version, there, self._key):
+            index.add(partition.md5, keys_of(table, self._key).hashes, wanted)
 
     def _read(self, path: Path) -> Keys:
         file = pq.ParquetFile(path)

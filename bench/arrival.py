@@ -91,7 +91,7 @@ def arrivals(home: Path, count: int, times: int, champion: Champion) -> dict[str
         file = write(home, count + 2 * number)
         known = {partition.name: partition.md5 for partition in resolve(ours).partitions}
         measured = {
-            "gate": cpu(lambda: gate_files([(file.name, file)], suites, params.dataset)),  # noqa: B023
+            "gate": cpu(lambda: gate_files([(file.name, file)], suites, params.dataset, params.gate)),  # noqa: B023
             "added": cpu(lambda: add_partitions(ours, [file])),  # noqa: B023
         }
         version = resolve(ours)

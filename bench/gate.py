@@ -158,7 +158,7 @@ def cpu() -> float:
 def by_incumbent() -> Callable[[Path], Verdicts]:
     from incumbent.gate import gx
     from incumbent.gate.check import gate_files
-    from incumbent.params import DatasetParams
+    from incumbent.params import DatasetParams, GateParams
 
     gx.validate(pd.DataFrame({"x": [1]}), [], 1)  # imports Great Expectations
     __import__("duckdb")
@@ -166,7 +166,8 @@ def by_incumbent() -> Callable[[Path], Verdicts]:
     dataset = DatasetParams(name="bench", target="late")
 
     def judge(path: Path) -> Verdicts:
-        report = gate_files([(path.name, path)], [{"name": "bench", "expectations": listed}], dataset)
+        suites = [{"name": "bench", "expectations": listed}]
+        report = gate_files([(path.name, path)], suites, dataset, GateParams())
         implied, rest = report.findings[:2], report.findings[2:]
         return [finding.success for finding in (*rest, *implied)]
 

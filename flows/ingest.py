@@ -5,23 +5,25 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.arrival import add, announce, clear, inspect, summary, take, turn_away
+from tasks.arrival import add, announce, clear, inspect, set_aside, summary, take, turn_away
 
 
 @flow(name="ingest")
 def ingest(project: Path = Path(), files: list[Path] | None = None) -> dict[str, Any]:
     """Take files, or all that waits in the landing prefix, as partitions, without pulling the rest.
 
-    What the gate blocks is kept in quarantine with its reasons and holds nobody else up. A file leaves the
-    landing prefix last: whatever dies before, the next run finds it and ends with the same version.
+    What the gate blocks, a file or single rows, is kept in quarantine with its reasons and holds nobody else
+    up. A file leaves the landing prefix last: whatever dies before, the next run finds it and ends with the
+    same version.
     """
     arrival = take(project, files)
     if not arrival.files:
         return summary(arrival, None, None)
     good, bad = inspect(arrival)
     blocked = turn_away(bad) if bad.files else None
+    rows = set_aside(good)
     version = add(good) if good.files else None
     if version is not None:
         announce(good.params.dataset.name, version)
     clear(arrival)
-    return summary(good, version, blocked)
+    return summary(good, version, blocked, rows)

@@ -29,6 +29,7 @@ def draft_suite(paths: Sequence[Path], params: Params) -> dict[str, Any]:
     partitions = [_measure(path, kinds) for path in paths]
     seen = f"in {len(paths)} partitions, {paths[0].stem} to {paths[-1].stem}"
     expectations = [_row_count([rows for rows, _ in partitions], seen)]
+    expectations += _unique_key(paths, params.dataset.key, seen)
     for name in kinds:
         expectations += _of_column(name, [(rows, columns[name]) for rows, columns in partitions], seen)
     return {
@@ -101,6 +102,26 @@ def _row_count(rows: Sequence[int], seen: str) -> dict[str, Any]:
         "expect_table_row_count_to_be_between", "warning", f"{min(rows):,} to {max(rows):,} rows {seen}",
         min_value=max(1, min(rows) // ROWS_FACTOR), max_value=max(rows) * ROWS_FACTOR,
     )  # fmt: skip
+
+
+def _unique_key(paths: Sequence[Path], key: Sequence[str], seen: str) -> Iterator[dict[str, Any]]:
+    """Also across partitions; nothing if it is not, as then it is none."""
+    import duckdb
+
+    if not key:
+        return
+    columns = ", ".join('"' + name.replace('"', '""') + '"' for name in key)
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as database:
+        database.execute("SET enable_progress_bar = false")
+        rows = database.read_parquet([str(path) for path in paths], union_by_name=True)
+        [(repeated,)] = rows.aggregate(f"count(*) - count(DISTINCT ({columns}))").fetchall()
+    if repeated:
+        return
+    note = f"no key twice {seen}; on arrival also none of another partition"
+    if len(key) == 1:
+        yield _expectation("expect_column_values_to_be_unique", "critical", note, column=key[0])
+    else:
+        yield _expectation("expect_compound_columns_to_be_unique", "critical", note, column_list=list(key))
 
 
 def _expectation(kind: str, severity: str, note: str, **kwargs: Any) -> dict[str, Any]:

@@ -75,6 +75,12 @@ class CleanParams(Section):
     )
 
 
+class GateParams(Section):
+    max_quarantined: float = Field(
+        0.05, ge=0, lt=1, description="share of a partition's rows that may be set aside; more blocks it"
+    )
+
+
 class RetrainParams(Section):
     min_rows: int = Field(1, ge=1, description="fewer new rows than this are left for the next arrival")
     max_decay: float = Field(
@@ -207,6 +213,7 @@ class Params(Section):
     task: Task = "binary"
     split: SplitParams = SplitParams()
     clean: CleanParams = CleanParams()
+    gate: GateParams = GateParams()
     retrain: RetrainParams = RetrainParams()
     learner: Annotated[LightGBMParams | TorchParams, Field(discriminator="name")] = LightGBMParams()
     search: SearchParams = SearchParams()

@@ -13,19 +13,20 @@ from prefect.cache_policies import NO_CACHE
 from pyarrow.parquet import ParquetFile
 
 from incumbent.dataset import DataVersion, Diff, Partition, difference
-from incumbent.errors import BadData
-from incumbent.gate import Finding, GateReport, Verdict
-from incumbent.gate.check import gate_files
+from incumbent.errors import BadData, BadInput
+from incumbent.gate import QUARANTINE, Finding, GateReport, Verdict
+from incumbent.gate.sift import Aside, put_back, sift, was_put_back
 from incumbent.gate.suites import load_suites
 from incumbent.params import Params, load_params
 from incumbent.reading import partition_by, stem_of, to_parquet
 from incumbent.storage.landing import Landed, open_landing
 from incumbent.storage.quarantine import open_quarantine
 from incumbent.storage.registry import open_registry
-from incumbent.storage.versions import add_partitions, digest_of, fetch, resolve_or_empty
+from incumbent.storage.versions import add_partitions, catch_up, digest_of, fetch, resolve_or_empty
 from tasks import artifacts
 from tasks.data import keep_gate, name_flow_run
 from tasks.events import emit
+from tasks.keys import Keys, keys_in_data
 from tasks.record import record
 from tasks.runs import Run
 from tasks.step import is_outage, without_tracebacks
@@ -35,12 +36,18 @@ NOT_YET = GateReport(0, ())
 
 @dataclass(frozen=True)
 class File:
-    """One file: its partitions as Parquet, what the gate said, and where it lay if it had landed."""
+    """One file: its partitions as Parquet, what the gate said, and where it lay if it had landed.
+
+    `aside` has the rows that were taken out of its partitions; a partition in `replacing` must still have
+    this md5 when it is added.
+    """
 
     path: Path
     landed: Landed | None
     partitions: tuple[Path, ...] = ()
     report: GateReport = NOT_YET
+    aside: tuple[Aside, ...] = ()
+    replacing: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Arrival:
     @property
     def report(self) -> GateReport:
         """What the gate said of all files together."""
-        return GateReport.together(file.report for file in self.files)
+        return GateReport.of(file.report for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -106,9 +113,16 @@ def take(project: Path, files: Sequence[Path] | None) -> Arrival:
 def inspect(arrival: Arrival) -> tuple[Arrival, Arrival]:
     """Make partitions of the files and gate them, before they become a version: those that pass, and not."""
     suites = load_suites(arrival.project / "expectations")
-    seen = _each_partition_once(
-        [_inspected(file, number, arrival, suites) for number, file in enumerate(arrival.files)], arrival
-    )
+    keys = keys_in_data(arrival.project, suites, arrival.params.dataset)
+    seen: list[File] = []
+    taken: dict[str, str] = {}
+    for number, file in enumerate(arrival.files):
+        judged, then = _inspected(file, number, arrival, suites, keys)
+        judged = _whole(judged, taken, arrival)
+        if judged.report.verdict is not Verdict.BLOCK:
+            taken |= dict.fromkeys((path.name for path in judged.partitions), judged.path.name)
+            keys = then
+        seen.append(judged)
     blocked = [file for file in seen if file.report.verdict is Verdict.BLOCK]
     good = replace(arrival, files=tuple(file for file in seen if file not in blocked))
     artifacts.show_gate(replace(arrival, files=tuple(seen)).report)
@@ -131,11 +145,26 @@ def turn_away(bad: Arrival) -> dict[str, Any]:
 
 
 @task(cache_policy=NO_CACHE)
+def set_aside(good: Arrival) -> list[str]:
+    """Keep the rows that single expectations refuse, before the rest becomes a version; the entries."""
+    quarantine = open_quarantine(good.params)
+    entries = []
+    for file in good.files:
+        rest = {path.name: path for path in file.partitions}
+        for aside in file.aside:
+            name = aside.path.name
+            refusing = (f for f in file.report.failed if (f.partition, f.severity) == (name, QUARANTINE))
+            entries.append(quarantine.keep_rows(aside.path, aside.rows, rest[name], list(map(str, refusing))))
+    return entries
+
+
+@task(cache_policy=NO_CACHE)
 def add(good: Arrival) -> Version:
     """Make the partitions a new version: DVC, git, both pushed."""
     before = {partition.name: partition.md5 for partition in resolve_or_empty(good.project).partitions}
     arrived = [Partition(path.name, digest_of(path)) for path in good.partitions]
-    version = add_partitions(good.project, good.partitions)
+    replacing = dict(each for file in good.files for each in file.replacing)
+    version = add_partitions(good.project, good.partitions, replacing)
     get_run_logger().info("data version %s (%s)", version.short, version.rev[:10])
     return Version(version, replace(difference(before, arrived), removed=()))
 
@@ -154,14 +183,22 @@ def announce(dataset: str, version: Version) -> None:
 
 @task(cache_policy=NO_CACHE)
 def recover(project: Path, entry: str, folder: Path) -> Arrival:
-    """A file from quarantine as partitions. Raises NotFound, BadInput if it passed before, BadData."""
+    """A file from quarantine as partitions, or rows in the partition that they came with.
+
+    Raises NotFound, BadData, and BadInput if it passed before or the partition is not what it was.
+    """
     without_tracebacks()
     arrival = Arrival(project.resolve(), folder, ())
     quarantine = open_quarantine(arrival.params)
-    quarantine.require_held(entry)
+    about = quarantine.require_held(entry)
     file = File(quarantine.fetch(entry, folder), None)
     name_flow_run(f"release {file.path.name}", [f"model:{arrival.params.dataset.name}"])
-    return replace(arrival, files=(_read(file, folder / "made", arrival.params),))
+    whole = (
+        _rejoined(file, about, arrival)
+        if about["kind"] == "rows"
+        else _read(file, folder / "made", arrival.params)
+    )
+    return replace(arrival, files=(whole,))
 
 
 @task(cache_policy=NO_CACHE)
@@ -170,7 +207,9 @@ def settle(released: Arrival, entry: str, reason: str, version: Version) -> None
     open_quarantine(released.params).mark_released(entry, reason, version.data.rev)
 
 
-def summary(good: Arrival, version: Version | None, blocked: dict[str, Any] | None) -> dict[str, Any]:
+def summary(
+    good: Arrival, version: Version | None, blocked: dict[str, Any] | None, quarantined: Sequence[str] = ()
+) -> dict[str, Any]:
     """What `incumbent ingest --json` prints: with blocked files their decision's document, too."""
     if blocked is not None and version is None:
         return blocked
@@ -178,6 +217,7 @@ def summary(good: Arrival, version: Version | None, blocked: dict[str, Any] | No
         "verdict": good.report.verdict.value if good.files else "nothing",
         "reasons": list(good.report.reasons),
         "data": version.to_json() if version else None,
+        "quarantined": list(quarantined),
         "blocked": blocked["blocked"] if blocked else [],
         "decision": blocked["decision"] if blocked else None,
         "run": blocked["run"] if blocked else None,
@@ -194,34 +234,43 @@ def clear(arrival: Arrival) -> None:
     shutil.rmtree(arrival.folder, ignore_errors=True)
 
 
-def _inspected(file: File, number: int, arrival: Arrival, suites: Sequence[dict[str, Any]]) -> File:
+def _inspected(
+    file: File, number: int, arrival: Arrival, suites: Sequence[dict[str, Any]], keys: Keys
+) -> tuple[File, Keys]:
+    """The file with what the gate says of it, and the keys that are in the data if it passes."""
     try:
-        read = _read(file, arrival.folder / f"made-{number:06d}", arrival.params)
-        named = [(path.name, path) for path in read.partitions]
-        return replace(read, report=gate_files(named, suites, arrival.params.dataset))
+        folder = arrival.folder / f"made-{number:06d}"
+        read = _read(file, folder, arrival.params)
+        then = keys.without(read.partitions)
+        sifted = []
+        for path in read.partitions:
+            sifted.append(sift(path.name, path, folder, suites, arrival.params, then.judge))
+            then.take(sifted[-1].partition)
     except BadData as error:
         if file.landed is None:  # who gave it is here to read this
             shutil.rmtree(arrival.folder, ignore_errors=True)
             raise
         unreadable = Finding(file.path.name, "it is a table", "critical", False, str(error))
-        return replace(file, report=GateReport(0, (unreadable,)))
+        return replace(file, report=GateReport(0, (unreadable,))), keys
+    judged = replace(
+        read,
+        partitions=tuple(each.partition for each in sifted),
+        aside=tuple(each.aside for each in sifted if each.aside),
+        report=GateReport.of(each.report for each in sifted),
+    )
+    return judged, then
 
 
-def _each_partition_once(files: Sequence[File], arrival: Arrival) -> list[File]:
+def _whole(file: File, taken: dict[str, str], arrival: Arrival) -> File:
     """Block a file that would replace rows that it does not hold: others of this arrival, or of a period."""
-    taken: dict[str, str] = {}
-    judged = []
-    for file in files:
-        if reason := next(filter(None, (_replaces(path, taken, arrival) for path in file.partitions)), None):
-            refused = Finding(file.path.name, "its partitions are whole", "critical", False, reason)
-            file = replace(file, report=GateReport.together([file.report, GateReport(0, (refused,))]))
-        if file.report.verdict is not Verdict.BLOCK:
-            taken |= dict.fromkeys((path.name for path in file.partitions), file.path.name)
-        judged.append(file)
-    return judged
+    replaced = (_replaces(path, file, taken, arrival) for path in file.partitions)
+    if (reason := next(filter(None, replaced), None)) is None:
+        return file
+    refused = Finding(file.path.name, "its partitions are whole", "critical", False, reason)
+    return replace(file, report=GateReport.of([file.report, GateReport(0, (refused,))]))
 
 
-def _replaces(path: Path, taken: dict[str, str], arrival: Arrival) -> str | None:
+def _replaces(path: Path, file: File, taken: dict[str, str], arrival: Arrival) -> str | None:
     """Why this partition must not take the place of another; None if it may."""
     if path.name in taken:
         return f"{path.name} comes from {taken[path.name]} too; one file for each partition of an arrival"
@@ -233,12 +282,38 @@ def _replaces(path: Path, taken: dict[str, str], arrival: Arrival) -> str | None
         return None
     [known] = fetch(arrival.project, version, [path.name])
     had, has = (ParquetFile(each).metadata.num_rows for each in (known, path))
+    has += sum(aside.rows for aside in file.aside if aside.path.name == path.name)
     if has >= had:
         return None
     return (
         f"{path.name} has {had:,} rows and would have {has:,}; with landing.partition: {period} a file holds "
         f"all rows of its {period}"
     )
+
+
+def _rejoined(file: File, about: dict[str, Any], arrival: Arrival) -> File:
+    """The partition as it is now, with the rows at its end."""
+    name, entry = about["partition"], about["entry"]
+    catch_up(arrival.project)
+    version = resolve_or_empty(arrival.project)
+    md5 = {partition.name: partition.md5 for partition in version.partitions}.get(name)
+    if md5 is None:
+        raise BadInput(
+            f"'{entry}' holds rows of {name}, which is not in the data (any more); nothing to join"
+        )
+    [partition] = fetch(arrival.project, version, [name])
+    whole = arrival.folder / "made" / name
+    if md5 == about["md5"]:
+        put_back(partition, file.path, whole)
+    elif was_put_back(partition, file.path):  # by a release that died before it could note so
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(partition, whole)
+    else:
+        raise BadInput(
+            f"'{entry}' holds rows of {name} when it had md5 {about['md5']}; it was replaced since by {md5}. "
+            "Correct the rows and let the whole partition arrive again"
+        )
+    return replace(file, partitions=(whole,), replacing=((name, md5),))
 
 
 def _read(file: File, folder: Path, params: Params) -> File:

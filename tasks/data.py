@@ -40,10 +40,16 @@ def gate(run: Run) -> Verdict:
     """Check the new partitions; the report goes to the UI and stays with the run."""
     from incumbent.gate.check import gate_files
     from incumbent.gate.suites import load_suites
+    from incumbent.gate.suspicions import suspicions
 
     suites = load_suites(run.project / "expectations")
     names = run.diff.fresh
-    report = gate_files(list(zip(names, run.files(names), strict=True)), suites, run.params.dataset)
+    files = list(zip(names, run.files(names), strict=True))
+    params = run.params
+    odd = [each for name, path in files for each in suspicions(name, path, params.dataset, params.task)]
+    report = GateReport.of(
+        [gate_files(files, suites, params.dataset, params.gate), GateReport(0, tuple(odd))]
+    )
     keep_gate(run, report)
     return report.verdict
 

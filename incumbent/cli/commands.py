@@ -70,11 +70,14 @@ def demo(project: Project = Path(), as_json: Json = False) -> None:
 
 @app.command()
 def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None:
-    """What would the gate say to these files? Changes nothing; exit code 3 for a block."""
+    """What would the gate say to these files? Changes nothing; exit code 3 for a block.
+
+    It looks at the files alone: that keys are new is known on arrival.
+    """
     from tempfile import TemporaryDirectory
 
-    from incumbent.gate import Verdict
-    from incumbent.gate.check import gate_files
+    from incumbent.gate import GateReport, Verdict
+    from incumbent.gate.sift import sift, without_history
     from incumbent.gate.suites import load_suites
     from incumbent.params import load_params
     from incumbent.reading import to_parquet
@@ -82,10 +85,12 @@ def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None
     project = project.resolve()
     params, suites = load_params(project), load_suites(project / "expectations")
     with TemporaryDirectory() as folder:
-        copies = [(file.name, Path(folder) / f"{number}.parquet") for number, file in enumerate(files)]
-        for file, (_, copy) in zip(files, copies, strict=True):
+        reports = []
+        for number, file in enumerate(files):
+            copy = Path(folder) / f"{number}.parquet"
             to_parquet(file, copy, params.dataset)
-        report = gate_files(copies, suites, params.dataset)
+            reports.append(sift(file.name, copy, Path(folder), suites, params, without_history).report)
+        report = GateReport.of(reports)
     document = {**report.to_json(), "reasons": list(report.reasons)}
     show(document, as_json, lambda d: "\n".join([f"{d['verdict']}: {d['rows']:,} rows", *d["reasons"]]))
     if report.verdict is Verdict.BLOCK:
@@ -225,6 +230,7 @@ def _arrival(document: dict[str, Any]) -> str:
         [f"blocked, and kept in quarantine: {', '.join(document['blocked'])}"] if document["blocked"] else []
     )
     lines += document["decision"]["reasons"] if document["decision"] else []
+    lines += [f"rows set aside in quarantine: {entry}" for entry in document.get("quarantined", [])]
     data = document["data"]
     if document["verdict"] == "nothing":
         lines.append("nothing waits in the landing prefix")

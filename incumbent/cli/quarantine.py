@@ -11,14 +11,14 @@ from incumbent.cli.options import Json, Project, enter, show, table
 from incumbent.errors import BadInput
 from incumbent.params import load_params
 
-app = typer.Typer(no_args_is_help=True, help="Files that the gate refused.")
+app = typer.Typer(no_args_is_help=True, help="Files and rows that the gate refused.")
 
 Entry = Annotated[str, typer.Argument(help="As `list` prints it.")]
 
 
 @app.command("list")
 def list_(project: Project = Path(), as_json: Json = False) -> None:
-    """Every file that was set aside, with its first reason."""
+    """Every file that was blocked and all rows that were set aside, with the first reason."""
     from incumbent.storage.quarantine import open_quarantine
 
     found = open_quarantine(load_params(enter(project))).entries()
@@ -27,10 +27,16 @@ def list_(project: Project = Path(), as_json: Json = False) -> None:
 
 @app.command("show")
 def show_(entry: Entry, project: Project = Path(), as_json: Json = False) -> None:
-    """All reasons, who set it aside and when, and who released it."""
+    """All reasons, who set it aside and when, who released it; of rows the first ten."""
+    from incumbent.rows import read_partition
     from incumbent.storage.quarantine import open_quarantine
 
-    found = open_quarantine(load_params(enter(project))).show(entry)
+    quarantine = open_quarantine(load_params(enter(project)))
+    found = quarantine.show(entry)
+    if found["kind"] == "rows":
+        with TemporaryDirectory() as folder:
+            rows = read_partition(quarantine.fetch(entry, Path(folder))).head(10)
+        found["first_rows"] = rows.astype(str).to_dict("records")
     show(found, as_json, lambda document: json.dumps(document, indent=2, ensure_ascii=False))
 
 
@@ -41,7 +47,10 @@ def release(
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Add a refused file to the data, past the gate. Its columns must fit all the same."""
+    """Add a refused file to the data, past the gate, or refused rows to the partition that they came with.
+
+    The columns must fit all the same, and the partition must be what it was without the rows.
+    """
     from flows.release import release as flow
     from incumbent.cli.prefect_runs import in_this_process
 
@@ -55,7 +64,14 @@ def release(
 
 def _as_table(found: list[dict[str, Any]]) -> str:
     rows = [
-        [each["entry"], each["at"][:19], "released" if each["released"] else "held", each["reasons"][0]]
+        [
+            each["entry"],
+            f"{each['rows']:,} rows" if each["kind"] == "rows" else "file",
+            each["at"][:19],
+            "released" if each["released"] else "held",
+            each["reasons"][0],
+        ]
         for each in found
     ]
-    return table(["entry", "since", "state", "first reason"], rows) if rows else "nothing is in quarantine"
+    header = ["entry", "what", "since", "state", "first reason"]
+    return table(header, rows) if rows else "nothing is in quarantine"

@@ -44,7 +44,7 @@ def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.gate.suites import load_suites
 
     partitions = [(path.name, path) for path in paths]
-    report = gate_files(partitions, load_suites(project / "expectations"), params.dataset)
+    report = gate_files(partitions, load_suites(project / "expectations"), params.dataset, params.gate)
     if report.verdict is Verdict.BLOCK:
         raise BadData("\n".join(["the gate blocks the data:", *report.reasons]))
     return report.to_json()

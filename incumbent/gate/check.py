@@ -1,60 +1,129 @@
 """Check partitions: first their columns, then every suite on their rows."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from incumbent.columns import ColumnDifference, column_differences, schema_of
-from incumbent.gate.gx import expectations_of, judge, question, validate
-from incumbent.gate.report import Finding, GateReport
+from incumbent.columns import column_differences, schema_of
+from incumbent.gate.gx import Detail, expectations_of, judge, question, sets_aside, validate
+from incumbent.gate.report import QUARANTINE, Finding, GateReport
 from incumbent.gate.statistics import measure
 from incumbent.gate.suites import declared_suite
 from incumbent.gate.table import ambiguous
-from incumbent.params import DatasetParams
+from incumbent.params import DatasetParams, GateParams
 from incumbent.rows import read_partition
 
 EXAMPLES = 5
 
 
+@dataclass(frozen=True)
+class Judged:
+    """An expectation on a partition; `aside`: the positions of the rows that it sends to quarantine.
+
+    `result` is Great Expectations' own, None where it was not asked.
+    """
+
+    finding: Finding
+    aside: tuple[int, ...] = ()
+    result: dict[str, Any] | None = None
+
+    @property
+    def whole(self) -> Finding:
+        """What it says of a file from which no row is taken."""
+        return replace(self.finding, severity="warning") if self.aside else self.finding
+
+
 def gate_files(
-    partitions: Sequence[tuple[str, Path]], suites: Sequence[dict[str, Any]], dataset: DatasetParams
+    partitions: Sequence[tuple[str, Path]],
+    suites: Sequence[dict[str, Any]],
+    dataset: DatasetParams,
+    limits: GateParams,
 ) -> GateReport:
     """Check each (name, Parquet file): first its columns by the footer alone, then, if they fit, its rows.
 
     Every suite is applied, and what params.yaml says of the dataset. Of one partition at a time there are
-    only those columns in memory which fail or need pandas.
-    Raises BadData for a file that can't be read.
+    only those columns in memory which fail or need pandas. The files stay whole: what would set rows aside
+    on arrival is a warning, and blocks beyond the limit. Raises BadData for a file that can't be read.
     """
     reports = []
     for name, path in partitions:
-        differences = column_differences(path, dataset)
-        reports.append(GateReport(0, tuple(_of_columns(name, difference) for difference in differences)))
-        if all(difference.harmless for difference in differences):
-            reports.append(_check(name, path, [declared_suite(dataset), *suites]))
-        reports.append(GateReport(pq.ParquetFile(path).metadata.num_rows, ()))
-    return GateReport.together(reports)
+        findings, judged = column_findings(name, path, dataset), list[Judged]()
+        if fits(findings):
+            judged = judge_rows(name, path, suites, dataset)
+            findings += [*(each.whole for each in judged), *beyond_limit(name, path, judged, limits)]
+        rows = pq.ParquetFile(path).metadata.num_rows
+        reports.append(GateReport(rows, tuple(findings), results_of(name, judged)))
+    return GateReport.of(reports)
 
 
-def _of_columns(partition: str, difference: ColumnDifference) -> Finding:
-    severity = "warning" if difference.harmless else "critical"
-    return Finding(
-        partition, f"column '{difference.column}' is as declared", severity, False, difference.text
-    )
+def results_of(name: str, judged: Sequence[Judged]) -> dict[str, tuple[dict[str, Any], ...]]:
+    """Great Expectations' results on a partition, for its report; empty when no row was read."""
+    results = tuple(each.result for each in judged if each.result is not None)
+    return {name: results} if results else {}
 
 
-def _check(name: str, path: Path, suites: Sequence[dict[str, Any]]) -> GateReport:
-    """By statistics where they tell that all is well, else by GX on the columns that it needs."""
+def column_findings(partition: str, path: Path, dataset: DatasetParams) -> list[Finding]:
+    """What differs from `dataset.columns`, by the footer alone."""
+    return [
+        Finding(
+            partition,
+            f"column '{difference.column}' is as declared",
+            "warning" if difference.harmless else "critical",
+            False,
+            difference.text,
+        )
+        for difference in column_differences(path, dataset)
+    ]
+
+
+def fits(columns: Sequence[Finding]) -> bool:
+    """May the rows be read?"""
+    return all(finding.severity != "critical" for finding in columns)
+
+
+def beyond_limit(name: str, path: Path, judged: Sequence[Judged], limits: GateParams) -> list[Finding]:
+    """One critical finding if more rows would be set aside than the limit allows."""
+    rows, aside = pq.read_metadata(path).num_rows, len({row for each in judged for row in each.aside})
+    if aside <= limits.max_quarantined * rows:
+        return []
+    seen = f"{aside:,} of {rows:,} rows ({aside / rows:.1%}) would be set aside"
+    limit = f"gate.max_quarantined = {limits.max_quarantined} is kept"
+    return [Finding(name, limit, "critical", False, seen)]
+
+
+def judge_rows(
+    name: str, path: Path, suites: Sequence[dict[str, Any]], dataset: DatasetParams
+) -> list[Judged]:
+    """One for each expectation, first those that params.yaml implies.
+
+    By statistics where they tell that all is well, else by GX on the columns that it needs.
+    """
     names = schema_of(path).names
-    expectations = [each for suite in suites for each in expectations_of(suite)]
+    expectations = _expectations(suites, dataset)
     results = dict(enumerate(judge_by_statistics(path, expectations)))
     left = [place for place, result in results.items() if result is None]
-    if left:
-        frame = read_partition(path, _needed(names, [question(expectations[place]) for place in left]))
-        results |= zip(left, validate(frame, [expectations[place] for place in left], EXAMPLES), strict=True)
-    seen = tuple(result for result in results.values() if result)
-    return GateReport(0, tuple(_findings(name, path, names, seen)), {name: seen})
+    for every_row in (False, True):
+        if places := [place for place in left if sets_aside(expectations[place]) is every_row]:
+            asked = [expectations[place] for place in places]
+            frame = read_partition(path, _needed(names, [question(each) for each in asked]))
+            detail: Detail = "COMPLETE" if every_row else "SUMMARY"
+            results |= zip(places, validate(frame, asked, EXAMPLES, detail), strict=True)
+    return _judged(name, path, names, [result for result in results.values() if result])
+
+
+def _expectations(suites: Sequence[dict[str, Any]], dataset: DatasetParams) -> list[Any]:
+    """Each once: what a suite says in the same words is not said again."""
+    own = [each for suite in suites for each in expectations_of(suite)]
+    said = [_words(each) for each in own]
+    return [each for each in expectations_of(declared_suite(dataset)) if _words(each) not in said] + own
+
+
+def _words(expectation: Any) -> tuple[Any, ...]:
+    severity = expectation.severity, sets_aside(expectation)
+    return expectation.expectation_type, expectation.configuration.to_json_dict()["kwargs"], severity
 
 
 def judge_by_statistics(path: Path, expectations: Sequence[Any]) -> list[dict[str, Any] | None]:
@@ -89,15 +158,24 @@ def _needed(names: Sequence[str], questions: Sequence[tuple[str, dict[str, Any]]
     return [name for name in names if name in wanted] or list(names[:1])
 
 
-def _findings(
-    name: str, path: Path, names: Sequence[str], results: Sequence[dict[str, Any]]
-) -> list[Finding]:
+def _judged(name: str, path: Path, names: Sequence[str], results: Sequence[dict[str, Any]]) -> list[Judged]:
     examples = [() if result["success"] else _positions(result) for result in results]
-    rows = _rows(path, names, sorted({position for each in examples for position in each}))
+    rows = some_rows(path, names, sorted({position for each in examples for position in each}))
     return [
-        _finding(name, names, result, tuple(rows[position] for position in positions))
+        Judged(
+            _finding(name, names, result, tuple(rows[position] for position in positions)),
+            _aside(result),
+            result,
+        )
         for result, positions in zip(results, examples, strict=True)
     ]
+
+
+def _aside(result: dict[str, Any]) -> tuple[int, ...]:
+    """None where the rows can't be told, as without the column: then the severity counts."""
+    if result["success"] or not result["expectation_config"].get("meta", {}).get("quarantine"):
+        return ()
+    return tuple((result["result"] or {}).get("unexpected_index_list") or ())
 
 
 def _positions(result: dict[str, Any]) -> Sequence[int]:
@@ -105,7 +183,7 @@ def _positions(result: dict[str, Any]) -> Sequence[int]:
     return tuple(positions[:EXAMPLES])
 
 
-def _rows(path: Path, names: Sequence[str], positions: Sequence[int]) -> dict[int, dict[str, str]]:
+def some_rows(path: Path, names: Sequence[str], positions: Sequence[int]) -> dict[int, dict[str, str]]:
     """Some rows as text, read column by column."""
     rows: dict[int, dict[str, str]] = {position: {} for position in positions}
     if positions:
@@ -122,8 +200,9 @@ def _finding(
     config = result["expectation_config"]
     kwargs = {key: value for key, value in config["kwargs"].items() if key != "batch_id"}
     described = f"{config['type']}({', '.join(f'{k}={_short(v)}' for k, v in kwargs.items())})"
+    severity = QUARANTINE if _aside(result) else config["severity"]
     success, observed = bool(result["success"]), _observed(kwargs, names, result)
-    return Finding(partition, described, config["severity"], success, observed, examples)
+    return Finding(partition, described, severity, success, observed, examples)
 
 
 def _observed(kwargs: dict[str, Any], names: Sequence[str], result: dict[str, Any]) -> str:

@@ -10,9 +10,11 @@ import uuid
 import warnings
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
+
+Detail = Literal["SUMMARY", "COMPLETE"]
 
 
 def suite_of(document: dict[str, Any]) -> Any:
@@ -58,11 +60,26 @@ def question(expectation: Any) -> tuple[str, dict[str, Any]]:
     return expectation.expectation_type, arguments
 
 
+def sets_aside(expectation: Any) -> bool:
+    """Do its failing rows go to quarantine, and the rest passes?"""
+    return bool((expectation.meta or {}).get("quarantine"))
+
+
+def judges_rows(expectation: Any) -> bool:
+    """Does GX tell, on pandas, which rows fail? Not for types, though they count among these."""
+    _great_expectations()
+    from great_expectations.expectations import expectation as kinds
+
+    rows = (kinds.ColumnMapExpectation, kinds.ColumnPairMapExpectation, kinds.MulticolumnMapExpectation)
+    of_type = ("expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list")
+    return isinstance(expectation, rows) and expectation.expectation_type not in of_type
+
+
 def judge(expectation: Any, metrics: dict[str, Any], examples: int) -> dict[str, Any] | None:
     """GX's verdict on metrics that somebody else computed as GX does on pandas; None if it makes none."""
     try:
         verdict = expectation._validate(
-            metrics=metrics, runtime_configuration=_result_format(examples), execution_engine=_engine()
+            metrics=metrics, runtime_configuration=_format("SUMMARY", examples), execution_engine=_engine()
         )
         return dict(expectation._build_evr(verdict).to_json_dict())
     except Exception:  # noqa: BLE001 - an expectation may raise anything; validate tells what
@@ -78,12 +95,17 @@ def _engine() -> Any:
     return PandasExecutionEngine()
 
 
-def _result_format(examples: int) -> dict[str, Any]:
-    return {"result_format": {"result_format": "SUMMARY", "partial_unexpected_count": examples}}
+def _format(detail: Detail, examples: int) -> dict[str, Any]:
+    return {"result_format": {"result_format": detail, "partial_unexpected_count": examples}}
 
 
-def validate(frame: pd.DataFrame, expectations: Sequence[Any], examples: int) -> list[dict[str, Any]]:
-    """One result for each expectation, as GX serialises it; its positions are those of the frame's rows."""
+def validate(
+    frame: pd.DataFrame, expectations: Sequence[Any], examples: int, detail: Detail = "SUMMARY"
+) -> list[dict[str, Any]]:
+    """One result for each expectation, as GX serialises it; its positions are those of the frame's rows.
+
+    COMPLETE tells all rows that fail, SUMMARY only some.
+    """
     batches = uuid.uuid4().hex  # GX refuses a name that it knows
     numbered = [
         {**expectation.configuration.to_json_dict(), "id": str(number)}  # GX orders results its own way
@@ -92,7 +114,7 @@ def validate(frame: pd.DataFrame, expectations: Sequence[Any], examples: int) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         batch = _asset().add_batch_definition_whole_dataframe(batches).get_batch({"dataframe": frame})
-        outcome = batch.validate(suite_of({"expectations": numbered}), **_result_format(examples))
+        outcome = batch.validate(suite_of({"expectations": numbered}), **_format(detail, examples))
     results = [result.to_json_dict() for result in outcome.results]
     return sorted(results, key=lambda result: int(result["expectation_config"]["id"]))
 
@@ -109,7 +131,7 @@ def data_docs(title: str, results: Sequence[dict[str, Any]]) -> str:
     from great_expectations.render.view import DefaultJinjaPageView
 
     loaded = [
-        ExpectationValidationResult(**expectationValidationResultSchema.load(_without_id(each)))
+        ExpectationValidationResult(**expectationValidationResultSchema.load(_shown(each)))
         for each in results
     ]
     good = sum(bool(each.success) for each in loaded)
@@ -128,8 +150,11 @@ def data_docs(title: str, results: Sequence[dict[str, Any]]) -> str:
     return str(DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(outcome)))
 
 
-def _without_id(result: dict[str, Any]) -> dict[str, Any]:
-    """Ours, which only kept the order, is none that GX takes back."""
-    plain: dict[str, Any] = json.loads(json.dumps(result, default=str))
+def _shown(result: dict[str, Any]) -> dict[str, Any]:
+    """As a page shows it: some of the failing rows, not all; without our id, which GX takes not back."""
+    seen = result["result"] or {}
+    some = {name: seen[name] for name in seen if not name.startswith("unexpected_index")}
+    some.pop("unexpected_list", None)
+    plain: dict[str, Any] = json.loads(json.dumps({**result, "result": some}, default=str))
     plain["expectation_config"].pop("id", None)
     return plain

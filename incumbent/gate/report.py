@@ -1,14 +1,21 @@
-"""What the gate says: findings, and the verdict that follows from them."""
+"""What the gate says: findings, and the verdict that follows from them.
+
+A finding's severity is Great Expectations' own, or `quarantine` where failing rows were set aside.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+QUARANTINE = "quarantine"
+ORDER = ("critical", QUARANTINE, "warning", "info")
+
 
 class Verdict(StrEnum):
     PASS = "pass"
     WARN = "warn"
+    QUARANTINE = "quarantine"
     BLOCK = "block"
 
 
@@ -35,26 +42,34 @@ class GateReport:
     findings: tuple[Finding, ...]
     results: Mapping[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
 
-    @staticmethod
-    def together(reports: Iterable["GateReport"]) -> "GateReport":
-        """What the gate said of several arrivals, as one."""
-        reports = list(reports)
+    @classmethod
+    def of(cls, reports: Iterable["GateReport"]) -> "GateReport":
+        """What they say together."""
+        reports = tuple(reports)
         findings = tuple(finding for report in reports for finding in report.findings)
         results = {name: seen for report in reports for name, seen in report.results.items()}
-        return GateReport(sum(report.rows for report in reports), findings, results)
+        return cls(sum(report.rows for report in reports), findings, results)
 
     @property
     def verdict(self) -> Verdict:
         failed = {finding.severity for finding in self.findings if not finding.success}
         if "critical" in failed:
             return Verdict.BLOCK
+        if QUARANTINE in failed:
+            return Verdict.QUARANTINE
         return Verdict.WARN if failed else Verdict.PASS
 
     @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The gravest first."""
+        return tuple(
+            sorted((f for f in self.findings if not f.success), key=lambda f: ORDER.index(f.severity))
+        )
+
+    @property
     def reasons(self) -> tuple[str, ...]:
-        """The failed expectations, critical ones first, one sentence each."""
-        failed = sorted((f for f in self.findings if not f.success), key=lambda f: f.severity != "critical")
-        return tuple(f"{finding.severity}: {finding}" for finding in failed)
+        """The failed expectations, the gravest first, one sentence each."""
+        return tuple(f"{finding.severity}: {finding}" for finding in self.failed)
 
     def to_json(self) -> dict[str, Any]:
         return {

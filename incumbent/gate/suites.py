@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.errors import BadParams
-from incumbent.gate.gx import suite_of
+from incumbent.gate.gx import judges_rows, sets_aside, suite_of
 from incumbent.params import DatasetParams
 
 
@@ -14,7 +14,7 @@ def load_suites(folder: Path) -> list[dict[str, Any]]:
     """Every expectations/*.json, as GX serialises suites.
 
     Raises BadParams for a file that is not a valid suite: GX itself would log an unknown expectation and
-    go on without it.
+    go on without it. And for `quarantine` where nothing can be set aside.
     """
     return [_load_suite(path) for path in sorted(folder.glob("*.json"))]
 
@@ -26,24 +26,43 @@ def _load_suite(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise BadParams(f"{path} is not a Great Expectations suite in JSON: {error!r}") from error
     try:
-        understood = [expectation.expectation_type for expectation in suite_of(document).expectations]
+        expectations = list(suite_of(document).expectations)
     except Exception as error:
         raise BadParams(f"{path}: {' '.join(str(error).split())}") from error
-    unknown = sorted((Counter(wanted) - Counter(understood)).elements())
+    unknown = sorted((Counter(wanted) - Counter(each.expectation_type for each in expectations)).elements())
     if unknown:
         raise BadParams(f"{path}: unknown or invalid expectations {unknown}")
+    for expectation in filter(sets_aside, expectations):
+        _require_rows(expectation, path)
     return {**document, "name": document.get("name", path.stem)}
 
 
+def _require_rows(expectation: Any, path: Path) -> None:
+    named = f"{path}: {expectation.expectation_type} has meta.quarantine = {expectation.meta['quarantine']!r}"
+    if expectation.meta["quarantine"] is not True:
+        raise BadParams(f"{named}; it is true, or left out")
+    if not judges_rows(expectation):
+        raise BadParams(f"{named}, but does not judge row by row: no rows can be set aside; remove it")
+    if expectation.mostly != 1:
+        raise BadParams(
+            f"{named} and mostly = {expectation.mostly}: every failing row is set aside; remove `mostly`, "
+            "the limit is gate.max_quarantined in params.yaml"
+        )
+
+
 def declared_suite(dataset: DatasetParams) -> dict[str, Any]:
-    """The target has no empty cells, the key no value twice."""
+    """Target and key have no empty cells, the key no value twice.
+
+    Great Expectations passes over empty keys where it looks for a key that is there twice.
+    """
 
     def critical(kind: str, **kwargs: object) -> dict[str, Any]:
         return {"type": kind, "kwargs": kwargs, "severity": "critical"}
 
+    filled = (dataset.target, *dataset.key)
     expectations = [
         critical("expect_column_to_exist", column=dataset.target),
-        critical("expect_column_values_to_not_be_null", column=dataset.target),
+        *(critical("expect_column_values_to_not_be_null", column=name) for name in filled),
     ]
     if len(dataset.key) == 1:
         expectations.append(critical("expect_column_values_to_be_unique", column=dataset.key[0]))

@@ -1,12 +1,15 @@
-"""Files that the gate refused: their bytes, why, and what became of them. Nothing in here is ever deleted.
+"""What the gate refused, whole files and single rows: why, and what became of it. Nothing is ever deleted.
 
-<registry.address>/<dataset>/quarantine/<md5, 12 digits>-<name>        the bytes
-<registry.address>/<dataset>/quarantine/<md5, 12 digits>-<name>.json   reasons, when, by whom, released
+<registry.address>/<dataset>/quarantine/files/<entry>           the bytes of a file that was blocked
+<registry.address>/<dataset>/quarantine/rows/<entry>            Parquet: rows, and what each of them failed
+<registry.address>/<dataset>/quarantine/reasons/<entry>.json    kind, reasons, when, by whom, released
+
+An entry is named <md5 of the bytes, 12 digits>-<file's or partition's name>.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,11 @@ from incumbent.storage.s3 import open_store
 from incumbent.storage.store import Store
 from incumbent.storage.versions import digest_of
 
+FOLDERS = {"file": "files", "rows": "rows"}
 
-def _file(entry: str) -> str:
-    return f"files/{entry}"
+
+def _bytes(about: Mapping[str, Any]) -> str:
+    return f"{FOLDERS[about['kind']]}/{about['entry']}"
 
 
 def _reason(entry: str) -> str:
@@ -34,21 +39,27 @@ class Quarantine:
 
     def keep(self, file: Path, reasons: Sequence[str], run: int | None) -> str:
         """Keep a file's bytes, then the reason; the same file again is one entry. Returns its name."""
+        return self._keep(file, {"kind": "file", "reasons": list(reasons), "run": run})
+
+    def keep_rows(self, aside: Path, rows: int, rest: Path, reasons: Sequence[str]) -> str:
+        """Keep rows that were set aside from a partition, and what became of the partition without them.
+
+        The same rows again are one entry. Returns its name.
+        """
+        of = {"partition": rest.name, "md5": digest_of(rest), "rows": rows}
+        return self._keep(aside, {"kind": "rows", **of, "reasons": list(reasons), "run": None})
+
+    def _keep(self, file: Path, about: dict[str, Any]) -> str:
         entry = f"{digest_of(file)[:12]}-{file.name}"
+        about = {"entry": entry, **about, "at": now(), "by": who(), "released": None}
         with file.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        self._store.upload(_file(entry), file, sha256)
-        about = {
-            "entry": entry,
-            "reasons": list(reasons),
-            "run": run,
-            "at": now(),
-            "by": who(),
-            "released": None,
-        }
+        self._store.upload(_bytes(about), file, sha256)
         if not self._store.put_if_absent(_reason(entry), _dump(about)):
             found = self._store.get(_reason(entry))
-            if (former := json.loads(found.body))["released"]:  # it came back, and was refused again
+            former = json.loads(found.body)
+            # It came back and was refused again, or the same rows did with others.
+            if former["released"] or former.get("md5") != about.get("md5"):
                 self._store.replace(_reason(entry), _dump({**about, "before": former}), found.etag)
         return entry
 
@@ -64,15 +75,17 @@ class Quarantine:
         return dict(json.loads(found.body))
 
     def fetch(self, entry: str, folder: Path) -> Path:
-        """The file under its own name."""
+        """The file, or the rows as Parquet, under its own name. Raises NotFound."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / entry.partition("-")[2]
-        self._store.download(_file(entry), path)
+        self._store.download(_bytes(self.show(entry)), path)
         return path
 
-    def require_held(self, entry: str) -> None:
-        """Raise NotFound if there is no such entry, BadInput if somebody released it already."""
-        _require_held(self.show(entry))
+    def require_held(self, entry: str) -> dict[str, Any]:
+        """What is known of it. Raises NotFound, and BadInput if somebody released it already."""
+        about = self.show(entry)
+        _require_held(about)
+        return about
 
     def mark_released(self, entry: str, reason: str, rev: str) -> None:
         """Note who let it pass, why, and which revision holds it. Raises as require_held does."""

@@ -12,11 +12,14 @@ import random
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from incumbent.dataset import DataVersion, Partition
@@ -102,18 +105,42 @@ def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Pat
     return paths
 
 
-def add_partitions(project: Path, files: Sequence[Path]) -> DataVersion:
+def read_columns(
+    project: Path, version: DataVersion, names: Sequence[str], columns: Sequence[str]
+) -> Iterator[tuple[Partition, pa.Table]]:
+    """Some columns of partitions, without fetching the rest of them; a column that is not there is left out.
+
+    What comes from the remote is not verified by digest: that takes all bytes, as `fetch` does.
+    """
+    if not names:
+        return
+    cache = project / ".incumbent" / "cache" / "partitions"
+    digests = {partition.name: partition.md5 for partition in version.partitions}
+    with explained(project), _files_of(project, version.rev) as files:
+        for name in names:
+            whole = cache / f"{digests[name]}.parquet"
+            with whole.open("rb") if whole.exists() else files.open(f"/{DATA}/{name}", "rb") as source:
+                file = pq.ParquetFile(source)
+                there = [column for column in columns if column in file.schema_arrow.names]
+                yield Partition(name, digests[name]), file.read(columns=there)
+
+
+def add_partitions(
+    project: Path, files: Sequence[Path], replacing: Mapping[str, str] = MappingProxyType({})
+) -> DataVersion:
     """Add files to data/, as one new version: store, push, commit, push the commit.
 
     Needs neither the other partitions nor their bytes. The same bytes again change nothing. If somebody
     else's commit is first at the git remote, the files are added to theirs. Whatever fails, the project is
-    left as it was. Raises BadInput when the branch and its upstream have diverged.
+    left as it was. Raises BadInput when the branch and its upstream have diverged, or a partition that
+    `replacing` names has not that md5 any more.
     """
     with _alone(project):
         _undo_what_was_left(project)
         _require_clean_pointer(project)
         for attempt in range(1, PUSH_ATTEMPTS + 1):
             _catch_up(project)
+            _require_unchanged(project, replacing)
             try:
                 _add(project, files)
                 break
@@ -123,6 +150,16 @@ def add_partitions(project: Path, files: Sequence[Path]) -> DataVersion:
                 time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311 - jitter, not a secret
         # Not HEAD: a commit of code after the last change of the data is the same version.
         return resolve(project, last_change(project, "HEAD", POINTER) or "HEAD")
+
+
+def _require_unchanged(project: Path, expected: Mapping[str, str]) -> None:
+    if not expected:
+        return
+    now = {partition.name: partition.md5 for partition in resolve_or_empty(project).partitions}
+    for name, md5 in expected.items():
+        if now.get(name) != md5:
+            found = f"has md5 {now[name]}" if name in now else "is gone"
+            raise BadInput(f"{name} was to be changed from md5 {md5}, but it {found} by now; look again")
 
 
 def catch_up(project: Path) -> None:

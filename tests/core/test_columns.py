@@ -11,7 +11,7 @@ from incumbent.columns import column_differences, columns_of
 from incumbent.errors import BadData
 from incumbent.gate import Verdict
 from incumbent.gate.check import gate_files
-from incumbent.params import DatasetParams
+from incumbent.params import DatasetParams, GateParams
 
 DATASET = DatasetParams(
     name="t", target="y", columns={"a": "number", "b": "text", "c": "boolean", "d": "time", "y": "number"}
@@ -62,7 +62,7 @@ def test_each_difference_is_one_sentence_and_blocks_before_a_row_is_read(tmp_pat
     content = bytearray(path.read_bytes())
     content[4 : size // 4] = b"\0" * (size // 4 - 4)  # no page of it could be read
     path.write_bytes(content)
-    report = gate_files([("t.parquet", path)], [], DATASET)
+    report = gate_files([("t.parquet", path)], [], DATASET, GateParams())
     assert report.verdict is Verdict.BLOCK
     assert report.reasons == (
         "critical: t.parquet: column 'a' is as declared: declared as number, and text in the file",
@@ -73,13 +73,13 @@ def test_each_difference_is_one_sentence_and_blocks_before_a_row_is_read(tmp_pat
 
 
 def test_a_column_more_is_a_warning(tmp_path: Path) -> None:
-    report = gate_files([("t.parquet", write(tmp_path, extra=pa.array([1, 2])))], [], DATASET)
+    report = gate_files([("t.parquet", write(tmp_path, extra=pa.array([1, 2])))], [], DATASET, GateParams())
     assert report.verdict is Verdict.WARN
 
 
 def test_nothing_is_checked_that_is_not_declared(tmp_path: Path) -> None:
     bare = DatasetParams(name="t", target="y")
-    assert gate_files([("t.parquet", write(tmp_path))], [], bare).verdict is Verdict.PASS
+    assert gate_files([("t.parquet", write(tmp_path))], [], bare, GateParams()).verdict is Verdict.PASS
 
 
 def test_a_type_that_no_table_has_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis.extra.pandas import column, data_frames, range_indexes
 from incumbent.draft import draft_suite
 from incumbent.gate import GateReport, Verdict
 from incumbent.gate.check import gate_files
-from incumbent.params import Params
+from incumbent.params import GateParams, Params
 from tests.core.building import toy_params
 
 FRAMES = data_frames(
@@ -36,7 +36,7 @@ def checked(frames: Sequence[pd.DataFrame], others: Sequence[pd.DataFrame] = ())
         paths = [_write(folder, frame, f"d{place}") for place, frame in enumerate(frames)]
         suite = draft_suite(paths, params)
         gated = [_write(folder, frame, f"g{place}") for place, frame in enumerate(others)] or paths
-        return gate_files([(path.name, path) for path in gated], [suite], params.dataset)
+        return gate_files([(path.name, path) for path in gated], [suite], params.dataset, GateParams())
 
 
 # Great Expectations makes shrinking a matter of minutes.
@@ -79,6 +79,28 @@ def test_each_expectation_says_where_it_came_from(tmp_path: Path) -> None:
     )
     assert {each["kwargs"].get("column") for each in suite["expectations"]} == {None, "price"}
     assert all(each["severity"] in ("critical", "warning") for each in suite["expectations"])
+
+
+@pytest.mark.parametrize(
+    ("key", "first", "drafted"),
+    [
+        pytest.param(["id"], 500, "expect_column_values_to_be_unique", id="one column"),
+        pytest.param(["id", "city"], 500, "expect_compound_columns_to_be_unique", id="two columns"),
+        pytest.param(["id"], 499, None, id="one key is in both partitions"),
+        pytest.param([], 500, None, id="no key"),
+    ],
+)
+def test_a_key_that_is_one_is_drafted(
+    key: list[str], first: int, drafted: str | None, tmp_path: Path
+) -> None:
+    params = toy_params(dataset={"key": key})
+    paths = [
+        _write(tmp_path, month(id=np.arange(start, start + 500)), f"2026-0{place}")
+        for place, start in enumerate((0, first), start=1)
+    ]
+    found = [each for each in draft_suite(paths, params)["expectations"] if "unique" in each["type"]]
+    assert [each["type"] for each in found] == [drafted] * bool(drafted)
+    assert all(each["severity"] == "critical" for each in found)
 
 
 def _write(folder: Path, frame: pd.DataFrame, name: str) -> Path:

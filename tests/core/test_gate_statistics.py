@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from incumbent.draft import draft_suite
 from incumbent.errors import BadData
 from incumbent.gate import Finding
-from incumbent.gate.check import EXAMPLES, _finding, gate_files, judge_by_statistics
+from incumbent.gate.check import EXAMPLES, _expectations, _finding, gate_files, judge_by_statistics
 from incumbent.gate.gx import expectations_of, validate
 from incumbent.gate.plans import PLANS
 from incumbent.gate.regexes import is_portable
 from incumbent.gate.suites import declared_suite, load_suites
-from incumbent.params import DatasetParams, Params
+from incumbent.params import DatasetParams, GateParams, Params
 from incumbent.rows import read_partition
 from tests.core.building import ROOT, fewer_examples
 
@@ -47,13 +47,13 @@ def suite(*expectations: Suite) -> Suite:
 
 
 def fast(path: Path, suites: Sequence[Suite], dataset: DatasetParams = DATASET) -> tuple[Finding, ...]:
-    return gate_files([(PARTITION, path)], suites, dataset).findings
+    return gate_files([(PARTITION, path)], suites, dataset, GateParams()).findings
 
 
 def plain(path: Path, suites: Sequence[Suite], dataset: DatasetParams = DATASET) -> tuple[Finding, ...]:
     """Great Expectations on the whole frame, with nothing of ours before it."""
     frame = read_partition(path)
-    expectations = [each for asked in (declared_suite(dataset), *suites) for each in expectations_of(asked)]
+    expectations = _expectations(suites, dataset)
     findings = []
     for result in validate(frame, expectations, EXAMPLES):
         positions = (result["result"] or {}).get("partial_unexpected_index_list") or []
@@ -649,4 +649,4 @@ def test_findings_come_in_the_order_of_the_suites(tmp_path: Path) -> None:
     ]  # fmt: skip
     found = [finding.expectation.split("(")[0] for finding in fast(path, [suite(*asked)])[2:]]
     assert found == [f"expect_{kind}" for kind in kinds]
-    assert json.dumps(gate_files([(PARTITION, path)], [suite(*asked)], DATASET).to_json())
+    assert json.dumps(gate_files([(PARTITION, path)], [suite(*asked)], DATASET, GateParams()).to_json())

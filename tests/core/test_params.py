@@ -340,6 +340,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "audit_window": 5,
         "auto_rollback": True,
     },
+    "gate": {"max_quarantined": 0.1},
     "monitor": {"days": 7, "min_rows": 50},
     "landing": {"address": "s3://incumbent/arrivals", "partition": "day"},
     "registry": {"address": "s3://incumbent/other", "signing_key": "key.pem", "public_key": "public.pem"},

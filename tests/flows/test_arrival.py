@@ -8,28 +8,19 @@ import textwrap
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import httpx
 import numpy as np
 import pandas as pd
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
-from ruamel.yaml import YAML
 
-from flows.ingest import ingest
 from flows.release import release
 from flows.watch import watch
-from incumbent.local import stack
-from incumbent.local.environment import environment
 from incumbent.params import load_params
 from incumbent.storage.git import git
 from incumbent.storage.quarantine import open_quarantine
-from incumbent.storage.s3 import open_store
-from incumbent.storage.store import Store
-from incumbent.storage.versions import resolve, track_all
+from incumbent.storage.versions import track_all
+from tests.flows.places import Place, clone, opened
 from tests.flows.test_init import IDENTITY, incumbent
 
 ROWS = 200
@@ -41,67 +32,12 @@ def rows(seed: int) -> pd.DataFrame:
     return frame.assign(kind=rng.choice(["a", "b"], ROWS), y=frame["x"] + rng.normal(size=ROWS) > 0)
 
 
-@dataclass(frozen=True)
-class Place:
-    """A project made by `init`, its bare origin, and its stack; nothing trains here."""
-
-    project: Path
-    origin: Path
-    environment: dict[str, str] = field(repr=False)
-
-    @property
-    def landing(self) -> Store:
-        return open_store("s3://incumbent/landing/shop")
-
-    def partitions(self) -> list[str]:
-        git(self.project, "pull", "--quiet", "--ff-only")
-        return [partition.name for partition in resolve(self.project).partitions]
-
-    def ingest(self, *files: Path) -> dict[str, Any]:
-        """`incumbent ingest FILES` without the command's start."""
-        return dict(ingest(self.project, list(files) or None))
-
-    def told_of(self, *revisions: str) -> bool:
-        """Once each? The server needs a moment from taking an event to showing it."""
-        for _ in range(20):
-            seen = self.events()
-            if set(revisions) <= set(seen):
-                break
-            time.sleep(0.5)
-        return [seen.count(revision) for revision in revisions] == [1] * len(revisions)
-
-    def events(self) -> list[str]:
-        """The revisions that the server was told of, one for each event that it keeps."""
-        body = {"filter": {"event": {"name": ["dataset.version.created"]}}, "limit": 50}
-        answer = httpx.post(f"{self.environment['PREFECT_API_URL']}/events/filter", json=body, timeout=30)
-        return [event["payload"]["rev"] for event in answer.raise_for_status().json()["events"]]
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     home = tmp_path_factory.mktemp("arrival")
     rows(0).to_csv(home / "2026-01.csv", index=False)
-    project, origin = home / "shop", home / "origin.git"
-    made = incumbent(
-        "init", "--data", home / "2026-01.csv", "--target", "y", "--key", "id", "--project", project
-    )
-    assert made.returncode == 0, made.stderr
-    _without_deployments(project)
-    git(home, "init", "--quiet", "--bare", "--initial-branch", "main", str(origin))
-    git(project, "remote", "add", "origin", str(origin))
-    for name, value in (("user.name", "tests"), ("user.email", "tests@incumbent.invalid")):
-        git(project, "config", name, value)
-    git(project, "push", "--quiet", "--set-upstream", "origin", "main")
-    up = incumbent("up", "--project", project)
-    assert up.returncode == 0, up.stderr
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment(project).items():
-                patch.setenv(name, value)
-            with temporary_settings({PREFECT_API_URL: environment(project)["PREFECT_API_URL"]}):
-                yield Place(project, origin, environment(project))
-    finally:
-        stack.down(project, print)
+    with opened(home, "--data", home / "2026-01.csv", "--target", "y", "--key", "id") as place:
+        yield place
 
 
 def test_what_landed_becomes_one_version_and_what_is_broken_holds_nobody_up(place: Place) -> None:
@@ -167,7 +103,7 @@ def test_two_files_for_one_partition_lose_no_rows(place: Place) -> None:
 def test_watch_tells_of_what_a_person_pushed_and_of_a_branch_that_was_forced(
     place: Place, tmp_path: Path
 ) -> None:
-    other = _clone(place, tmp_path / "scientist")
+    other = clone(place, tmp_path / "scientist")
     (other / "data").mkdir()
     start = git(other, "rev-parse", "HEAD")
     rows(11).to_parquet(other / "data" / "only.parquet", index=False)
@@ -195,7 +131,7 @@ def test_notify_tells_of_a_revision(place: Place) -> None:
 
 def test_two_clones_that_never_pulled_the_data_both_get_theirs_in(place: Place, tmp_path: Path) -> None:
     before = set(place.partitions())
-    clones = [_clone(place, tmp_path / f"clone-{number}") for number in range(2)]
+    clones = [clone(place, tmp_path / f"clone-{number}") for number in range(2)]
     files = [tmp_path / f"2027-0{number}.parquet" for number in range(1, 3)]
     for number, file in enumerate(files):
         rows(20 + number).to_parquet(file, index=False)
@@ -261,21 +197,3 @@ RUNNER = textwrap.dedent(
     ingest(project)
     """
 )
-
-
-def _clone(place: Place, path: Path) -> Path:
-    git(place.origin, "clone", "--quiet", str(place.origin), str(path))
-    for name, value in (("user.name", "tests"), ("user.email", "tests@incumbent.invalid")):
-        git(path, "config", name, value)
-    return path
-
-
-def _without_deployments(project: Path) -> None:
-    """Only what never starts by itself."""
-    yaml = YAML()
-    deployed = yaml.load((project / "prefect.yaml").read_text())
-    deployed["deployments"] = [each for each in deployed["deployments"] if each["name"] == "watch"]
-    deployed["deployments"][0]["schedules"] = []
-    with (project / "prefect.yaml").open("w") as stream:
-        yaml.dump(deployed, stream)
-    git(project, "commit", "--quiet", "--all", "--message", "Nothing starts by itself")

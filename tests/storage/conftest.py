@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from incumbent.storage.git import git
 from incumbent.storage.registry import Registry
 from incumbent.storage.s3_client import Connection, connect
 from incumbent.storage.store import Store
+from incumbent.storage.versions import track_all
 from tests.conftest import BUCKET, S3
+from tests.storage.clones import identify, partition
 
 Publish = Callable[..., dict[str, object]]
 CREATED = "2026-11-01T00:00:00+00:00"
@@ -46,3 +49,36 @@ def publish(registry: Registry, tmp_path: Path) -> Publish:
         return registry.publish(version, {"model.txt": model}, about)
 
     return do
+
+
+@pytest.fixture
+def origin(s3: S3, tmp_path: Path) -> Path:
+    """A bare repository with a first version of two partitions; its DVC remote is a fresh prefix."""
+    bare, first = tmp_path / "origin.git", tmp_path / "first"
+    bare.mkdir()
+    git(bare, "init", "--quiet", "--bare", "--initial-branch", "main")
+    git(bare, "clone", "--quiet", str(bare), str(first))
+    identify(first)
+    (first / ".dvc").mkdir()
+    (first / ".dvc" / "config").write_text(
+        "[core]\n    analytics = false\n    autostage = true\n    remote = store\n"
+        f"['remote \"store\"']\n    url = s3://{BUCKET}/dvc-{tmp_path.name}\n"
+    )
+    (first / ".gitignore").write_text(".incumbent/\n")
+    git(first, "add", "--all")
+    git(first, "commit", "--quiet", "--message", "Start")
+    git(first, "push", "--quiet", "--set-upstream", "origin", "main")
+    for month in (1, 2):
+        (first / "data").mkdir(exist_ok=True)
+        partition(first / "data", month)
+    track_all(first, "First version")
+    return bare
+
+
+@pytest.fixture
+def clone(origin: Path, tmp_path: Path) -> Path:
+    """A clone that never pulled any data."""
+    path = tmp_path / "clone"
+    git(origin, "clone", "--quiet", str(origin), str(path))
+    identify(path)
+    return path

@@ -73,3 +73,21 @@ def test_a_file_is_released_once_and_stays_on_record(store: Store, tmp_path: Pat
     assert quarantine.show(entry)["before"]["released"]["reason"] == "checked by hand"
     with pytest.raises(NotFound, match="incumbent quarantine list"):
         quarantine.show("nothing")
+
+
+def test_rows_are_kept_once_and_again_when_they_come_with_other_rows(store: Store, tmp_path: Path) -> None:
+    quarantine = Quarantine(store)
+    aside, rest = tmp_path / "march.parquet", tmp_path / "rest" / "march.parquet"
+    rest.parent.mkdir()
+    aside.write_bytes(b"rows")
+    rest.write_bytes(b"rest")
+    entry = quarantine.keep_rows(aside, 3, rest, ["quarantine: negative"])
+    assert quarantine.keep_rows(aside, 3, rest, ["quarantine: negative"]) == entry
+    [about] = quarantine.entries()
+    assert (about["kind"], about["partition"], about["rows"]) == ("rows", "march.parquet", 3)
+    assert quarantine.fetch(entry, tmp_path / "back").read_bytes() == b"rows"
+    rest.write_bytes(b"corrected")
+    assert quarantine.keep_rows(aside, 3, rest, ["quarantine: negative"]) == entry
+    [again] = quarantine.entries()
+    assert again["before"] == about
+    assert again["md5"] != about["md5"]

@@ -12,41 +12,9 @@ from incumbent.errors import BadInput, IncumbentError, NotFound, StorageUnavaila
 from incumbent.storage import versions
 from incumbent.storage.git import git
 from incumbent.storage.s3_client import Connection
-from incumbent.storage.versions import add_partitions, catch_up, fetch, resolve, track_all
-from tests.conftest import BUCKET, S3
-
-
-@pytest.fixture
-def origin(s3: S3, tmp_path: Path) -> Path:
-    """A bare repository with a first version of two partitions; its DVC remote is a fresh prefix."""
-    bare, first = tmp_path / "origin.git", tmp_path / "first"
-    bare.mkdir()
-    git(bare, "init", "--quiet", "--bare", "--initial-branch", "main")
-    git(bare, "clone", "--quiet", str(bare), str(first))
-    identify(first)
-    (first / ".dvc").mkdir()
-    (first / ".dvc" / "config").write_text(
-        "[core]\n    analytics = false\n    autostage = true\n    remote = store\n"
-        f"['remote \"store\"']\n    url = s3://{BUCKET}/dvc-{tmp_path.name}\n"
-    )
-    (first / ".gitignore").write_text(".incumbent/\n")
-    git(first, "add", "--all")
-    git(first, "commit", "--quiet", "--message", "Start")
-    git(first, "push", "--quiet", "--set-upstream", "origin", "main")
-    for month in (1, 2):
-        (first / "data").mkdir(exist_ok=True)
-        partition(first / "data", month)
-    track_all(first, "First version")
-    return bare
-
-
-@pytest.fixture
-def clone(origin: Path, tmp_path: Path) -> Path:
-    """A clone that never pulled any data."""
-    path = tmp_path / "clone"
-    git(origin, "clone", "--quiet", str(origin), str(path))
-    identify(path)
-    return path
+from incumbent.storage.versions import add_partitions, catch_up, fetch, resolve
+from tests.conftest import BUCKET
+from tests.storage.clones import identify, partition
 
 
 def test_a_partition_is_added_without_pulling_the_others(clone: Path, tmp_path: Path) -> None:
@@ -158,17 +126,6 @@ def test_an_unknown_revision_is_named(clone: Path) -> None:
 def test_a_folder_that_is_no_repository_is_named(tmp_path: Path) -> None:
     with pytest.raises(IncumbentError, match=str(tmp_path)):
         resolve(tmp_path)
-
-
-def partition(folder: Path, month: int, rows: int = 100) -> Path:
-    path = folder / f"month-{month}.parquet"
-    pd.DataFrame({"id": range(rows), "month": month}).to_parquet(path)
-    return path
-
-
-def identify(clone: Path) -> None:
-    git(clone, "config", "user.name", "tests")
-    git(clone, "config", "user.email", "tests@incumbent.invalid")
 
 
 def state(clone: Path) -> tuple[str, str, dict[str, bytes]]:

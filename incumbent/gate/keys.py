@@ -1,0 +1,51 @@
+"""A key is new if no other partition has it: as grave as what the suites say of a key that is there twice."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from incumbent.gate.check import EXAMPLES, Judged, some_rows
+from incumbent.gate.gx import expectations_of, question, sets_aside
+from incumbent.gate.report import ORDER, QUARANTINE, Finding
+from incumbent.params import DatasetParams
+
+
+def key_severity(suites: Sequence[dict[str, Any]], dataset: DatasetParams) -> str | None:
+    """Of the suites' expectation that exactly `dataset.key` is unique, the gravest; None without one."""
+    key = set(dataset.key)
+    found = {
+        QUARANTINE if sets_aside(expectation) else str(expectation.severity.value)
+        for suite in suites
+        for expectation in expectations_of(suite)
+        if key and _unique_columns(expectation) == key
+    }
+    return min(found, key=ORDER.index, default=None)
+
+
+def judge_keys(
+    name: str, path: Path, repeated: Mapping[str, np.ndarray], severity: str, key: Sequence[str]
+) -> Judged:
+    """What it means that these rows (positions, by the partition that has their key too) are not new."""
+    every = np.unique(np.concatenate([np.empty(0, np.int64), *repeated.values()])).tolist()
+    examples = tuple(some_rows(path, key, every[:EXAMPLES]).values())
+    rows = pq.read_metadata(path).num_rows
+    observed = f"{len(every):,} of {rows:,} rows ({100 * len(every) / rows:.1f} %)"
+    if every:
+        where = ", ".join(f"{other} ({len(found):,})" for other, found in list(repeated.items())[:EXAMPLES])
+        more = f" and {len(repeated) - EXAMPLES:,} more" if len(repeated) > EXAMPLES else ""
+        observed += f" have keys of {where}{more}, such as {list(examples[:3])}"
+    told = f"no key of another partition ({', '.join(key)})"
+    finding = Finding(name, told, severity, not every, observed, examples)
+    return Judged(finding, tuple(every) if severity == QUARANTINE else ())
+
+
+def _unique_columns(expectation: Any) -> set[str]:
+    kind, arguments = question(expectation)
+    if arguments.get("row_condition") is not None:
+        return set()
+    if kind == "expect_column_values_to_be_unique":
+        return {arguments["column"]}
+    return set(arguments["column_list"]) if kind == "expect_compound_columns_to_be_unique" else set()

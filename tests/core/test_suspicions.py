@@ -1,0 +1,93 @@
+"""Warnings that no suite has to ask for: infinities, times to come, a target that leaks or never varies."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from incumbent.gate.suspicions import suspicions
+from incumbent.params import DatasetParams
+
+ROWS = 2_000
+RNG = np.random.default_rng(7)
+TARGET = RNG.random(ROWS) < 0.2
+
+
+def seen(tmp_path: Path, frame: pd.DataFrame, task: Any = "binary", **dataset: Any) -> dict[str, str]:
+    """What is suspicious about a table with the target `y`, by the expectation that it breaks."""
+    frame.to_parquet(tmp_path / "new.parquet", index=False)
+    known = DatasetParams(**{"name": "toy", "target": "y", **dataset})
+    found = suspicions("new.parquet", tmp_path / "new.parquet", known, task)
+    assert all(each.severity == "warning" and not each.success for each in found)
+    return {each.expectation: each.observed for each in found}
+
+
+def table(**columns: Any) -> pd.DataFrame:
+    return pd.DataFrame({"size": RNG.normal(size=ROWS), "y": TARGET, **columns})
+
+
+def test_an_ordinary_table_is_not_suspicious(tmp_path: Path) -> None:
+    useful = TARGET + RNG.normal(0, 0.7, ROWS)
+    assert 0.8 < roc_auc_score(TARGET, useful) < 0.9
+    assert seen(tmp_path, table(useful=useful, word=RNG.choice(list("abc"), ROWS))) == {}
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        pytest.param(TARGET, id="the target itself"),
+        pytest.param(~TARGET, id="its opposite"),
+        pytest.param(np.where(TARGET, 5.0, 1.0) + RNG.normal(0, 0.3, ROWS), id="a number after the fact"),
+        pytest.param(np.where(TARGET, "late", "fine"), id="a word for it"),
+        pytest.param(np.where(RNG.random(ROWS) < 0.5, TARGET.astype(float), np.nan), id="where it is known"),
+    ],
+)
+def test_a_target_in_disguise_is_told(tmp_path: Path, leak: Any) -> None:
+    [(expected, told)] = seen(tmp_path, table(arrived=leak)).items()
+    assert expected == "column 'arrived' alone does not give the target away"
+    assert "known before the target is?" in told
+
+
+def test_an_identifier_is_no_leak(tmp_path: Path) -> None:
+    words = [f"row {number}" for number in range(ROWS)]
+    assert seen(tmp_path, table(word=words, number=RNG.permutation(ROWS))) == {}
+
+
+def test_what_is_no_feature_may_know_the_target(tmp_path: Path) -> None:
+    assert seen(tmp_path, table(arrived=TARGET), drop=["arrived"]) == {}
+
+
+def test_classes_and_numbers_leak_too(tmp_path: Path) -> None:
+    classes = RNG.choice(["low", "middle", "high"], ROWS)
+    assert seen(tmp_path, table(y=classes, code=classes), "multiclass")
+    assert not seen(tmp_path, table(y=classes), "multiclass")
+    prices = RNG.lognormal(size=ROWS)
+    assert seen(tmp_path, table(y=prices, tax=prices**0.2), "regression")
+    assert not seen(tmp_path, table(y=prices, near=prices + RNG.normal(size=ROWS)), "regression")
+
+
+def test_a_target_that_never_varies_is_told(tmp_path: Path) -> None:
+    assert seen(tmp_path, table(y=True)) == {"the target varies": "every row has y = True"}
+
+
+def test_infinite_numbers_are_counted(tmp_path: Path) -> None:
+    frame = table()
+    frame.loc[[3, 9], "size"] = [np.inf, -np.inf]
+    assert seen(tmp_path, frame) == {"column 'size' is finite": "infinite in 2 rows"}
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
+def test_times_to_come_are_told(tmp_path: Path, zone: str | None) -> None:
+    times = pd.Series(pd.Timestamp.now(tz=zone) - pd.to_timedelta(np.arange(ROWS), unit="h"))
+    assert seen(tmp_path, table(at=times), time="at") == {}
+    times.iloc[:3] += pd.Timedelta(days=400)
+    [(expected, told)] = seen(tmp_path, table(at=times), time="at").items()
+    assert expected == "column 'at' is not in the future"
+    assert told.startswith("3 rows lie ahead")
+
+
+def test_a_table_without_its_target_is_left_to_the_gate(tmp_path: Path) -> None:
+    assert seen(tmp_path, table().drop(columns="y")) == {}

@@ -1,0 +1,188 @@
+"""A month of flights with some bad rows: the version lacks them; a person reads why and lets them in."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from flows.release import release
+from incumbent.demo.flights import load_flights, write_months
+from incumbent.params import load_params
+from incumbent.storage.git import git
+from incumbent.storage.quarantine import open_quarantine
+from incumbent.storage.versions import fetch, resolve
+from tests.flows.conftest import Done
+from tests.flows.places import Place, opened
+from tests.flows.test_init import incumbent
+
+BAD = 25
+KEY = ("time_hour", "carrier", "flight")
+SUITE = {
+    "name": "distances",
+    "expectations": [
+        {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": "distance", "min_value": 0},
+            "severity": "critical",
+            "meta": {"quarantine": True},
+        },
+        {
+            "type": "expect_compound_columns_to_be_unique",
+            "kwargs": {"column_list": list(KEY)},
+            "severity": "critical",
+            "meta": {"quarantine": True},
+        },
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def months(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Real flights, by month from 1."""
+    written = write_months(load_flights(), tmp_path_factory.mktemp("months"))
+    return dict(enumerate(written, start=1))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, months: dict[int, Path]) -> Iterator[Place]:
+    """January is in the data; one expectation sets rows aside."""
+    key = [word for name in KEY for word in ("--key", name)]
+    home = tmp_path_factory.mktemp("quarantine")
+    with opened(home, "--data", months[1], "--target", "late", *key) as place:
+        for drafted in (place.project / "expectations").iterdir():
+            drafted.unlink()
+        (place.project / "expectations" / "distances.json").write_text(json.dumps(SUITE))
+        yield place
+
+
+def spoiled(month: Path, path: Path, bad: int = BAD) -> Path:
+    """The month with so many negative distances, from its hundredth row on."""
+    frame = pd.read_parquet(month)
+    frame.loc[100 : 100 + bad - 1, "distance"] = -1.0
+    frame.to_parquet(path, index=False)
+    return path
+
+
+def run(place: Place, *args: str | Path) -> Done:
+    """`incumbent ARGS` in a process of its own."""
+    done = incumbent(*args, "--project", place.project, **place.environment)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def partition(place: Place, name: str) -> pd.DataFrame:
+    """As the current version holds it, from the DVC remote."""
+    [path] = fetch(place.project, resolve(place.project), [name])
+    return pd.read_parquet(path)
+
+
+def test_bad_rows_are_set_aside_shown_and_released(
+    place: Place, months: dict[int, Path], tmp_path: Path
+) -> None:
+    name = months[2].name
+    file = spoiled(months[2], tmp_path / name)
+    told = run(place, "gate", file, "--json")
+    assert (told.code, told.json["verdict"]) == (0, "quarantine"), told.err
+    done = place.ingest(file)
+    assert (done["verdict"], done["data"]["added"]) == ("quarantine", [name])
+    [entry] = done["quarantined"]
+    whole = pd.read_parquet(file)
+    pd.testing.assert_frame_equal(
+        partition(place, name), whole[whole["distance"] >= 0].reset_index(drop=True)
+    )
+
+    again = place.ingest(file)
+    assert again["data"]["rev"] == done["data"]["rev"]
+    assert again["quarantined"] == [entry]
+    [listed] = run(place, "quarantine", "list", "--json").json
+    assert (listed["entry"], listed["partition"], listed["rows"]) == (entry, name, BAD)
+    assert f"{BAD} rows" in run(place, "quarantine", "list").out
+    shown = run(place, "quarantine", "show", entry, "--json").json
+    assert {row["distance"] for row in shown["first_rows"]} == {"-1"}
+    assert "values_to_be_between(column='distance'" in shown["first_rows"][0]["failed_expectations"]
+
+    released = run(place, "quarantine", "release", entry, "--reason", "the sign was wrong", "--json")
+    assert released.code == 0, released.err
+    assert released.json["data"]["changed"] == [name]
+    columns = list(whole.columns)
+    pd.testing.assert_frame_equal(
+        partition(place, name).sort_values(columns, ignore_index=True),
+        whole.sort_values(columns, ignore_index=True),
+    )
+    about = open_quarantine(load_params(place.project)).show(entry)["released"]
+    assert (about["reason"], about["rev"]) == ("the sign was wrong", released.json["data"]["rev"])
+    twice = run(place, "quarantine", "release", entry, "--reason", "again")
+    assert (twice.code, "was released by" in twice.err) == (1, True)
+
+
+def test_rows_of_a_partition_that_was_replaced_stay_where_they_are(
+    place: Place, months: dict[int, Path], tmp_path: Path
+) -> None:
+    name = months[3].name
+    [entry] = place.ingest(spoiled(months[3], tmp_path / name))["quarantined"]
+    place.ingest(months[3])
+    before = git(place.project, "rev-parse", "main")
+    done = run(place, "quarantine", "release", entry, "--reason", "late")
+    assert (done.code, "Traceback" in done.err) == (1, False)
+    assert "it was replaced since by" in done.err
+    assert git(place.project, "rev-parse", "main") == before
+
+
+def test_a_release_that_died_before_it_could_note_so_can_be_repeated(
+    place: Place, months: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = months[4].name
+    [entry] = place.ingest(spoiled(months[4], tmp_path / name))["quarantined"]
+
+    def dies(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.release.settle", dies)
+        with pytest.raises(KeyboardInterrupt):
+            release(place.project, entry, "first try", tmp_path / "first")
+    rev = git(place.project, "rev-parse", "main")
+    assert len(partition(place, name)) == len(pd.read_parquet(months[4]))
+    done = release(place.project, entry, "second try", tmp_path / "second")
+    assert done["data"]["rev"] == rev
+    assert len(partition(place, name)) == len(pd.read_parquet(months[4]))
+    assert open_quarantine(load_params(place.project)).show(entry)["released"]["reason"] == "second try"
+
+
+def test_rows_that_came_before_are_set_aside_and_a_replayed_file_is_blocked(
+    place: Place, months: dict[int, Path], tmp_path: Path
+) -> None:
+    june, july = (pd.read_parquet(months[number]) for number in (6, 7))
+    again = [months[1].name, months[6].name]
+    files = [tmp_path / months[number].name for number in (6, 7)]
+    june.to_parquet(files[0], index=False)
+    old = pd.concat([pd.read_parquet(months[1]).head(3), june.tail(4)])
+    pd.concat([july, old]).astype({"flight": "float64"}).to_parquet(files[1], index=False)
+    done = place.ingest(*files)
+    assert (done["verdict"], done["data"]["added"]) == ("quarantine", [file.name for file in files])
+    [entry] = done["quarantined"]
+    about = open_quarantine(load_params(place.project)).show(entry)
+    assert (about["partition"], about["rows"]) == (files[1].name, 7)
+    assert f"7 of {len(july) + 7:,} rows" in about["reasons"][0]
+    assert f"have keys of {again[0]} (3), {again[1]} (4)" in about["reasons"][0]
+    assert len(partition(place, files[1].name)) == len(july)
+
+    replayed = tmp_path / "july-once-more.parquet"
+    july.to_parquet(replayed, index=False)
+    blocked = place.ingest(replayed)
+    assert (blocked["decision"]["kind"], blocked["blocked"]) == ("block", [replayed.name])
+    told = f"{len(july):,} of {len(july):,} rows (100.0%) would be set aside"
+    assert any(told in reason for reason in blocked["decision"]["reasons"])
+
+
+def test_a_month_with_too_many_bad_rows_is_blocked_whole(
+    place: Place, months: dict[int, Path], tmp_path: Path
+) -> None:
+    before = resolve(place.project)
+    file = spoiled(months[5], tmp_path / months[5].name, bad=len(pd.read_parquet(months[5])) // 10)
+    done = run(place, "ingest", file, "--json")
+    assert (done.code, done.json["blocked"]) == (3, [file.name])
+    assert any("gate.max_quarantined = 0.05" in reason for reason in done.json["decision"]["reasons"])
+    assert resolve(place.project).md5 == before.md5

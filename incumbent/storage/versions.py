@@ -95,8 +95,8 @@ def read_columns(
 ) -> Iterator[tuple[Partition, pa.Table]]:
     """Some columns of partitions, without keeping the rest of them; a column that is not there is left out.
 
-    What comes from the remote is not verified by digest, as `fetch` does. DVC's file system reads 50 MB ahead:
-    of smaller partitions all bytes come over the wire.
+    What comes from the remote is not verified by digest; `fetch` does that. DVC's file system reads 50 MB
+    ahead: of smaller partitions all bytes come over the wire.
     """
     if not names:
         return

@@ -14,7 +14,10 @@ from incumbent.params import DatasetParams
 
 
 def key_severity(suites: Sequence[dict[str, Any]], dataset: DatasetParams) -> str | None:
-    """Of the suites' expectation that exactly `dataset.key` is unique, the gravest; None without one."""
+    """Of the suites' expectations that exactly `dataset.key` is unique; None without one.
+
+    Quarantine before critical: within a partition, too, critical judges what remains.
+    """
     key = set(dataset.key)
     found = {
         QUARANTINE if sets_aside(expectation) else str(expectation.severity.value)
@@ -22,7 +25,7 @@ def key_severity(suites: Sequence[dict[str, Any]], dataset: DatasetParams) -> st
         for expectation in expectations_of(suite)
         if key and _unique_columns(expectation) == key
     }
-    return min(found, key=ORDER.index, default=None)
+    return QUARANTINE if QUARANTINE in found else min(found, key=ORDER.index, default=None)
 
 
 def judge_keys(

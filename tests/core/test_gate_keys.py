@@ -42,6 +42,12 @@ UNIQUE = "column_values_to_be_unique"
             "critical",
             id="the gravest",
         ),
+        pytest.param(
+            ["id"],
+            [expect(UNIQUE, False, column="id"), expect(UNIQUE, column="id")],
+            "quarantine",
+            id="quarantine first",
+        ),
         pytest.param([], [expect(UNIQUE, column="id")], None, id="no key"),
     ],
 )

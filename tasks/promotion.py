@@ -16,7 +16,9 @@ from incumbent.judge import BASELINE, Holdout, Learned, microseconds_per_row, sc
 from incumbent.model import Model
 from incumbent.storage.registry import Champion, StaleRun
 from incumbent.storage.versions import code_revision
-from tasks.runs import LEASE_SECONDS, Run
+from tasks.lease import LEASE_SECONDS
+from tasks.resume import resumed_from
+from tasks.runs import Run
 from tasks.step import step
 
 PREDICTIONS = "holdout.npz"
@@ -25,7 +27,8 @@ PREDICTIONS = "holdout.npz"
 @step
 def compare(run: Run) -> None:
     """Both models on the held-out rows of the window; the predictions stay for the report."""
-    _compare_with(run, run.registry.champion())
+    if run.read("comparison") is None:
+        _compare_with(run, run.registry.champion())
 
 
 @step
@@ -172,6 +175,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "code": code_revision(run.project),
         "environment": describe_environment(),
         "run_seq": run.seq,
+        "resumed_from": resumed_from(run),
         "decision": f"{run.params.dataset.name}/runs/{_seq(run):012d}/decision.json",
     }
 

@@ -1,6 +1,6 @@
 """Close a run: its decision record and report into the registry, the UI and an event."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,9 @@ from incumbent.decide import Evidence
 from incumbent.report import render
 from tasks import artifacts
 from tasks.events import emit
+from tasks.lease import superseded
 from tasks.promotion import PREDICTIONS
+from tasks.resume import resumed_from
 from tasks.runs import Run
 from tasks.step import step
 
@@ -54,6 +56,14 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     return outcome
 
 
+@step
+def pass_over(run: Run) -> None:
+    """A record of its own for the version that the run's event told of: it takes the one that came after."""
+    about = {"data": run.told.data.to_json(), "strategy": run.strategy, "started_by": run.started_by}
+    passed = replace(run.told, seq=run.registry.start_run(about))
+    record(passed, "skip", (f"{superseded(run)}, which run {run.seq} takes",))
+
+
 def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
     gate, seen, evidence = run.read("gate"), run.read("comparison"), _evidence(run)
     return {
@@ -67,6 +77,7 @@ def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
         "decision": run.read("decision"),
         "champion": champion,
         "started_by": run.started_by,
+        "resumed_from": resumed_from(run),
         "timings": run.read("timings") or {},
     }
 

@@ -14,8 +14,7 @@ from tasks.step import step
 @step
 def tune(run: Run) -> None:
     """Search the learner's options on the training rows."""
-    study = search(run.files(_all(run)), run.params)
-    run.write("study", study.to_json())
+    study = run.once("study", StudyResult.from_json, lambda: search(run.files(_all(run)), run.params))
     values, pruned = [t.value for t in study.trials], [t.pruned for t in study.trials]
     artifacts.show_study(len(values), sum(pruned), study.options, plots.trials(values, pruned))
     get_run_logger().info("tuned: %d trials, best %.4f, %s", len(values), max(values), study.options)
@@ -24,12 +23,7 @@ def tune(run: Run) -> None:
 @step
 def train(run: Run) -> None:
     """Train in full with the study's winner, or update the champion with the new rows."""
-    if run.read("plan")["kind"] == Full.__name__.lower():
-        study = StudyResult.from_json(run.read("study"))
-        challenger = make_full(run.files(_all(run)), run.params, study, run.folder)
-    else:
-        challenger = _update(run)
-    run.write("challenger", challenger.to_json())
+    challenger = run.once("challenger", Challenger.from_json, lambda: _made(run))
     pictures = {"Importances": plots.importances(challenger.importances)}
     if challenger.cv:
         pictures = {"Folds": plots.folds(challenger.cv.folds, challenger.cv.metric), **pictures}
@@ -46,6 +40,13 @@ def train(run: Run) -> None:
 
 def _all(run: Run) -> list[str]:
     return [partition.name for partition in run.data.partitions]
+
+
+def _made(run: Run) -> Challenger:
+    if run.read("plan")["kind"] != Full.__name__.lower():
+        return _update(run)
+    study = StudyResult.from_json(run.read("study"))
+    return make_full(run.files(_all(run)), run.params, study, run.folder)
 
 
 def _update(run: Run) -> Challenger:

@@ -6,10 +6,9 @@ from contextlib import contextmanager, suppress
 
 from incumbent.errors import Conflict, IncumbentError, StorageUnavailable
 from incumbent.storage.registry import Claim, Claimed, Done, Running
+from tasks.record import close_promotion
 from tasks.resume import begin_or_resume
-from tasks.runs import Run
-
-LEASE_SECONDS = 120.0
+from tasks.runs import LEASE_SECONDS, Run
 
 
 class Lease:
@@ -69,7 +68,9 @@ def lease(run: Run) -> Iterator[Lease]:
     else:
         taken, claim = _at_it(run, answer), None
     with Lease(run, claim, taken).held() as held:
-        if claim is not None:
+        if claim is not None and claim.heir_of is not None:
+            held.taken = close_promotion(run, claim.heir_of)
+        if claim is not None and held.taken is None:
             begin_or_resume(run, claim.heir_of)
         yield held
 
@@ -77,20 +78,11 @@ def lease(run: Run) -> Iterator[Lease]:
 def _decided(run: Run, by: int) -> str:
     if run.announced is None:
         return f"run {by} decided this data version with these parameters"
-    return f"{superseded(run)}, which run {by} decided"
+    return f"{run.superseded}, which run {by} decided"
 
 
 def _at_it(run: Run, other: Running) -> str:
     sign = f"last sign of life {other.heartbeat}"
     if run.announced is None:
         return f"run {other.run_seq} is at it ({sign})"
-    return f"{superseded(run)}, which run {other.run_seq} is at ({sign})"
-
-
-def superseded(run: Run) -> str:
-    """Why the version that the run's event told of is not the one it works on."""
-    told = run.told
-    by = run.registry.decided_by(told.work)
-    if by is not None:
-        return f"run {by} decided data version {told.data.short}; it was superseded by {run.data.short}"
-    return f"data version {told.data.short} was superseded by {run.data.short}"
+    return f"{run.superseded}, which run {other.run_seq} is at ({sign})"

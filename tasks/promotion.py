@@ -16,9 +16,8 @@ from incumbent.judge import BASELINE, Holdout, Learned, microseconds_per_row, sc
 from incumbent.model import Model
 from incumbent.storage.registry import Champion, StaleRun
 from incumbent.storage.versions import code_revision
-from tasks.lease import LEASE_SECONDS
 from tasks.resume import resumed_from
-from tasks.runs import Run
+from tasks.runs import LEASE_SECONDS, Run
 from tasks.step import step
 
 PREDICTIONS = "holdout.npz"

@@ -16,7 +16,6 @@ from incumbent.decide import Evidence
 from incumbent.report import render
 from tasks import artifacts
 from tasks.events import emit
-from tasks.lease import superseded
 from tasks.promotion import PREDICTIONS
 from tasks.resume import resumed_from
 from tasks.runs import Run
@@ -61,7 +60,16 @@ def pass_over(run: Run) -> None:
     """A record of its own for the version that the run's event told of: it takes the one that came after."""
     about = {"data": run.told.data.to_json(), "strategy": run.strategy, "started_by": run.started_by}
     passed = replace(run.told, seq=run.registry.start_run(about))
-    record(passed, "skip", (f"{superseded(run)}, which run {run.seq} takes",))
+    record(passed, "skip", (f"{run.superseded}, which run {run.seq} takes",))
+
+
+def close_promotion(run: Run, dead: int) -> str | None:
+    """Record the promotion of a run that died before it could; None if its challenger is not in office."""
+    office, its = run.registry.champion(), replace(run, seq=dead)
+    if office is None or office.version != its.version:
+        return None
+    record(its.against(office.replaced), "promote", (office.reason,))
+    return f"run {dead} promoted {office.version} and died before it told; this run did it"
 
 
 def _outcome(run: Run, champion: str | None) -> dict[str, Any]:

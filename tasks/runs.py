@@ -24,6 +24,8 @@ from incumbent.storage.model_cache import load_model, pull_cached
 from incumbent.storage.registry import Registry, open_registry
 from incumbent.storage.versions import digest_of, fetch, resolve
 
+LEASE_SECONDS = 120.0
+
 Document = Literal[
     "begun", "resumed", "gate", "hindsight", "plan", "live", "drift", "study", "challenger", "comparison",
     "metrics", "decision", "timings", "outcome",
@@ -88,9 +90,21 @@ class Run:
         """The same run on the version that its event told of, for the record of that one."""
         if self.announced is None:
             return self
-        known = self.manifest(self.champion)["data"]["partitions"] if self.champion else {}
-        diff = difference(known, self.announced.partitions)
-        return replace(self, data=self.announced, diff=diff, announced=None)
+        return replace(self, data=self.announced, announced=None).against(self.champion)
+
+    def against(self, champion: str | None) -> "Run":
+        """The same run with this champion in office when it began."""
+        known = self.manifest(champion)["data"]["partitions"] if champion else {}
+        return replace(self, champion=champion, diff=difference(known, self.data.partitions))
+
+    @property
+    def superseded(self) -> str:
+        """Why the version that the run's event told of is not the one it works on."""
+        told = self.told
+        by = self.registry.decided_by(told.work)
+        if by is not None:
+            return f"run {by} decided data version {told.data.short}; it was superseded by {self.data.short}"
+        return f"data version {told.data.short} was superseded by {self.data.short}"
 
     def files(self, names: Sequence[str]) -> list[Path]:
         """Local, verified files of these partitions."""

@@ -4,9 +4,8 @@ import itertools
 from typing import Any
 
 from incumbent.storage.registry import Claimed
-from tasks.lease import LEASE_SECONDS
 from tasks.promotion import compare, register
-from tasks.runs import Run, open_run
+from tasks.runs import LEASE_SECONDS, Run, open_run
 from tasks.training import train, tune
 from tests.core.building import changed
 from tests.flows.conftest import Project

@@ -42,7 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     changes: dict[str, dict[str, Any]] = {
         "search": {"trials": 4},
         "learner": {"rounds": 200, "patience": 200},
-        "promotion": {"seeds": 3},
+        "promotion": {"seeds": 3, "window": 20},
         "retrain": {"min_rows": 100},
     }
     with running(tmp_path_factory.mktemp("interrupted"), **changes) as project:
@@ -179,8 +179,10 @@ def test_a_run_outlives_the_prefect_server(place: Project) -> None:
     change_seed(place, 3)
     run, its = start(place), folder_with(place, "plan.json")
     server = psutil.Process(stack.status(place.path)["services"]["prefect"]["pid"])
-    for process in (server, *server.children(recursive=True)):
+    killed = [server, *server.children(recursive=True)]
+    for process in killed:
         process.kill()
+    psutil.wait_procs(killed, 10)  # a port that is not free yet would be given up for another
     stack.up(place.path, print)
     assert ends_as(place, run, 120) == "COMPLETED"
     outcome = read(its / "outcome.json")

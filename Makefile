@@ -26,6 +26,7 @@ bench: $(INSTALLED)
 	$(BIN)/python bench/tuning.py
 	$(BIN)/python bench/gate.py
 	$(BIN)/python bench/arrival.py
+	$(BIN)/python bench/orchestration.py
 
 up: $(INSTALLED)
 	$(BIN)/incumbent up

@@ -30,7 +30,8 @@ from incumbent.challenger import REPLAY, make_full, open_challenger
 from incumbent.dataset import difference
 from incumbent.demo.flights import load_flights
 from incumbent.drift import drift
-from incumbent.gate import gate_files, load_suites
+from incumbent.gate.check import gate_files
+from incumbent.gate.suites import load_suites
 from incumbent.local import s3 as local_s3
 from incumbent.local.state import Stack
 from incumbent.model import Model

@@ -156,7 +156,8 @@ def cpu() -> float:
 
 
 def by_incumbent() -> Callable[[Path], Verdicts]:
-    from incumbent.gate import gate_files, gx
+    from incumbent.gate import gx
+    from incumbent.gate.check import gate_files
     from incumbent.params import DatasetParams
 
     gx.validate(pd.DataFrame({"x": [1]}), [], 1)  # imports Great Expectations

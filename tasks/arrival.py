@@ -14,7 +14,9 @@ from pyarrow.parquet import ParquetFile
 
 from incumbent.dataset import DataVersion, Diff, Partition, difference
 from incumbent.errors import BadData
-from incumbent.gate import Finding, GateReport, Verdict, gate_files, load_suites
+from incumbent.gate import Finding, GateReport, Verdict
+from incumbent.gate.check import gate_files
+from incumbent.gate.suites import load_suites
 from incumbent.params import Params, load_params
 from incumbent.reading import partition_by, stem_of, to_parquet
 from incumbent.storage.landing import Landed, open_landing
@@ -61,8 +63,7 @@ class Arrival:
     @property
     def report(self) -> GateReport:
         """What the gate said of all files together."""
-        findings = tuple(finding for file in self.files for finding in file.report.findings)
-        return GateReport(sum(file.report.rows for file in self.files), findings)
+        return GateReport.together(file.report for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def _each_partition_once(files: Sequence[File], arrival: Arrival) -> list[File]:
     for file in files:
         if reason := next(filter(None, (_replaces(path, taken, arrival) for path in file.partitions)), None):
             refused = Finding(file.path.name, "its partitions are whole", "critical", False, reason)
-            file = replace(file, report=GateReport(file.report.rows, (*file.report.findings, refused)))
+            file = replace(file, report=GateReport.together([file.report, GateReport(0, (refused,))]))
         if file.report.verdict is not Verdict.BLOCK:
             taken |= dict.fromkeys((path.name for path in file.partitions), file.path.name)
         judged.append(file)

@@ -1,22 +1,25 @@
 """What people see of a run in the Prefect UI: markdown with tables and pictures."""
 
+from __future__ import annotations
+
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from incumbent.compare import Comparison, SliceComparison
-from incumbent.decide import Evidence
-from incumbent.drift import Drift, Shift
-from incumbent.feedback import Health
-from incumbent.gate import Finding, GateReport
-from incumbent.plan import Plan
-from incumbent.train import CrossValidation
+if TYPE_CHECKING:
+    from incumbent.compare import SliceComparison
+    from incumbent.decide import Evidence
+    from incumbent.drift import Drift, Shift
+    from incumbent.feedback import Health
+    from incumbent.gate import Finding, GateReport
+    from incumbent.plan import Plan
+    from incumbent.train import CrossValidation
 
 
-def show_gate(report: GateReport) -> None:
-    """A table of all expectations, and the story with example rows."""
+def show_gate(report: GateReport, pages: Mapping[str, str] | None = None) -> None:
+    """A table of all expectations, and the story with example rows; `pages` are links to Data Docs."""
     create_table_artifact(
         key="gate-expectations",
         table=[
@@ -37,6 +40,9 @@ def show_gate(report: GateReport) -> None:
         *(f"- {reason}" for reason in report.reasons),
         *(_examples(finding) for finding in failed if finding.examples),
     ]
+    if pages:
+        links = ", ".join(f"[{name}]({link})" for name, link in pages.items())
+        lines.append(f"Data Docs of Great Expectations (links for a week): {links}")
     create_markdown_artifact(key="gate", markdown="\n\n".join(lines))
 
 
@@ -93,8 +99,12 @@ def show_decision(
     reasons: Sequence[str],
     evidence: Evidence | None,
     pictures: Mapping[str, bytes],
+    report: str,
 ) -> None:
-    parts = [f"# Decision: {kind}", _bullets(reasons)]
+    """The verdict with its figures; `report` is a link to the whole story."""
+    from incumbent.compare import Comparison
+
+    parts = [f"# Decision: {kind}", _bullets(reasons), f"[The whole report]({report}) (link for a week)"]
     seen = evidence.comparison if evidence else None
     if evidence and isinstance(seen, Comparison):
         rows = [

@@ -3,18 +3,17 @@
 from pathlib import Path
 from uuid import UUID
 
-import pandas as pd
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
-from incumbent.challenger import REPLAY
-from incumbent.gate import GateReport, Verdict, gate_files, load_suites
-from incumbent.measure import measure
+from incumbent.gate import GateReport, Verdict
 from incumbent.plan import Measurements, Plan, Strategy, choose, plan_from_json
 from tasks import artifacts
 from tasks.runs import Run, open_run
 from tasks.step import is_outage, step, without_tracebacks
+
+MOST_PAGES = 20
 
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
@@ -45,6 +44,9 @@ def gate(run: Run) -> Verdict:
     """Check the new partitions; the report goes to the UI and stays with the run."""
     if seen := run.read("gate"):
         return Verdict(seen["verdict"])
+    from incumbent.gate.check import gate_files
+    from incumbent.gate.suites import load_suites
+
     suites = load_suites(run.project / "expectations")
     names = run.diff.fresh
     report = gate_files(list(zip(names, run.files(names), strict=True)), suites, run.params.dataset)
@@ -62,11 +64,26 @@ def make_plan(run: Run) -> Plan:
 
 
 def keep_gate(run: Run, report: GateReport) -> None:
+    artifacts.show_gate(report, _data_docs(run, report))
     run.write("gate", report.to_json())
-    artifacts.show_gate(report)
     get_run_logger().info(
         "gate: %s (%d rows) %s", report.verdict.value, report.rows, "; ".join(report.reasons)
     )
+
+
+def _data_docs(run: Run, report: GateReport) -> dict[str, str]:
+    """Great Expectations' pages of the partitions, those that failed first; name -> link."""
+    if run.seq is None or not report.results:
+        return {}
+    from incumbent.gate.gx import data_docs
+
+    failed = {finding.partition for finding in report.findings if not finding.success}
+    names = sorted(report.results, key=lambda name: (name not in failed, name))[:MOST_PAGES]
+    pages = {name: data_docs(f"{name}, run {run.seq}", report.results[name]) for name in names}
+    return {
+        name: run.registry.page(run.seq, f"gate-{number:02d}.html", page)
+        for number, (name, page) in enumerate(pages.items(), start=1)
+    }
 
 
 def name_flow_run(name: str, tags: list[str]) -> None:
@@ -77,6 +94,11 @@ def name_flow_run(name: str, tags: list[str]) -> None:
 
 
 def _measured(run: Run) -> Measurements:
+    import pandas as pd
+
+    from incumbent.challenger import REPLAY
+    from incumbent.measure import measure
+
     if run.champion is None:
         return Measurements(champion=None)
     champion, manifest = run.model(run.champion), run.manifest(run.champion)

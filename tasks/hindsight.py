@@ -1,21 +1,23 @@
 """What just arrived judges the last verdict: was the right model in office?"""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger
 
 from incumbent.dataset import difference
 from incumbent.errors import BadData, NotFound, Tampered
-from incumbent.hindsight import Keep, Recall, look_back, score_arrival
-from incumbent.model import Model
-from incumbent.rows import read_partition
-from incumbent.split import group_hashes
 from incumbent.storage.registry import Champion
 from tasks.events import emit
 from tasks.runs import Run
 from tasks.step import step
+
+if TYPE_CHECKING:
+    from incumbent.hindsight import Recall
+    from incumbent.model import Model
 
 PREDECESSOR, HELD = "predecessor", "held challenger"
 
@@ -30,6 +32,8 @@ def audit(run: Run) -> Run:
     office = run.registry.champion()
     if run.seq is None or office is None or office.version != run.champion:
         return run
+    from incumbent.hindsight import Keep, look_back
+
     rivals = _rivals(run, office)
     scores = _scored(run, rivals)
     seen = look_back(scores, office.version, rivals, run.params.promotion)
@@ -62,6 +66,10 @@ def _scored(run: Run, rivals: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _score(run: Run, champion: Model, rivals: dict[str, Model], path: Path) -> dict[str, Any] | None:
+    from incumbent.hindsight import score_arrival
+    from incumbent.rows import read_partition
+    from incumbent.split import group_hashes
+
     frame = read_partition(path)
     groups = group_hashes(frame, run.params.split.by)
     return score_arrival(champion, rivals, frame, groups, run.params.promotion, run.params.seed)

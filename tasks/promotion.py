@@ -1,24 +1,26 @@
 """Compare with the incumbent, register the challenger, and promote it if it won."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from prefect import get_run_logger
 
-from incumbent.challenger import Challenger, open_challenger, open_others
-from incumbent.compare import Comparison
-from incumbent.decide import Decision, Evidence, Hold, Promote, decide
 from incumbent.environment import describe_environment
 from incumbent.errors import BadData, Conflict, NotFound, Tampered
-from incumbent.judge import BASELINE, Holdout, Learned, microseconds_per_row, score_holdout, weigh
-from incumbent.model import Model
 from incumbent.storage.registry import Champion, StaleRun
 from incumbent.storage.versions import code_revision
 from tasks.resume import resumed_from
 from tasks.runs import LEASE_SECONDS, Run
 from tasks.step import step
+
+if TYPE_CHECKING:
+    from incumbent.challenger import Challenger
+    from incumbent.decide import Decision
+    from incumbent.judge import Holdout
+    from incumbent.model import Model
 
 PREDICTIONS = "holdout.npz"
 
@@ -33,6 +35,8 @@ def compare(run: Run) -> None:
 @step
 def register(run: Run) -> None:
     """Publish the challenger as a version, whatever the decision will be; nobody reads it unless named."""
+    from incumbent.challenger import Challenger
+
     challenger = Challenger.from_json(run.read("challenger"))
     metrics = _metrics(run, challenger)
     path = run.folder / "metrics.json"
@@ -44,6 +48,8 @@ def register(run: Run) -> None:
 @step
 def promote(run: Run) -> Decision:
     """Decide, and move the champion; if it moved meanwhile, compare with the new one and decide again."""
+    from incumbent.decide import Evidence, Hold, Promote, decide
+
     while True:
         seen = run.read("comparison")
         decision = decide(Evidence.from_json(seen["evidence"]), run.params.promotion, seen["incumbent"])
@@ -68,6 +74,12 @@ def promote(run: Run) -> Decision:
 
 
 def _compare_with(run: Run, office: Champion | None) -> None:
+    import numpy as np
+
+    from incumbent.challenger import Challenger, open_challenger
+    from incumbent.compare import Comparison
+    from incumbent.judge import BASELINE, microseconds_per_row, weigh
+
     made = Challenger.from_json(run.read("challenger"))
     challenger = open_challenger(made, run.params, run.folder, run.version)
     rival, holdout, unfit = _meet(run, office, challenger, made)
@@ -103,6 +115,9 @@ def _meet(
     A champion whose file is broken or that can't read today's columns must not keep everybody else out
     of office: the champion before it takes its place, and in the end the trivial baseline.
     """
+    from incumbent.challenger import open_others
+    from incumbent.judge import Learned, score_holdout
+
     names, unfit = _window(run), []
     partitions = [partition for partition in run.data.partitions if partition.name in names]
     window = list(zip(partitions, run.files(names), strict=True))
@@ -140,6 +155,9 @@ def _window(run: Run) -> list[str]:
 
 
 def _metrics(run: Run, challenger: Challenger) -> dict[str, Any]:
+    from incumbent.compare import Comparison
+    from incumbent.decide import Evidence
+
     seen = run.read("comparison")
     figures = Evidence.from_json(seen["evidence"]).comparison
     holdout = None

@@ -1,18 +1,15 @@
 """Close a run: its decision record and report into the registry, the UI and an event."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import numpy as np
 from prefect import get_run_logger, runtime
 from prefect.client.orchestration import get_client
 
-from incumbent import plots
-from incumbent.challenger import Challenger
-from incumbent.compare import Comparison
-from incumbent.decide import Evidence
 from incumbent.report import render
 from tasks import artifacts
 from tasks.events import emit
@@ -20,6 +17,10 @@ from tasks.promotion import PREDICTIONS
 from tasks.resume import resumed_from
 from tasks.runs import Run
 from tasks.step import step
+
+if TYPE_CHECKING:
+    from incumbent.compare import Comparison
+    from incumbent.decide import Evidence
 
 LATEST = 12
 """Arrivals in the report's series."""
@@ -43,11 +44,12 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
         return outcome
     pictures = _pictures(run)
     _tag(kind)
-    artifacts.show_decision(kind, reasons, _evidence(run), pictures)
     report = render(_facts(run, outcome), pictures | _study_pictures(run))
     (run.folder / "report.html").write_text(report, encoding="utf-8")
+    link = run.registry.page(run.seq, "report.html", report)
+    artifacts.show_decision(kind, reasons, _evidence(run), pictures, link)
     run.write("outcome", outcome)
-    for name in ("gate.json", "hindsight.json", "plan.json", "drift.json", "comparison.json", "report.html"):
+    for name in ("gate.json", "hindsight.json", "plan.json", "drift.json", "comparison.json"):
         if (run.folder / name).exists():
             run.registry.record(run.seq, name, (run.folder / name).read_bytes())
     run.registry.record(run.seq, "decision.json", (run.folder / "outcome.json").read_bytes())
@@ -73,7 +75,7 @@ def close_promotion(run: Run, dead: int) -> str | None:
 
 
 def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
-    gate, seen, evidence = run.read("gate"), run.read("comparison"), _evidence(run)
+    gate, seen, figures = run.read("gate"), run.read("comparison"), _comparison(run)
     return {
         "run": run.seq,
         "data": {"rev": run.data.rev, "md5": run.data.md5, "name": run.data.short, **run.diff.to_json()},
@@ -81,7 +83,7 @@ def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
         "hindsight": run.read("hindsight"),
         "plan": run.read("plan"),
         "challenger": run.version if seen else None,
-        "metric": evidence and _metric(evidence, seen["incumbent"]),
+        "metric": figures and _metric(figures, seen["incumbent"]),
         "decision": run.read("decision"),
         "champion": champion,
         "started_by": run.started_by,
@@ -90,10 +92,7 @@ def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
     }
 
 
-def _metric(evidence: Evidence, incumbent: str) -> dict[str, Any] | None:
-    seen = evidence.comparison
-    if not isinstance(seen, Comparison):
-        return None
+def _metric(seen: Comparison, incumbent: str) -> dict[str, Any]:
     return {
         "name": seen.metric,
         "champion": asdict(seen.champion),
@@ -116,9 +115,7 @@ def _facts(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
         "drift": run.read("drift"),
         "series": _series(run),
         "evidence": evidence,
-        "comparison": evidence.comparison
-        if evidence and isinstance(evidence.comparison, Comparison)
-        else None,
+        "comparison": _comparison(run),
         "confidence": f"{run.params.promotion.confidence:.0%}",
         "incumbent": seen["incumbent"] if seen else run.champion,
         "window": seen["window"] if seen else [],
@@ -137,13 +134,31 @@ def _series(run: Run) -> list[dict[str, Any]]:
 
 def _evidence(run: Run) -> Evidence | None:
     seen = run.read("comparison")
-    return Evidence.from_json(seen["evidence"]) if seen else None
+    if seen is None:
+        return None
+    from incumbent.decide import Evidence
+
+    return Evidence.from_json(seen["evidence"])
+
+
+def _comparison(run: Run) -> Comparison | None:
+    evidence = _evidence(run)
+    if evidence is None:
+        return None
+    from incumbent.compare import Comparison
+
+    return evidence.comparison if isinstance(evidence.comparison, Comparison) else None
 
 
 def _pictures(run: Run) -> dict[str, bytes]:
     evidence = _evidence(run)
-    if evidence is None or not isinstance(evidence.comparison, Comparison):
+    if evidence is None or _comparison(run) is None:
         return {}
+    import numpy as np
+
+    from incumbent import plots
+    from incumbent.challenger import Challenger
+
     schema = Challenger.from_json(run.read("challenger")).schema
     names = (f"{run.read('comparison')['incumbent']} (incumbent)", f"{run.version} (challenger)")
     with np.load(run.folder / PREDICTIONS, allow_pickle=False) as kept:
@@ -161,7 +176,11 @@ def _pictures(run: Run) -> dict[str, bytes]:
 
 def _study_pictures(run: Run) -> dict[str, bytes]:
     study, challenger = run.read("study"), run.read("challenger")
-    pictures = {}
+    pictures: dict[str, bytes] = {}
+    if not study and not challenger:
+        return pictures
+    from incumbent import plots
+
     if study:
         values = [trial["value"] for trial in study["trials"]]
         pictures["Trials"] = plots.trials(values, [trial["pruned"] for trial in study["trials"]])

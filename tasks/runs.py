@@ -11,18 +11,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from incumbent import __version__
 from incumbent.dataset import DataVersion, Diff, difference
 from incumbent.errors import NotFound
-from incumbent.model import Model
 from incumbent.params import Params, load_params
 from incumbent.plan import Strategy
 from incumbent.storage.git import is_ancestor
-from incumbent.storage.model_cache import load_model, pull_cached
 from incumbent.storage.registry import Registry, open_registry
 from incumbent.storage.versions import digest_of, fetch, resolve
+
+if TYPE_CHECKING:
+    from incumbent.model import Model
 
 LEASE_SECONDS = 120.0
 
@@ -139,9 +140,13 @@ class Run:
 
     def pulled(self, version: str) -> Path:
         """The folder with a version's verified files."""
+        from incumbent.storage.model_cache import pull_cached
+
         return pull_cached(self.project, self.registry, version)[0]
 
-    def model(self, version: str) -> Model:
+    def model(self, version: str) -> "Model":
+        from incumbent.storage.model_cache import load_model
+
         return load_model(self.project, self.registry, version)
 
 

@@ -1,19 +1,25 @@
 """Make the challenger: tune, then train; or update the champion."""
 
+from typing import TYPE_CHECKING
+
 from prefect import get_run_logger
 
-from incumbent import plots
-from incumbent.challenger import Challenger, make_full, make_update, search
 from incumbent.plan import Full
-from incumbent.tune import StudyResult
 from tasks import artifacts
 from tasks.runs import Run
 from tasks.step import step
+
+if TYPE_CHECKING:
+    from incumbent.challenger import Challenger
 
 
 @step
 def tune(run: Run) -> None:
     """Search the learner's options on the training rows."""
+    from incumbent import plots
+    from incumbent.challenger import search
+    from incumbent.tune import StudyResult
+
     study = run.once("study", StudyResult.from_json, lambda: search(run.files(_all(run)), run.params))
     values, pruned = [t.value for t in study.trials], [t.pruned for t in study.trials]
     artifacts.show_study(len(values), sum(pruned), study.options, plots.trials(values, pruned))
@@ -23,6 +29,9 @@ def tune(run: Run) -> None:
 @step
 def train(run: Run) -> None:
     """Train in full with the study's winner, or update the champion with the new rows."""
+    from incumbent import plots
+    from incumbent.challenger import Challenger
+
     challenger = run.once("challenger", Challenger.from_json, lambda: _made(run))
     pictures = {"Importances": plots.importances(challenger.importances)}
     if challenger.cv:
@@ -42,14 +51,19 @@ def _all(run: Run) -> list[str]:
     return [partition.name for partition in run.data.partitions]
 
 
-def _made(run: Run) -> Challenger:
+def _made(run: Run) -> "Challenger":
+    from incumbent.challenger import make_full
+    from incumbent.tune import StudyResult
+
     if run.read("plan")["kind"] != Full.__name__.lower():
         return _update(run)
     study = StudyResult.from_json(run.read("study"))
     return make_full(run.files(_all(run)), run.params, study, run.folder)
 
 
-def _update(run: Run) -> Challenger:
+def _update(run: Run) -> "Challenger":
+    from incumbent.challenger import make_update
+
     if run.champion is None:
         raise ValueError("an update needs a champion; the plan chose it without one")
     folder = run.pulled(run.champion)

@@ -72,7 +72,9 @@ def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None
     """What would the gate say to these files? Changes nothing; exit code 3 for a block."""
     from tempfile import TemporaryDirectory
 
-    from incumbent.gate import Verdict, gate_files, load_suites
+    from incumbent.gate import Verdict
+    from incumbent.gate.check import gate_files
+    from incumbent.gate.suites import load_suites
     from incumbent.params import load_params
     from incumbent.reading import to_parquet
 

@@ -39,7 +39,9 @@ def stage(
 
 
 def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
-    from incumbent.gate import Verdict, gate_files, load_suites
+    from incumbent.gate import Verdict
+    from incumbent.gate.check import gate_files
+    from incumbent.gate.suites import load_suites
 
     partitions = [(path.name, path) for path in paths]
     report = gate_files(partitions, load_suites(project / "expectations"), params.dataset)

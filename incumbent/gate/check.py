@@ -27,15 +27,14 @@ def gate_files(
     only those columns in memory which fail or need pandas.
     Raises BadData for a file that can't be read.
     """
-    findings: list[Finding] = []
-    rows = 0
+    reports = []
     for name, path in partitions:
         differences = column_differences(path, dataset)
-        findings += [_of_columns(name, difference) for difference in differences]
+        reports.append(GateReport(0, tuple(_of_columns(name, difference) for difference in differences)))
         if all(difference.harmless for difference in differences):
-            findings += _check(name, path, [declared_suite(dataset), *suites])
-        rows += pq.ParquetFile(path).metadata.num_rows
-    return GateReport(rows, tuple(findings))
+            reports.append(_check(name, path, [declared_suite(dataset), *suites]))
+        reports.append(GateReport(pq.ParquetFile(path).metadata.num_rows, ()))
+    return GateReport.together(reports)
 
 
 def _of_columns(partition: str, difference: ColumnDifference) -> Finding:
@@ -45,7 +44,7 @@ def _of_columns(partition: str, difference: ColumnDifference) -> Finding:
     )
 
 
-def _check(name: str, path: Path, suites: Sequence[dict[str, Any]]) -> list[Finding]:
+def _check(name: str, path: Path, suites: Sequence[dict[str, Any]]) -> GateReport:
     """By statistics where they tell that all is well, else by GX on the columns that it needs."""
     names = schema_of(path).names
     expectations = [each for suite in suites for each in expectations_of(suite)]
@@ -54,7 +53,8 @@ def _check(name: str, path: Path, suites: Sequence[dict[str, Any]]) -> list[Find
     if left:
         frame = read_partition(path, _needed(names, [question(expectations[place]) for place in left]))
         results |= zip(left, validate(frame, [expectations[place] for place in left], EXAMPLES), strict=True)
-    return _findings(name, path, names, [result for result in results.values() if result])
+    seen = tuple(result for result in results.values() if result)
+    return GateReport(0, tuple(_findings(name, path, names, seen)), {name: seen})
 
 
 def judge_by_statistics(path: Path, expectations: Sequence[Any]) -> list[dict[str, Any] | None]:

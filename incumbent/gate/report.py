@@ -1,6 +1,7 @@
 """What the gate says: findings, and the verdict that follows from them."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -28,8 +29,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class GateReport:
+    """`results` are Great Expectations' own, by partition, for its Data Docs; they stay out of the JSON."""
+
     rows: int
     findings: tuple[Finding, ...]
+    results: Mapping[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
+
+    @staticmethod
+    def together(reports: Iterable["GateReport"]) -> "GateReport":
+        """What the gate said of several arrivals, as one."""
+        reports = list(reports)
+        findings = tuple(finding for report in reports for finding in report.findings)
+        results = {name: seen for report in reports for name, seen in report.results.items()}
+        return GateReport(sum(report.rows for report in reports), findings, results)
 
     @property
     def verdict(self) -> Verdict:

@@ -85,6 +85,10 @@ class Registry:
         self.store.put(key, body)
         return key
 
+    def page(self, run_seq: int, name: str, html: str) -> str:
+        """Keep a page that a run leaves; returns a link for a browser, good for a week."""
+        return self.store.link(self.record(run_seq, name, html.encode()), "text/html; charset=utf-8")
+
     def read_record(self, run_seq: int, name: str) -> bytes:
         """What a run left under this name. Raises NotFound."""
         return self.store.get(f"{self._run(run_seq)}/{check_name(name, 'record name')}").body

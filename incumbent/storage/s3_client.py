@@ -98,6 +98,7 @@ def _config(attempts: int) -> Config:
     return Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
+        signature_version="s3v4",  # of links, too, which boto3 would sign in a way that many stores refuse
         retries={"mode": "standard", "total_max_attempts": attempts},
     )
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 PARALLEL = 8
+WEEK = 7 * 24 * 3600  # seconds; S3 signs no link for longer
 
 T = TypeVar("T")
 
@@ -199,6 +200,12 @@ class Store:
             raise Conflict(f"{self.url(key)} changed since it was listed") from error
         finally:
             part.unlink(missing_ok=True)
+
+    def link(self, key: str, kind: str) -> str:
+        """An address for a browser, good for a week, without credentials; `kind` is its media type."""
+        asked = {"Bucket": self.bucket, "Key": self._path(key), "ResponseContentType": kind}
+        with translated(self._s3, self.url(key)):
+            return self._s3.reads.generate_presigned_url("get_object", Params=asked, ExpiresIn=WEEK)
 
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens if there is none."""

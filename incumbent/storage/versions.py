@@ -47,10 +47,25 @@ def resolve(project: Path, rev: str = "HEAD") -> DataVersion:
     if pointer is None:
         raise NotFound(f"revision {commit[:10]} has no {POINTER}; add data with 'incumbent ingest FILE…'")
     listing = YAML(typ="safe").load(pointer)["outs"][0]["md5"]
+    digests = _listed(project, commit, listing)
+    return DataVersion(commit, listing, tuple(Partition(name, digests[name]) for name in sorted(digests)))
+
+
+def _listed(project: Path, commit: str, listing: str) -> dict[str, str]:
+    """Partition -> md5. DVC names a listing by its content, so what was read once holds for good; without
+    DVC's start, which costs more than all else in a run that finds nothing to do.
+    """
+    known = project / ".incumbent" / "cache" / "listings" / f"{listing}.json"
+    if known.exists():
+        return dict(json.loads(known.read_text()))
     with explained(project), _files_of(project, commit) as files:
         found = files.find(f"/{DATA}", detail=True)
-    partitions = (Partition(name.removeprefix(f"/{DATA}/"), info["md5"]) for name, info in found.items())
-    return DataVersion(commit, listing, tuple(sorted(partitions, key=lambda p: p.name)))
+    digests = {name.removeprefix(f"/{DATA}/"): info["md5"] for name, info in found.items()}
+    known.parent.mkdir(parents=True, exist_ok=True)
+    part = known.with_name(f".{listing}.{uuid.uuid4().hex[:8]}")
+    part.write_text(json.dumps(digests))
+    part.replace(known)
+    return digests
 
 
 def resolve_or_empty(project: Path) -> DataVersion:

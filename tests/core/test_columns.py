@@ -9,7 +9,8 @@ import pytest
 
 from incumbent.columns import column_differences, columns_of
 from incumbent.errors import BadData
-from incumbent.gate import Verdict, gate_files
+from incumbent.gate import Verdict
+from incumbent.gate.check import gate_files
 from incumbent.params import DatasetParams
 
 DATASET = DatasetParams(

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.pandas import column, data_frames, range_indexes
 
 from incumbent.draft import draft_suite
-from incumbent.gate import GateReport, Verdict, gate_files
+from incumbent.gate import GateReport, Verdict
+from incumbent.gate.check import gate_files
 from incumbent.params import Params
 from tests.core.building import toy_params
 

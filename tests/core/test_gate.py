@@ -11,7 +11,9 @@ import pytest
 
 from incumbent.demo.flights import break_month
 from incumbent.errors import BadParams
-from incumbent.gate import EXAMPLES, GateReport, Verdict, gate_files, load_suites
+from incumbent.gate import GateReport, Verdict
+from incumbent.gate.check import EXAMPLES, gate_files
+from incumbent.gate.suites import load_suites
 from incumbent.params import DatasetParams, Params
 from tests.core.building import ROOT
 

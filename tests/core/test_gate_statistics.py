@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 from incumbent.draft import draft_suite
 from incumbent.errors import BadData
-from incumbent.gate import EXAMPLES, Finding, gate_files, load_suites
-from incumbent.gate.check import _finding, judge_by_statistics
+from incumbent.gate import Finding
+from incumbent.gate.check import EXAMPLES, _finding, gate_files, judge_by_statistics
 from incumbent.gate.gx import expectations_of, validate
 from incumbent.gate.plans import PLANS
 from incumbent.gate.regexes import is_portable
-from incumbent.gate.suites import declared_suite
+from incumbent.gate.suites import declared_suite, load_suites
 from incumbent.params import DatasetParams, Params
 from incumbent.rows import read_partition
 from tests.core.building import ROOT, fewer_examples

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
 
@@ -48,6 +50,17 @@ def test_the_ui_shows_gate_plan_training_and_decision(project: Project, arrival:
     assert {"gate", "gate-expectations", "plan", "tuning", "cross-validation", "decision"} <= set(shown)
     assert "data:image/png;base64," in shown["decision"]
     assert "data:image/png;base64," in shown["cross-validation"]
+
+
+def test_the_ui_links_data_docs_and_the_report(project: Project, arrival: dict[str, Any]) -> None:
+    assert arrival["run"]
+    shown = {each["key"]: each["data"] for each in project.api("artifacts/latest/filter", {})}
+    for key, text in (("gate", "Validation"), ("decision", "Comparison on rows")):
+        [link] = re.findall(r"\]\((http[^)]+)\)", shown[key])
+        page = httpx.get(link)
+        assert page.status_code == 200
+        assert page.headers["content-type"].startswith("text/html")
+        assert text in page.text
 
 
 def test_an_appended_month_updates_the_champion_instead_of_starting_over(arrival: dict[str, Any]) -> None:

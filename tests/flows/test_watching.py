@@ -43,7 +43,7 @@ def scored(
 
 
 def december(project: Project, flipped: bool = False) -> pd.DataFrame:
-    labels = pd.read_parquet(project.months[12])[[*KEY, "late"]]
+    labels = pd.read_parquet(project.months[12])[[*KEY, "late"]].drop_duplicates(KEY)
     return labels.assign(late=~labels["late"]) if flipped else labels
 
 
@@ -72,7 +72,7 @@ def test_without_labels_nothing_is_said(project: Project, scored: dict[str, Any]
     done = project.run("monitor", "--json")
     assert done.code == 0, done.err
     assert (done.json["version"], done.json["labelled"], done.json["live"]) == (scored["version"], 0, None)
-    assert done.json["logged"] == len(pd.read_parquet(project.months[12]).drop_duplicates(KEY))
+    assert done.json["logged"] >= len(december(project))  # the champion may have scored other files, too
 
 
 def test_labels_that_come_with_the_data_are_found_by_their_key(
@@ -87,7 +87,7 @@ def test_labels_that_come_with_the_data_are_found_by_their_key(
     done = replace(inside, path=clone).run("monitor", "--json", **inside.environment)
     assert done.code == 0, done.err
     seen = done.json
-    assert seen["labelled"] == seen["logged"]
+    assert seen["labelled"] == len(december(inside))
     assert seen["live"]["low"] < seen["live"]["value"] < seen["live"]["high"]
     assert seen["promised"] is not None
     verdicts = inside.listing(f"registry/flights/monitor/{scored['version']}-")
@@ -116,13 +116,13 @@ def test_a_broken_promise_starts_a_full_retraining(
     assert seen["decayed"], seen
     assert seen["loss"]["low"] > 0
 
-    def answer() -> list[dict[str, Any]]:
-        files = (project.path / ".incumbent" / "runs").glob("*/outcome.json")
-        outcomes = [json.loads(file.read_text()) for file in files]
-        return [each for each in outcomes if each["plan"] and "--strategy full" in str(each["plan"])]
-
-    outcomes = eventually(answer, 120)
-    assert [each for each in outcomes if each["started_by"].startswith("event ")], outcomes
+    wanted = {
+        "deployments": {"name": {"any_": ["on-decay"]}},
+        "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
+    }
+    [run] = eventually(lambda: project.api("flow_runs/filter", wanted), 120)
+    assert run["parameters"]["strategy"] == "full"
+    assert run["parameters"]["started_by"].startswith("event ")
     [told] = project.api("events/filter", {"filter": {"event": {"name": ["model.decayed"]}}})["events"]
     assert told["payload"]["version"] == scored["version"]
     project.run("monitor", "--json")  # the same figures again: the same event

@@ -9,9 +9,9 @@ from incumbent.gate import Verdict
 from incumbent.plan import Full, Skip, Strategy
 from tasks.data import begin, gate, make_plan
 from tasks.hindsight import audit
+from tasks.lease import lease
 from tasks.promotion import compare, promote, register
-from tasks.record import record
-from tasks.runs import lease
+from tasks.record import pass_over, record
 from tasks.training import train, tune
 
 
@@ -19,19 +19,22 @@ from tasks.training import train, tune
 def retrain(
     project: Path = Path(),
     data_rev: str = "HEAD",
+    announced_rev: str | None = None,
     strategy: Strategy = "auto",
     started_by: str = "by hand",
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """One run on one data version; returns the document that `incumbent retrain --json` prints.
 
-    An event's revision is not taken as the latest: by default the head of the branch is, so a burst of
-    events ends in one run on the last version and short ones that find it decided.
+    `announced_rev`, what an event told of, is not taken as the latest: by default the head of the branch
+    is, so a burst of events ends in one run on the last version, and a record for each that it superseded.
     """
-    run = begin(project, data_rev, strategy, started_by, dry_run)
+    run = begin(project, data_rev, announced_rev, strategy, started_by, dry_run)
     with lease(run) as work:
         if work.taken:
-            return record(run, "skip", (work.taken,))
+            return record(run.told, "skip", (work.taken,))
+        if run.announced:
+            pass_over(run)
         if gate(run) is Verdict.BLOCK:
             return record(run, "block", ("the gate blocked the new data",))
         run = audit(run)

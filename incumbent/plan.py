@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from incumbent.metrics import METRICS
 from incumbent.params import RetrainParams
@@ -25,6 +25,12 @@ class Incremental(Plan):
 
 class Full(Plan):
     """Tune and train on all rows of the window."""
+
+
+def plan_from_json(document: dict[str, Any]) -> Plan:
+    """The plan whose `to_json` this is."""
+    kinds = {kind.__name__.lower(): kind for kind in (Skip, Incremental, Full)}
+    return kinds[document["kind"]](tuple(document["reasons"]))
 
 
 @dataclass(frozen=True)

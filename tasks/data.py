@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
 from incumbent.gate import GateReport, Verdict
-from incumbent.plan import Measurements, Plan, Strategy, choose
+from incumbent.plan import Measurements, Plan, Strategy, choose, plan_from_json
 from tasks import artifacts
 from tasks.runs import Run, open_run
 from tasks.step import is_outage, step, without_tracebacks
@@ -17,11 +17,15 @@ MOST_PAGES = 20
 
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
-def begin(project: Path, data_rev: str, strategy: Strategy, started_by: str, dry: bool) -> Run:
+def begin(
+    project: Path, data_rev: str, announced_rev: str | None, strategy: Strategy, started_by: str, dry: bool
+) -> Run:
     """Resolve the data version, draw a run number, and name the flow run after the data."""
     without_tracebacks()
-    run = open_run(project, data_rev, strategy, started_by, dry=dry)
+    run = open_run(project, data_rev, strategy, started_by, announced_rev=announced_rev, dry=dry)
     tags = [f"model:{run.params.dataset.name}", f"data:{run.data.short}", f"strategy:{strategy}"]
+    if run.announced:
+        tags.append(f"announced:{run.announced.short}")
     name_flow_run(f"{run.data.short} run {seq}" if (seq := run.seq) else f"{run.data.short} dry run", tags)
     get_run_logger().info(
         "run %s on %s: %d added, %d changed, %d removed since champion %s",
@@ -38,6 +42,8 @@ def begin(project: Path, data_rev: str, strategy: Strategy, started_by: str, dry
 @step
 def gate(run: Run) -> Verdict:
     """Check the new partitions; the report goes to the UI and stays with the run."""
+    if seen := run.read("gate"):
+        return Verdict(seen["verdict"])
     from incumbent.gate.check import gate_files
     from incumbent.gate.suites import load_suites
     from incumbent.gate.suspicions import suspicions
@@ -57,16 +63,15 @@ def gate(run: Run) -> Verdict:
 @step
 def make_plan(run: Run) -> Plan:
     """Measure what the rules look at, score the champion on rows it never saw, and choose."""
-    plan = choose(_measured(run), run.params.retrain, run.strategy)
-    run.write("plan", plan.to_json())
+    plan = run.once("plan", plan_from_json, lambda: choose(_measured(run), run.params.retrain, run.strategy))
     artifacts.show_plan(plan)
     get_run_logger().info("plan: %s, because %s", plan.kind, "; ".join(plan.because))
     return plan
 
 
 def keep_gate(run: Run, report: GateReport) -> None:
-    run.write("gate", report.to_json())
     artifacts.show_gate(report, _data_docs(run, report))
+    run.write("gate", report.to_json())
     get_run_logger().info(
         "gate: %s (%d rows) %s", report.verdict.value, report.rows, "; ".join(report.reasons)
     )

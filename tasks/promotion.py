@@ -12,6 +12,7 @@ from incumbent.environment import describe_environment
 from incumbent.errors import BadData, Conflict, NotFound, Tampered
 from incumbent.storage.registry import Champion, StaleRun
 from incumbent.storage.versions import code_revision
+from tasks.resume import resumed_from
 from tasks.runs import LEASE_SECONDS, Run
 from tasks.step import step
 
@@ -27,7 +28,8 @@ PREDICTIONS = "holdout.npz"
 @step
 def compare(run: Run) -> None:
     """Both models on the held-out rows of the window; the predictions stay for the report."""
-    _compare_with(run, run.registry.champion())
+    if run.read("comparison") is None:
+        _compare_with(run, run.registry.champion())
 
 
 @step
@@ -190,6 +192,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "code": code_revision(run.project),
         "environment": describe_environment(),
         "run_seq": run.seq,
+        "resumed_from": resumed_from(run),
         "decision": f"{run.params.dataset.name}/runs/{_seq(run):012d}/decision.json",
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from incumbent.report import render
 from tasks import artifacts
 from tasks.events import emit
 from tasks.promotion import PREDICTIONS
+from tasks.resume import resumed_from
 from tasks.runs import Run
 from tasks.step import step
 
@@ -56,6 +57,23 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     return outcome
 
 
+@step
+def pass_over(run: Run) -> None:
+    """A record of its own for the version that the run's event told of: it takes the one that came after."""
+    about = {"data": run.told.data.to_json(), "strategy": run.strategy, "started_by": run.started_by}
+    passed = replace(run.told, seq=run.registry.start_run(about))
+    record(passed, "skip", (f"{run.superseded}, which run {run.seq} takes",))
+
+
+def close_promotion(run: Run, dead: int) -> str | None:
+    """Record the promotion of a run that died before it could; None if its challenger is not in office."""
+    office, its = run.registry.champion(), replace(run, seq=dead)
+    if office is None or office.version != its.version:
+        return None
+    record(its.against(office.replaced), "promote", (office.reason,))
+    return f"run {dead} promoted {office.version} and died before it told; this run did it"
+
+
 def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
     gate, seen, figures = run.read("gate"), run.read("comparison"), _comparison(run)
     return {
@@ -69,6 +87,7 @@ def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
         "decision": run.read("decision"),
         "champion": champion,
         "started_by": run.started_by,
+        "resumed_from": resumed_from(run),
         "timings": run.read("timings") or {},
     }
 

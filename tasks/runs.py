@@ -1,25 +1,26 @@
-"""One run: what it works on, where it keeps its files, and the claim that makes it the only one."""
+"""One run: what it works on, and where its steps keep what they leave for the next."""
 
 import hashlib
 import json
+import os
 import shutil
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from incumbent import __version__
 from incumbent.dataset import DataVersion, Diff, difference
-from incumbent.errors import Conflict, IncumbentError, StorageUnavailable
+from incumbent.errors import NotFound
 from incumbent.params import Params, load_params
 from incumbent.plan import Strategy
-from incumbent.storage.registry import Claim, Claimed, Done, Registry, open_registry
-from incumbent.storage.versions import fetch, resolve
+from incumbent.storage.git import is_ancestor
+from incumbent.storage.registry import Registry, open_registry
+from incumbent.storage.versions import digest_of, fetch, resolve
 
 if TYPE_CHECKING:
     from incumbent.model import Model
@@ -27,9 +28,18 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 120.0
 
 Document = Literal[
-    "gate", "hindsight", "plan", "live", "drift", "study", "challenger", "comparison", "metrics", "decision",
-    "timings", "outcome",
+    "begun", "resumed", "gate", "hindsight", "plan", "live", "drift", "study", "challenger", "comparison",
+    "metrics", "decision", "timings", "outcome",
 ]  # fmt: skip
+
+
+class Leaving(Protocol):
+    """What a step leaves for the next."""
+
+    def to_json(self) -> Any: ...
+
+
+T = TypeVar("T", bound=Leaving)
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,8 @@ class Run:
     """What one run works on. Addresses and digests only; rows and models are read where they are used.
 
     `seq` is its number in the registry, None for a dry run, which leaves nothing there. `champion` is
-    the version in office when the run began, at `began` (ISO 8601, UTC).
+    the version in office when the run began, at `began` (ISO 8601, UTC). `announced` is the version that
+    the run's event told of, if a later one has superseded it.
     """
 
     project: Path
@@ -47,6 +58,7 @@ class Run:
     champion: str | None
     strategy: Strategy
     started_by: str
+    announced: DataVersion | None = None
     began: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
 
     @cached_property
@@ -60,34 +72,68 @@ class Run:
     @property
     def folder(self) -> Path:
         """Where its steps leave their files for the next step."""
-        path = self.project / ".incumbent" / "runs" / (f"{self.seq:012d}" if self.seq else "dry")
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        return self.project / ".incumbent" / "runs" / (f"{self.seq:012d}" if self.seq else "dry")
 
     @property
     def version(self) -> str:
         """The name its challenger gets: run 17 makes v17."""
         return f"v{self.seq}"
 
-    @property
+    @cached_property
     def work(self) -> str:
         """sha256 of all that decides the outcome; two runs with one digest would do the same."""
-        parts = [self.data.md5, self.params.digest(), __version__, self.strategy]
+        suites = [digest_of(suite) for suite in sorted((self.project / "expectations").glob("*.json"))]
+        parts = [self.data.md5, self.params.digest(), __version__, self.strategy, *suites]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @property
+    def told(self) -> "Run":
+        """The same run on the version that its event told of, for the record of that one."""
+        if self.announced is None:
+            return self
+        return replace(self, data=self.announced, announced=None).against(self.champion)
+
+    def against(self, champion: str | None) -> "Run":
+        """The same run with this champion in office when it began."""
+        known = self.manifest(champion)["data"]["partitions"] if champion else {}
+        return replace(self, champion=champion, diff=difference(known, self.data.partitions))
+
+    @property
+    def superseded(self) -> str:
+        """Why the version that the run's event told of is not the one it works on."""
+        told = self.told
+        by = self.registry.decided_by(told.work)
+        if by is not None:
+            return f"run {by} decided data version {told.data.short}; it was superseded by {self.data.short}"
+        return f"data version {told.data.short} was superseded by {self.data.short}"
 
     def files(self, names: Sequence[str]) -> list[Path]:
         """Local, verified files of these partitions."""
         return fetch(self.project, self.data, names)
 
     def write(self, name: Document, document: Any) -> None:
+        """Keep a document. It is there whole or not at all, and vouches for the files of its step."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / f".{name}.json.part"
         part.write_text(json.dumps(document, indent=2, default=str) + "\n")
-        part.replace(self.folder / f"{name}.json")  # others read while the run goes on
+        for file in self.folder.iterdir():  # not even a power cut may leave the document without its files
+            with file.open("rb") as kept:
+                os.fsync(kept.fileno())
+        part.replace(self.folder / f"{name}.json")
 
     def read(self, name: Document) -> Any:
         """What a step of this run wrote; None if it was not reached."""
         path = self.folder / f"{name}.json"
         return json.loads(path.read_text()) if path.exists() else None
+
+    def once(self, name: Document, read: Callable[[Any], T], make: Callable[[], T]) -> T:
+        """What a step leaves: as an earlier try left it, or the run that this one resumes; else made now."""
+        seen = self.read(name)
+        if seen is not None:
+            return read(seen)
+        made = make()
+        self.write(name, made.to_json())
+        return made
 
     def manifest(self, version: str) -> dict[str, Any]:
         return self.registry.manifest(version)
@@ -104,84 +150,51 @@ class Run:
         return load_model(self.project, self.registry, version)
 
 
-def open_run(project: Path, data_rev: str, strategy: Strategy, started_by: str, *, dry: bool) -> Run:
+def open_run(
+    project: Path,
+    data_rev: str,
+    strategy: Strategy,
+    started_by: str,
+    *,
+    announced_rev: str | None = None,
+    dry: bool,
+) -> Run:
     """Resolve what to work on and draw a run number. Raises what storage and params raise."""
     params = load_params(project)
-    data = resolve(project, data_rev)
+    data, announced = _latest(project, data_rev, announced_rev)
     registry = open_registry(params, project)
     champion = registry.champion()
     known = registry.manifest(champion.version)["data"]["partitions"] if champion else {}
     about = {"data": data.to_json(), "strategy": strategy, "started_by": started_by}
     seq = None if dry else registry.start_run(about)
     diff = difference(known, data.partitions)
-    run = Run(project, seq, data, diff, champion.version if champion else None, strategy, started_by)
-    shutil.rmtree(run.folder)  # of a dry run before, or of a registry that is gone
+    version = champion.version if champion else None
+    run = Run(project, seq, data, diff, version, strategy, started_by, announced)
+    shutil.rmtree(run.folder, ignore_errors=True)  # of a dry run before, or of a registry that is gone
     return run
 
 
-class Lease:
-    """The claim on a run's work, kept alive by a heartbeat until the work ends.
-
-    `taken` says who else does or did this work, or is None when it is ours.
-    """
-
-    def __init__(self, run: Run, claim: Claim | None, taken: str | None) -> None:
-        self._run, self._claim, self.taken = run, claim, taken
-        self._stopped = threading.Event()
-        self._beating = threading.Thread(target=self._beat, daemon=True)
-
-    def _beat(self) -> None:
-        while self._claim is not None and not self._stopped.wait(LEASE_SECONDS / 4):
-            try:
-                self._claim = self._run.registry.renew(self._claim)
-            except StorageUnavailable:
-                continue  # the next beat may get through; the lease outlasts several
-            except Conflict:
-                return  # taken over; the fence and the compare-and-swap keep this run from promoting
-
-    @contextmanager
-    def held(self) -> Iterator["Lease"]:
-        """Done when the block ends, free again for the next run when it fails."""
-        if self._claim is None:
-            yield self
-            return
-        self._beating.start()
-        try:
-            yield self
-        except BaseException:
-            self._stop()
-            # What went wrong is the news; a claim that can't be released expires by itself.
-            with suppress(IncumbentError):
-                self._run.registry.release(self._claim)
-            raise
-        self._stop()
-        self._run.registry.finish(self._claim, {"run": self._run.seq})
-
-    def _stop(self) -> None:
-        self._stopped.set()
-        self._beating.join()
-
-
-@contextmanager
-def lease(run: Run) -> Iterator[Lease]:
-    """Claim the run's work for as long as the block lasts."""
-    if run.seq is None:
-        yield Lease(run, None, None)
-        return
-    answer = run.registry.claim(run.work, run.seq, LEASE_SECONDS)
-    if isinstance(answer, Claimed):
-        taken, claim = None, answer.claim
-    elif isinstance(answer, Done):
-        taken, claim = f"run {answer.run_seq} decided this data version with these parameters", None
-    else:
-        taken, claim = f"run {answer.run_seq} is at it (last sign of life {answer.heartbeat})", None
-    with Lease(run, claim, taken).held() as held:
-        yield held
+def _latest(
+    project: Path, data_rev: str, announced_rev: str | None
+) -> tuple[DataVersion, DataVersion | None]:
+    """What to work on, and the version that was announced if that is an older one."""
+    data = resolve(project, data_rev)
+    try:
+        told = resolve(project, announced_rev) if announced_rev else data
+    except NotFound:
+        return data, None  # another clone's, which has not come here: the next look brings it
+    if is_ancestor(project, data.rev, told.rev):
+        return told, None
+    return data, told if told.md5 != data.md5 else None
 
 
 @contextmanager
 def timed(run: Run, step: str) -> Iterator[None]:
-    """Note how many seconds a step of the run took."""
+    """Note how many seconds a step of the run took, over all its tries."""
     start = time.perf_counter()
-    yield
-    run.write("timings", {**(run.read("timings") or {}), step: round(time.perf_counter() - start, 2)})
+    try:
+        yield
+    finally:
+        before = run.read("timings") or {}
+        spent = before.get(step, 0.0) + time.perf_counter() - start
+        run.write("timings", {**before, step: round(spent, 2)})

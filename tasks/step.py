@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import httpx
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
@@ -35,8 +36,8 @@ def step(function: Callable[Concatenate[Run, P], R]) -> "Task[Concatenate[Run, P
 
 
 def is_outage(_task: Any, _run: Any, state: Any) -> bool:
-    """Retry an outage; the same data and the same bug fail the same way twice."""
-    return isinstance(state.result(raise_on_failure=False), StorageUnavailable)
+    """Retry an outage, of S3 or of Prefect's own server; the same data and the same bug fail the same way."""
+    return isinstance(state.result(raise_on_failure=False), StorageUnavailable | httpx.TransportError)
 
 
 class KnownErrors(logging.Filter):

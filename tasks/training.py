@@ -18,9 +18,9 @@ def tune(run: Run) -> None:
     """Search the learner's options on the training rows."""
     from incumbent import plots
     from incumbent.challenger import search
+    from incumbent.tune import StudyResult
 
-    study = search(run.files(_all(run)), run.params)
-    run.write("study", study.to_json())
+    study = run.once("study", StudyResult.from_json, lambda: search(run.files(_all(run)), run.params))
     values, pruned = [t.value for t in study.trials], [t.pruned for t in study.trials]
     artifacts.show_study(len(values), sum(pruned), study.options, plots.trials(values, pruned))
     get_run_logger().info("tuned: %d trials, best %.4f, %s", len(values), max(values), study.options)
@@ -30,15 +30,9 @@ def tune(run: Run) -> None:
 def train(run: Run) -> None:
     """Train in full with the study's winner, or update the champion with the new rows."""
     from incumbent import plots
-    from incumbent.challenger import make_full
-    from incumbent.tune import StudyResult
+    from incumbent.challenger import Challenger
 
-    if run.read("plan")["kind"] == Full.__name__.lower():
-        study = StudyResult.from_json(run.read("study"))
-        challenger = make_full(run.files(_all(run)), run.params, study, run.folder)
-    else:
-        challenger = _update(run)
-    run.write("challenger", challenger.to_json())
+    challenger = run.once("challenger", Challenger.from_json, lambda: _made(run))
     pictures = {"Importances": plots.importances(challenger.importances)}
     if challenger.cv:
         pictures = {"Folds": plots.folds(challenger.cv.folds, challenger.cv.metric), **pictures}
@@ -55,6 +49,16 @@ def train(run: Run) -> None:
 
 def _all(run: Run) -> list[str]:
     return [partition.name for partition in run.data.partitions]
+
+
+def _made(run: Run) -> "Challenger":
+    from incumbent.challenger import make_full
+    from incumbent.tune import StudyResult
+
+    if run.read("plan")["kind"] != Full.__name__.lower():
+        return _update(run)
+    study = StudyResult.from_json(run.read("study"))
+    return make_full(run.files(_all(run)), run.params, study, run.folder)
 
 
 def _update(run: Run) -> "Challenger":

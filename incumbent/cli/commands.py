@@ -245,6 +245,8 @@ def _outcome(document: dict[str, Any]) -> str:
     lines = [f"run {document['run']} on {document['data']['name']}: {decision['kind']}"]
     if plan:
         lines.append(f"  plan       {plan['kind']}: {'; '.join(plan['reasons'])}")
+    if document["resumed_from"]:
+        lines.append(f"  resumed    from run {document['resumed_from']}")
     lines += [f"  because    {reason}" for reason in decision["reasons"]]
     lines.append(f"  champion   {document['champion']}")
     return "\n".join(lines)

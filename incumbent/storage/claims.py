@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from incumbent.errors import Conflict
 from incumbent.storage.documents import check_name, dump, now, parse
+from incumbent.storage.owner import Owner
 from incumbent.storage.store import Store
 
 LONG_AGO = "1970-01-01T00:00:00+00:00"
@@ -16,13 +17,19 @@ LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 @dataclass(frozen=True)
 class Claim:
-    """A lease that this process holds, as of its last heartbeat; pass it on to `renew` and `finish`."""
+    """A lease that this process holds, as of its last heartbeat; pass it on to `renew` and `finish`.
+
+    `owner` is a nonce: no two claims have the same. `heir_of` is the run that held the work before and
+    left it undone.
+    """
 
     digest: str
     owner: str
     run_seq: int
     heartbeat: str
     etag: str
+    process: Owner
+    heir_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,12 @@ class _Document:
     heartbeat: AwareDatetime
     state: Literal["running", "done"]
     outcome: dict[str, Any] | None = field(default=None)
+    process: Owner | None = field(default=None)
+    heir_of: int | None = field(default=None)
+
+    def is_abandoned(self, lease_seconds: float) -> bool:
+        silence = (datetime.now(UTC) - self.heartbeat).total_seconds()
+        return silence > lease_seconds or (self.process is not None and self.process.is_known_dead())
 
 
 _SHAPE = TypeAdapter(_Document)
@@ -70,12 +83,12 @@ class Claims:
     def claim(self, digest: str, run_seq: int, lease_seconds: float) -> Claimed | Running | Done:
         """Take the work, unless another run does it or did it.
 
-        A running claim without a heartbeat for `lease_seconds` is taken over. Machines' clocks must
-        agree well within that time.
+        A running claim without a heartbeat for `lease_seconds` is taken over, and at once when its process
+        ran on this host and is dead. Machines' clocks must agree well within that time.
         """
-        claim = Claim(digest, uuid.uuid4().hex, run_seq, now(), etag="")
-        body = _body(claim)
+        claim = Claim(digest, uuid.uuid4().hex, run_seq, now(), etag="", process=Owner.here())
         while True:
+            body = _body(claim)
             found = self._store.find(self._key(digest))
             if found is None:
                 self._store.put_if_absent(self._key(digest), body)
@@ -85,12 +98,19 @@ class Claims:
             held = parse(_SHAPE, found.body, self._store.url(self._key(digest)))
             if held.state == "done":
                 return Done(held.run_seq, held.outcome or {})
-            if (datetime.now(UTC) - held.heartbeat).total_seconds() <= lease_seconds:
+            if not held.is_abandoned(lease_seconds):
                 return Running(held.owner, held.run_seq, held.heartbeat.isoformat())
+            claim = replace(claim, heir_of=held.run_seq)
             try:
-                return Claimed(self._move(claim, body, found.etag))
+                return Claimed(self._move(claim, _body(claim), found.etag))
             except Conflict:
                 continue  # another one took it over, or its owner is alive after all: look again
+
+    def decided_by(self, digest: str) -> int | None:
+        """The run that finished this work; None if none did."""
+        found = self._store.find(self._key(digest))
+        held = found and parse(_SHAPE, found.body, self._store.url(self._key(digest)))
+        return held.run_seq if held and held.state == "done" else None
 
     def renew(self, claim: Claim) -> Claim:
         """Give a sign of life; go on with the claim returned. Raises Conflict if the work was taken over."""

@@ -207,6 +207,10 @@ class Registry:
         """Take a piece of work, unless another run does it or did it; see Claims.claim."""
         return self._claims.claim(digest, run_seq, lease_seconds)
 
+    def decided_by(self, digest: str) -> int | None:
+        """The run that finished this piece of work; None if none did."""
+        return self._claims.decided_by(digest)
+
     def renew(self, claim: Claim) -> Claim:
         """Give a sign of life; go on with the claim returned. Raises Conflict if the work was taken over."""
         return self._claims.renew(claim)

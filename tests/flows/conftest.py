@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -133,15 +134,14 @@ class Project:
         return name
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Only January is in the data; February to April wait to arrive."""
-    home = tmp_path_factory.mktemp("project")
+@contextmanager
+def running(home: Path, **changes: dict[str, Any]) -> Iterator[Project]:
+    """A project with its stack up, its parameters changed; only January is in the data."""
     origin, path = home / "origin.git", home / "flights"
     origin.mkdir()
     git(origin, "init", "--quiet", "--bare", "--initial-branch", "main")
     git(origin, "clone", "--quiet", str(origin), str(path))
-    _fill(path)
+    _fill(path, changes)
     git(path, "add", "--all")
     git(path, "commit", "--quiet", "--message", "Start")
     git(path, "push", "--quiet", "--set-upstream", "origin", "main")
@@ -157,6 +157,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield Project(path, dict(enumerate(months, start=1)), environment(path))
     finally:
         stack.down(path, print)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Only January is in the data; February to April wait to arrive."""
+    with running(tmp_path_factory.mktemp("project")) as project:
+        yield project
 
 
 @pytest.fixture(scope="session")
@@ -197,7 +204,7 @@ def wait_for_decision(project: Project, rev: str, seconds: float = 120) -> dict[
     raise AssertionError(f"no decision on {rev} in {seconds} s; see {project.path}/.incumbent/logs")
 
 
-def _fill(path: Path) -> None:
+def _fill(path: Path, changes: dict[str, dict[str, Any]]) -> None:
     for name in PARTS:
         target = path / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -205,7 +212,7 @@ def _fill(path: Path) -> None:
         shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
     yaml = YAML()
     params = yaml.load((REPOSITORY / "params.yaml").read_text())
-    for section, values in SMALL.items():
+    for section, values in (*SMALL.items(), *changes.items()):
         params[section].update(values)
     with (path / "params.yaml").open("w") as stream:
         yaml.dump(params, stream)

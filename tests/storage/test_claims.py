@@ -1,9 +1,14 @@
 """One run at a time does a piece of work."""
 
+import json
+import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import psutil
 import pytest
 
 from incumbent.errors import BadParams, Conflict, Tampered
@@ -119,3 +124,61 @@ def test_a_garbage_claim_is_refused(body: bytes, registry: Registry) -> None:
 def test_a_digest_is_one_name(registry: Registry) -> None:
     with pytest.raises(BadParams, match="bad claim digest"):
         registry.claim("../champion", 1, 60)
+
+
+@pytest.fixture
+def stranger() -> Iterator[subprocess.Popen[bytes]]:
+    """Another process of this host."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def as_of(registry: Registry, **process: Any) -> None:
+    """Rewrite the claim as if another process held it."""
+    key = f"flights/claims/{WORK}.json"
+    document = json.loads(registry.store.get(key).body)
+    document["process"] = {**document["process"], **process}
+    registry.store.put(key, json.dumps(document).encode())
+
+
+def test_a_process_that_died_on_this_host_is_not_waited_for(
+    registry: Registry, stranger: subprocess.Popen[bytes]
+) -> None:
+    take(registry, run_seq=5)
+    as_of(registry, pid=stranger.pid, started=psutil.Process(stranger.pid).create_time())
+    assert isinstance(registry.claim(WORK, 6, 60), Running)
+    stranger.kill()
+    deadline = time.monotonic() + 5
+    while isinstance(answer := registry.claim(WORK, 6, 60), Running) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    # Nobody has asked for its exit code yet: a zombie is dead, too.
+    assert isinstance(answer, Claimed)
+    assert (answer.claim.run_seq, answer.claim.heir_of) == (6, 5)
+
+
+def test_a_pid_that_now_is_another_process_is_of_a_dead_one(registry: Registry) -> None:
+    take(registry, run_seq=5)
+    as_of(registry, started=1.0)
+    assert take(registry, run_seq=6).claim.heir_of == 5
+
+
+def test_of_another_host_only_the_lease_tells(registry: Registry) -> None:
+    take(registry, run_seq=5)
+    as_of(registry, host="elsewhere", pid=2**22 + 1, started=1.0)
+    assert isinstance(registry.claim(WORK, 6, 60), Running)
+    time.sleep(0.2)
+    assert take(registry, run_seq=6, lease_seconds=0.1).claim.heir_of == 5
+
+
+def test_an_heir_knows_whose_work_it_goes_on_with(registry: Registry) -> None:
+    mine = take(registry, run_seq=1).claim
+    assert mine.heir_of is None
+    registry.release(mine)
+    heir = take(registry, run_seq=2).claim
+    assert heir.heir_of == 1
+    assert registry.renew(heir).heir_of == 1
+    assert registry.decided_by(WORK) is None
+    registry.finish(registry.renew(take(registry, run_seq=3, lease_seconds=-1).claim), {})
+    assert registry.decided_by(WORK) == 3

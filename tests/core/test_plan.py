@@ -1,11 +1,12 @@
 """Whether to retrain and how: a table of measurements, the plan, and the figures that it gives."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from incumbent.params import RetrainParams
-from incumbent.plan import Full, Incremental, Measurements, Plan, Skip, Strategy, choose
+from incumbent.plan import Full, Incremental, Measurements, Plan, Skip, Strategy, choose, plan_from_json
 
 POLICY = RetrainParams(min_rows=1000, max_decay=0.03, max_unseen=0.05, max_updates=6, max_growth=0.5)
 ARRIVAL = Measurements("v7", new_rows=24_000, added=1, promised=0.72, live=0.71)
@@ -144,3 +145,10 @@ def test_a_plan_gives_every_rule_that_spoke_for_it(
 def test_a_plan_is_written_as_its_kind_and_reasons() -> None:
     assert choose(Measurements(None), POLICY).to_json() == {"kind": "full", "reasons": ["no champion yet"]}
     assert (Skip(()).kind, Incremental(()).kind) == ("skip", "incremental")
+
+
+@pytest.mark.parametrize("kind", [Skip, Incremental, Full])
+def test_a_plan_is_read_back_as_it_was_kept(kind: type[Plan]) -> None:
+    plan = kind(("one reason", "another"))
+    read = plan_from_json(json.loads(json.dumps(plan.to_json())))
+    assert (type(read), read) == (kind, plan)

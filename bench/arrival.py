@@ -2,9 +2,9 @@
 
 Each history is a git repository with its data in DVC on an S3 server of its own; the arrivals come to
 clones that never pulled it. Ours is what `incumbent ingest` and the run that follows do up to the plan, in
-one process with everything imported: gate, diff and drift apart from what DVC and git do there. The peer
-does the latter only, as a person would: dvc add, dvc push, git commit, git push. CPU seconds, with those of
-child processes; a partition is 900 flights.
+one process with everything imported: gate, keys, diff and drift apart from what DVC and git do there. The
+peer does the latter only, as a person would: dvc add, dvc push, git commit, git push. CPU seconds, with
+those of child processes; a partition is 900 flights.
 
     python bench/arrival.py [--partitions 10 100 1000] [--arrivals 5]
 """
@@ -30,20 +30,21 @@ from incumbent.challenger import REPLAY, make_full, open_challenger
 from incumbent.dataset import difference
 from incumbent.demo.flights import load_flights
 from incumbent.drift import drift
-from incumbent.gate.check import gate_files
+from incumbent.gate.sift import sift, without_history
 from incumbent.gate.suites import load_suites
 from incumbent.local import s3 as local_s3
 from incumbent.local.state import Stack
 from incumbent.model import Model
 from incumbent.params import load_params
 from incumbent.storage.git import git
+from incumbent.storage.known_keys import KnownKeys
 from incumbent.storage.versions import add_partitions, resolve, track_all
 from incumbent.train import importances
 from incumbent.tune import StudyResult
 
 ROOT = Path(__file__).parents[1]
 ROWS = 900
-PARTS = ("gate", "diff", "drift")
+PARTS = ("gate", "keys", "diff", "drift")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def main() -> None:
     arguments.add_argument("--arrivals", type=int, default=5)
     asked = arguments.parse_args()
     print(f"{asked.arrivals} arrivals of {ROWS} flights each, CPU seconds, median")
-    print(f"{'partitions':>10}{'gate':>8}{'diff':>8}{'drift':>8}{'ours':>8}"
+    print(f"{'partitions':>10}{''.join(f'{part:>8}' for part in PARTS)}{'ours':>8}"
           f"{'DVC + git':>11}{'DVC by command':>16}{'against ours':>14}{'and DVC + git':>15}")  # fmt: skip
     ours = {}
     with TemporaryDirectory() as folder, s3_server(Path(folder)):
@@ -72,7 +73,8 @@ def main() -> None:
             make_history(home, count)
             spent = arrivals(home, count, asked.arrivals, champion)
             ours[count] = sum(spent[part] for part in PARTS)
-            print(f"{count:>10}{spent['gate']:>8.3f}{spent['diff']:>8.3f}{spent['drift']:>8.3f}"
+            parts = "".join(f"{spent[part]:>8.3f}" for part in PARTS)
+            print(f"{count:>10}{parts}"
                   f"{ours[count]:>8.3f}{spent['added']:>11.3f}{spent['command']:>16.3f}"
                   f"{spent['command'] / ours[count]:>12.1f} x"
                   f"{spent['command'] / (ours[count] + spent['added']):>13.1f} x", flush=True)  # fmt: skip
@@ -84,14 +86,23 @@ def arrivals(home: Path, count: int, times: int, champion: Champion) -> dict[str
     """Median CPU seconds of each part; the first arrival, which imports, is not counted."""
     params, suites = load_params(ROOT), load_suites(ROOT / "expectations")
     ours, by_hand = home / "ours", home / "by-hand"
-    for clone in (ours, by_hand):
-        make_clone(home, clone)
+    for clone in (ours, by_hand):  # each with a history of its own, that grows by its own arrivals only
+        shutil.copytree(home / "origin.git", clone.with_suffix(".git"))
+        make_clone(clone.with_suffix(".git"), clone)
     spent: dict[str, list[float]] = {}
     for number in range(times + 1):
         file = write(home, count + 2 * number)
-        known = {partition.name: partition.md5 for partition in resolve(ours).partitions}
+        before = resolve(ours)
+        known = {partition.name: partition.md5 for partition in before.partitions}
+        keys = KnownKeys(ours, params.dataset.key, before)
+
+        def ask(file: Path = file, keys: KnownKeys = keys) -> None:
+            assert not keys.repeated(file)
+            keys.take(file)
+
         measured = {
-            "gate": cpu(lambda: gate_files([(file.name, file)], suites, params.dataset, params.gate)),  # noqa: B023
+            "gate": cpu(lambda: sift(file.name, file, home / "made", suites, params, without_history)),  # noqa: B023
+            "keys": cpu(ask),
             "added": cpu(lambda: add_partitions(ours, [file])),  # noqa: B023
         }
         version = resolve(ours)
@@ -99,7 +110,6 @@ def arrivals(home: Path, count: int, times: int, champion: Champion) -> dict[str
         measured["drift"] = cpu(
             lambda: drift(champion.model.schema, champion.sample, [pd.read_parquet(file)], champion.gains)  # noqa: B023
         )
-        git(by_hand, "pull", "--quiet")
         measured["command"] = cpu(lambda: add_by_hand(by_hand, write(home, count + 2 * number + 1)))  # noqa: B023
         if number:
             for part, seconds in measured.items():
@@ -136,7 +146,7 @@ def make_history(home: Path, count: int) -> None:
     home.mkdir()
     git(home, "init", "--quiet", "--bare", "--initial-branch", "main", "origin.git")
     first = home / "first"
-    make_clone(home, first)
+    make_clone(home / "origin.git", first)
     (first / ".dvc").mkdir()
     (first / ".dvc" / "config").write_text(
         "[core]\n    analytics = false\n    autostage = true\n    remote = store\n"
@@ -152,15 +162,18 @@ def make_history(home: Path, count: int) -> None:
     track_all(first, "History")
 
 
-def make_clone(home: Path, clone: Path) -> None:
-    git(home, "clone", "--quiet", str(home / "origin.git"), str(clone))
+def make_clone(origin: Path, clone: Path) -> None:
+    git(origin, "clone", "--quiet", str(origin), str(clone))
     git(clone, "config", "user.name", "bench")
     git(clone, "config", "user.email", "bench@incumbent.invalid")
 
 
 def write(folder: Path, number: int) -> Path:
+    """Some flights of a January that nobody else has: no key comes twice."""
     path = folder / f"part-{number:05d}.parquet"
-    JANUARY.sample(ROWS, random_state=number).sort_index().to_parquet(path, index=False)
+    flights = JANUARY.sample(ROWS, random_state=number).sort_index()
+    flights = flights.assign(time_hour=flights["time_hour"] - pd.Timedelta(days=31 * number))
+    flights.to_parquet(path, index=False)
     return path
 
 

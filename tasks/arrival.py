@@ -204,7 +204,8 @@ def recover(project: Path, entry: str, folder: Path) -> Arrival:
 @task(cache_policy=NO_CACHE)
 def settle(released: Arrival, entry: str, reason: str, version: Version) -> None:
     """Note with the entry who let it pass, why, and which revision holds it."""
-    open_quarantine(released.params).mark_released(entry, reason, version.data.rev)
+    held_by = [digest_of(path) for path in released.partitions]
+    open_quarantine(released.params).mark_released(entry, reason, version.data.rev, held_by)
 
 
 def summary(

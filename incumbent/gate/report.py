@@ -4,7 +4,7 @@ A finding's severity is Great Expectations' own, or `quarantine` where failing r
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -70,6 +70,16 @@ class GateReport:
     def reasons(self) -> tuple[str, ...]:
         """The failed expectations, the gravest first, one sentence each."""
         return tuple(f"{finding.severity}: {finding}" for finding in self.failed)
+
+    def excusing(self, partitions: Mapping[str, str]) -> "GateReport":
+        """The same, where these partitions (name -> who let it pass, and why) block no more."""
+        findings = tuple(
+            replace(each, severity="warning", observed=f"{each.observed}; {partitions[each.partition]}")
+            if each.partition in partitions and each.severity == "critical" and not each.success
+            else each
+            for each in self.findings
+        )
+        return replace(self, findings=findings)
 
     def to_json(self) -> dict[str, Any]:
         return {

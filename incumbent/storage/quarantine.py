@@ -87,13 +87,31 @@ class Quarantine:
         _require_held(about)
         return about
 
-    def mark_released(self, entry: str, reason: str, rev: str) -> None:
-        """Note who let it pass, why, and which revision holds it. Raises as require_held does."""
+    def mark_released(self, entry: str, reason: str, rev: str, partitions: Sequence[str]) -> None:
+        """Note who let it pass, why, and which revision and partitions (md5) hold it.
+
+        Raises as require_held does.
+        """
         found = self._store.get(_reason(entry))
         about = json.loads(found.body)
         _require_held(about)
-        about["released"] = {"reason": reason, "rev": rev, "at": now(), "by": who()}
+        about["released"] = {
+            "reason": reason,
+            "rev": rev,
+            "partitions": list(partitions),
+            "at": now(),
+            "by": who(),
+        }
         self._store.replace(_reason(entry), _dump(about), found.etag)
+
+    def let_pass(self) -> dict[str, str]:
+        """The partitions (md5) that hold what somebody released, each with who did and why."""
+        return {
+            md5: f"{released['by']} let it pass: {released['reason']}"
+            for about in self.entries()
+            if (released := about["released"])
+            for md5 in released["partitions"]
+        }
 
 
 def open_quarantine(params: Params) -> Quarantine:

@@ -68,6 +68,8 @@ def test_a_refused_file_can_be_released_by_a_person(place: Place, tmp_path: Path
     [entry] = [each["entry"] for each in json.loads(listed.stdout) if each["entry"].endswith("2026-07.csv")]
     release(place.project, entry, "ids are reused", tmp_path / "first")
     assert "2026-07.parquet" in place.partitions()
+    looked = incumbent("retrain", "--dry-run", "--project", place.project, "--json", **place.environment)
+    assert json.loads(looked.stdout)["verdict"] == "warn", looked.stderr  # the retraining's gate knows of it
     again = ("quarantine", "release", entry, "--reason", "twice", "--project", place.project)
     done = incumbent(*again, **place.environment)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)

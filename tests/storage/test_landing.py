@@ -64,7 +64,9 @@ def test_a_file_is_released_once_and_stays_on_record(store: Store, tmp_path: Pat
     quarantine, file = Quarantine(store), tmp_path / "march.csv"
     file.write_bytes(b"-")
     entry = quarantine.keep(file, ["why"], 7)
-    quarantine.mark_released(entry, "checked by hand", "abc")
+    quarantine.mark_released(entry, "checked by hand", "abc", ["0123"])
+    [(md5, told)] = quarantine.let_pass().items()
+    assert (md5, told.endswith("let it pass: checked by hand")) == ("0123", True)
     assert quarantine.show(entry)["released"]["reason"] == "checked by hand"
     with pytest.raises(BadInput, match=f"'{entry}' was released by "):
         quarantine.require_held(entry)

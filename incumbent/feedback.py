@@ -112,20 +112,28 @@ def _unknown(
 def _joined(
     logged: pd.DataFrame, labels: Sequence[pd.DataFrame], target: str, key: list[str]
 ) -> pd.DataFrame:
-    known = pd.concat([frame[[*key, target]] for frame in labels]) if labels else None
-    if known is None or logged.empty:
+    if not labels or logged.empty:
         return logged.head(0).assign(**{target: []})
-    known = known.dropna(subset=[target]).drop_duplicates(key, keep="last")
     try:
-        return logged.merge(known.astype({name: _kind(logged[name], known[name]) for name in key}), on=key)
+        alike = [
+            frame[[*key, target]].assign(**{name: _as_in(logged[name], frame[name]) for name in key})
+            for frame in labels
+        ]
+        known = pd.concat(alike).dropna(subset=[target]).drop_duplicates(key, keep="last")
+        return logged.merge(known, on=key)
     except (ValueError, TypeError) as error:
         raise BadData(f"the keys of predictions and labels can't be compared: {error}") from error
 
 
-def _kind(logged: pd.Series, label: pd.Series) -> Any:
-    """Labels from a text file have times as text; between kinds of numbers the merge itself finds its way."""
-    numbers = all(pd.api.types.is_numeric_dtype(column.dtype) for column in (logged, label))
-    return label.dtype if numbers else logged.dtype
+def _as_in(logged: pd.Series, label: pd.Series) -> pd.Series:
+    """The labels' key as the log has it: a text file has times as text, or in UTC without their zone."""
+    if pd.api.types.is_numeric_dtype(logged.dtype) and pd.api.types.is_numeric_dtype(label.dtype):
+        return label  # between kinds of numbers the merge itself finds its way
+    if not pd.api.types.is_datetime64_any_dtype(logged.dtype):
+        return label.astype(logged.dtype)
+    times = pd.to_datetime(label, utc=True)
+    zoned = isinstance(logged.dtype, pd.DatetimeTZDtype)
+    return (times if zoned else times.dt.tz_localize(None)).astype(logged.dtype)
 
 
 def _scores(joined: pd.DataFrame, schema: Schema) -> np.ndarray:

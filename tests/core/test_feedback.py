@@ -128,6 +128,29 @@ def test_keys_from_a_text_file_are_the_same_keys(
     assert seen.labelled == len(february)
 
 
+@pytest.mark.parametrize("logged_zone", [None, "UTC", "America/New_York"])
+@pytest.mark.parametrize("label_zone", [None, "UTC", "Asia/Tokyo"])
+def test_a_time_in_another_zone_is_the_same_key(
+    strong: Model,
+    february: pd.DataFrame,
+    logged: pd.DataFrame,
+    quick_params: Params,
+    logged_zone: str | None,
+    label_zone: str | None,
+) -> None:
+    """CSV files come without their zone, in UTC; Parquet files keep it."""
+
+    def zoned(frame: pd.DataFrame, zone: str | None) -> pd.DataFrame:
+        times = pd.to_datetime(frame["time_hour"], utc=True)
+        return frame.assign(time_hour=times.dt.tz_convert(zone))  # to None: UTC, without its zone
+
+    came = labels(february)
+    mixed = [zoned(came.head(400), label_zone), zoned(came.tail(-400), None)]
+    seen = examine("v1", strong.schema, zoned(logged, logged_zone), mixed, promise(0.7), quick_params)
+    assert seen == examine("v1", strong.schema, logged, [came], promise(0.7), quick_params)
+    assert seen.labelled == len(february)
+
+
 @pytest.mark.parametrize("rows", [0, 199])
 def test_few_labels_say_nothing(
     strong: Model, february: pd.DataFrame, logged: pd.DataFrame, quick_params: Params, rows: int

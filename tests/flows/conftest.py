@@ -16,6 +16,8 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
@@ -182,12 +184,24 @@ def arrival(project: Project, first: dict[str, Any]) -> dict[str, Any]:
     return wait_for_decision(project, done.json["data"]["rev"])
 
 
+@contextmanager
+def within(variables: dict[str, str]) -> Iterator[None]:
+    """A stack is this process's, too. Prefect's senders stay with the server that they were made for."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        with temporary_settings({PREFECT_API_URL: variables["PREFECT_API_URL"]}):
+            try:
+                yield
+            finally:
+                EventsWorker.drain_all()
+                APILogWorker.drain_all()
+
+
 @pytest.fixture
-def inside(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def inside(project: Project) -> Iterator[Project]:
     """The project's stack is also this process's."""
-    for name, value in project.environment.items():
-        monkeypatch.setenv(name, value)
-    with temporary_settings({PREFECT_API_URL: project.environment["PREFECT_API_URL"]}):
+    with within(project.environment):
         yield project
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
 from flows.ingest import ingest
@@ -19,6 +17,7 @@ from incumbent.storage.git import git
 from incumbent.storage.s3 import open_store
 from incumbent.storage.store import Store
 from incumbent.storage.versions import resolve
+from tests.flows.conftest import within
 from tests.flows.test_init import incumbent
 
 
@@ -73,11 +72,8 @@ def opened(home: Path, *init: str | Path) -> Iterator[Place]:
     up = incumbent("up", "--project", project)
     assert up.returncode == 0, up.stderr
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment(project).items():
-                patch.setenv(name, value)
-            with temporary_settings({PREFECT_API_URL: environment(project)["PREFECT_API_URL"]}):
-                yield Place(project, origin, environment(project))
+        with within(environment(project)):
+            yield Place(project, origin, environment(project))
     finally:
         stack.down(project, print)
 

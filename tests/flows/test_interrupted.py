@@ -18,7 +18,6 @@ import pandas as pd
 import psutil
 import pytest
 from prefect.logging import disable_run_logger
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
 from incumbent.challenger import make_full, search
@@ -29,7 +28,7 @@ from incumbent.params import load_params
 from incumbent.storage.registry import Claimed
 from incumbent.storage.versions import add_partitions, fetch, resolve
 from tasks.arrival import Version, announce
-from tests.flows.conftest import Project, running
+from tests.flows.conftest import Project, running, within
 from tests.flows.preparing import prepared
 
 TRAINED = {"promote", "hold", "reject"}
@@ -49,11 +48,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         allow_short_partitions(project)
         done = project.run("retrain", "--json")
         assert done.code == 0, done.err
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in project.environment.items():
-                patch.setenv(name, value)
-            with temporary_settings({PREFECT_API_URL: project.environment["PREFECT_API_URL"]}):
-                yield project
+        with within(project.environment):
+            yield project
 
 
 # --- many at once

@@ -12,7 +12,7 @@ from tasks.hindsight import audit
 from tasks.lease import lease
 from tasks.promotion import compare, promote, register
 from tasks.record import pass_over, record
-from tasks.training import train, tune
+from tasks.training import choose_window, train, tune
 
 
 @flow(name="retrain")
@@ -44,6 +44,7 @@ def retrain(
         if dry_run:
             return record(run, "dry-run", (f"would train: {plan.kind}",))
         if isinstance(plan, Full):
+            choose_window(run)
             tune(run)
         train(run)
         compare(run)

@@ -94,6 +94,9 @@ class RetrainParams(Section):
     max_growth: float = Field(
         0.5, gt=0, description="new training rows, as a share of those that the champion knows; more is full"
     )
+    window: Literal["auto", "all"] | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="partitions that a full retraining reads: all, so many latest, or what does best"
+    )
     replay: int = Field(50_000, ge=0, description="rows of history kept with a version for its update")
 
 
@@ -260,6 +263,8 @@ class Params(Section):
         changed = [name for name in sections if mine[name] != other.get(name)]
         # Versions from before there was this section were made without it.
         changed += ["clean"] * (mine["clean"] != other.get("clean", CleanParams().model_dump(mode="json")))
+        window = other.get("retrain", {}).get("window", "auto")  # the same
+        changed += ["retrain.window"] * (self.retrain.window != window)
         # It also stops the folds and ranks the trials.
         if self.promotion.metric != other.get("promotion", {}).get("metric"):
             changed.append("promotion.metric")

@@ -17,6 +17,7 @@ from incumbent.dataset import Partition, difference
 from incumbent.model import open_model
 from incumbent.params import Params
 from incumbent.tune import StudyResult
+from incumbent.window import Window
 
 MANIFEST = "manifest.json"
 
@@ -64,10 +65,11 @@ def rebuild(order: Order) -> Challenger:
 
 
 def needed(manifest: Mapping[str, Any], parent: Mapping[str, Any] | None) -> list[str]:
-    """The partitions that training read: all of them, or for an update those its parent did not know."""
+    """The partitions that training read: its window, or for an update what its parent did not know."""
     partitions = manifest["data"]["partitions"]
     if parent is None:
-        return sorted(partitions)
+        window = manifest.get("window")  # versions from before there was one read all
+        return list(Window.from_json(window).of(sorted(partitions)) if window else sorted(partitions))
     now = [Partition(name, md5) for name, md5 in partitions.items()]
     return list(difference(parent["data"]["partitions"], now).fresh)
 

@@ -47,6 +47,12 @@ def make_sampler(search: SearchParams, seed: int, space: Space) -> optuna.sample
             )
 
 
+def typical_options(space: Space) -> Any:
+    """What the space gives in the middle of each range."""
+    middles = {name: _middle(each) for name, each in _ranges(space).items()}
+    return space(optuna.trial.FixedTrial(middles))
+
+
 def _grid(search: SearchParams, seed: int, space: Space) -> optuna.samplers.BaseSampler:
     ranges = _ranges(space)
     unknown = sorted(search.grid.keys() - ranges.keys())
@@ -71,6 +77,7 @@ def _grid(search: SearchParams, seed: int, space: Space) -> optuna.samplers.Base
 
 def _ranges(space: Space) -> dict[str, BaseDistribution]:
     """The distributions that a trial asks for, by name."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     trial = optuna.create_study().ask()
     space(trial)
     return trial.distributions

@@ -178,6 +178,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "parent": parent,
         "updates": before["updates"] + 1,
         "data": run.data.to_json(),
+        "window": run.read("window"),
         "schema": challenger.schema.to_json(),
         "params": run.params.model_dump(mode="json"),
         "options": challenger.options,

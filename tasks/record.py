@@ -75,13 +75,13 @@ def close_promotion(run: Run, dead: int) -> str | None:
 
 
 def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
-    gate, seen, figures = run.read("gate"), run.read("comparison"), _comparison(run)
+    gate, plan, seen, figures = run.read("gate"), run.read("plan"), run.read("comparison"), _comparison(run)
     return {
         "run": run.seq,
         "data": {"rev": run.data.rev, "md5": run.data.md5, "name": run.data.short, **run.diff.to_json()},
         "verdict": gate["verdict"] if gate else None,
         "hindsight": run.read("hindsight"),
-        "plan": run.read("plan"),
+        "plan": plan and {**plan, "window": run.read("window")},
         "challenger": run.version if seen else None,
         "metric": figures and _metric(figures, seen["incumbent"]),
         "decision": run.read("decision"),

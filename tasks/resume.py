@@ -12,6 +12,7 @@ from tasks.runs import Document, Run
 STEPS: dict[Document, tuple[Document, ...]] = {
     "gate": (),
     "plan": ("live", "drift"),
+    "window": (),
     "study": (),
     "challenger": (),
     "comparison": (),

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 120.0
 
 Document = Literal[
-    "begun", "resumed", "gate", "hindsight", "plan", "live", "drift", "study", "challenger", "comparison",
-    "metrics", "decision", "timings", "outcome",
+    "begun", "resumed", "gate", "hindsight", "plan", "live", "drift", "window", "study", "challenger",
+    "comparison", "metrics", "decision", "timings", "outcome",
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Make the challenger: tune, then train; or update the champion."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
@@ -14,13 +15,24 @@ if TYPE_CHECKING:
 
 
 @step
+def choose_window(run: Run) -> None:
+    """How much of history to read: less than all only where that is shown to be better."""
+    from incumbent import window
+
+    chosen = run.once(
+        "window", window.Window.from_json, lambda: window.choose_window(run.files(_all(run)), run.params)
+    )
+    get_run_logger().info("window: %s", chosen.reason)
+
+
+@step
 def tune(run: Run) -> None:
     """Search the learner's options on the training rows."""
     from incumbent import plots
     from incumbent.challenger import search
     from incumbent.tune import StudyResult
 
-    study = run.once("study", StudyResult.from_json, lambda: search(run.files(_all(run)), run.params))
+    study = run.once("study", StudyResult.from_json, lambda: search(run.files(_windowed(run)), run.params))
     values, pruned = [t.value for t in study.trials], [t.pruned for t in study.trials]
     artifacts.show_study(len(values), sum(pruned), study.options, plots.trials(values, pruned))
     get_run_logger().info("tuned: %d trials, best %.4f, %s", len(values), max(values), study.options)
@@ -51,6 +63,12 @@ def _all(run: Run) -> list[str]:
     return [partition.name for partition in run.data.partitions]
 
 
+def _windowed(run: Run) -> Sequence[str]:
+    from incumbent.window import Window
+
+    return Window.from_json(run.read("window")).of(_all(run))
+
+
 def _made(run: Run) -> "Challenger":
     from incumbent.challenger import make_full
     from incumbent.tune import StudyResult
@@ -58,7 +76,7 @@ def _made(run: Run) -> "Challenger":
     if run.read("plan")["kind"] != Full.__name__.lower():
         return _update(run)
     study = StudyResult.from_json(run.read("study"))
-    return make_full(run.files(_all(run)), run.params, study, run.folder)
+    return make_full(run.files(_windowed(run)), run.params, study, run.folder)
 
 
 def _update(run: Run) -> "Challenger":

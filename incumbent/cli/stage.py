@@ -5,6 +5,7 @@ and the champion is none of them, so `dvc repro` always trains in full, and neve
 """
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,17 +51,19 @@ def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     return report.to_json()
 
 
-def _plan(_project: Path, _params: Params, paths: list[Path]) -> dict[str, Any]:
+def _plan(_project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.plan import Full
+    from incumbent.window import choose_window
 
     plan = Full(("dvc repro trains in full: the champion is no input of the pipeline",))
-    return {**plan.to_json(), "partitions": [path.name for path in paths]}
+    window = choose_window(paths, params)
+    return {**plan.to_json(), "partitions": [path.name for path in paths], "window": window.to_json()}
 
 
-def _tune(_project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
+def _tune(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.challenger import search
 
-    return search(paths, params).to_json()
+    return search(_windowed(project, paths), params).to_json()
 
 
 def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.tune import StudyResult
 
     study = StudyResult.from_json(_read(project, Name.TUNE))
-    return make_full(paths, params, study, project / FOLDER).to_json()
+    return make_full(_windowed(project, paths), params, study, project / FOLDER).to_json()
 
 
 def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
@@ -103,6 +106,12 @@ def _partitions(project: Path) -> list[Path]:
     if not paths:
         raise BadData(f"no Parquet files in {project / 'data'}; bring them with 'dvc pull'")
     return paths
+
+
+def _windowed(project: Path, paths: Sequence[Path]) -> Sequence[Path]:
+    from incumbent.window import Window
+
+    return Window.from_json(_read(project, Name.PLAN)["window"]).of(paths)
 
 
 def _read(project: Path, name: Name) -> Any:

@@ -296,6 +296,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "max_unseen": 0.06,
         "max_updates": 7,
         "max_growth": 0.6,
+        "window": 3,
         "replay": 1,
     },
     "clean": {
@@ -379,7 +380,11 @@ def test_only_sections_that_shape_a_model_call_for_a_new_one(flights_params: Par
     }
     shaping = {"dataset", "split", "clean", "learner", "search", "seed"}
     expected = {name: (name,) if name in shaping else () for name in told}
-    assert told == {**expected, "promotion": ("promotion.metric",)}
+    assert told == {
+        **expected,
+        "promotion": ("promotion.metric",),
+        "retrain": ("retrain.window",),
+    }
 
 
 def test_the_digest_does_not_change_with_comments_order_or_style(

@@ -12,7 +12,7 @@ test: $(INSTALLED)
 	$(BIN)/pytest
 
 test-deep: $(INSTALLED)
-	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/core tests/storage
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -m 'opencl or not opencl' tests/core tests/storage
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ import pandas as pd
 from incumbent.errors import BadData
 from incumbent.golden import GOLDEN, make_golden
 from incumbent.learners import Learner, Trained, learner_type, open_learner
+from incumbent.learners.devices import Device
 from incumbent.model import Model
 from incumbent.params import Params
 from incumbent.portable import Export, export_onnx
@@ -31,7 +32,8 @@ class Challenger:
     `others` are models that differ in the seed only: they tell how much a seed matters, and are not
     kept. `options` are the tuned ones, kept through updates. `prior` is the trivial baseline's
     prediction: the share of positives, of each class, or the mean. `onnx` is what came of model.onnx.
-    `cleaned` is how many cells each step of cleaning changed in the rows that it learned from.
+    `cleaned` is how many cells each step of cleaning changed in the rows that it learned from; `device` is
+    where it was trained.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class Challenger:
     importances: dict[str, float]
     onnx: Export
     cleaned: dict[str, int]
+    device: Device
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "schema": self.schema.to_json()}
@@ -60,6 +63,7 @@ class Challenger:
                 **{name: tuple(document[name]) for name in ("files", "others", "prior")},
                 "schema": Schema.from_json(document["schema"]),
                 "onnx": Export(**document["onnx"]),
+                "device": Device(**document["device"]),
                 "cv": cv and CrossValidation(**{**cv, "folds": tuple(cv["folds"])}),
             }
         )
@@ -163,4 +167,5 @@ def _finish(
         importances=importances(model, [feature.name for feature in schema.features]),
         onnx=onnx,
         cleaned=dict(rows.touched),
+        device=learner.device,
     )

@@ -15,7 +15,10 @@ from incumbent.errors import BadParams
 from incumbent.metrics import METRICS, Task
 
 # LightGBM options that follow from other parameters, or that equal bytes depend on.
-OURS = {"objective", "metric", "seed", "deterministic", "force_row_wise", "num_threads", "feature_pre_filter"}
+OURS = {
+    *("objective", "metric", "seed", "deterministic", "force_row_wise", "num_threads", "feature_pre_filter"),
+    *("device_type", "device"),
+}
 
 # A few aliases can stand for a value of gigabytes.
 SHORT = reprlib.Repr()
@@ -108,6 +111,10 @@ class LightGBMParams(Section):
     update_rounds: int = Field(10, ge=1, description="trees that an incremental update adds")
     update_rate: float = Field(0.05, gt=0, le=1, description="learning rate of those trees")
     refit_decay: float = Field(0.9, ge=0, le=1, description="weight of the old leaf values in an update")
+    device: Literal["cpu", "gpu", "cuda"] = Field(
+        "cpu",
+        description="gpu is OpenCL; cuda needs a build of LightGBM with it",
+    )
     options: dict[str, int | float | str | bool] = Field({}, description="passed to LightGBM as they are")
 
     @model_validator(mode="after")
@@ -127,7 +134,9 @@ class TorchParams(Section):
     update_rate: float = Field(3e-4, gt=0, le=1, description="learning rate of those epochs")
     batch: int = Field(512, ge=1, description="rows per step")
     members: int = Field(8, ge=1, le=64, description="of the ensemble inside the network")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="the CPU where there is no CUDA device"
+    )
 
 
 LEARNERS: dict[str, type[Section]] = {"lightgbm": LightGBMParams, "torch": TorchParams}

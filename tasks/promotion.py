@@ -189,6 +189,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "rows_known": before["rows_known"] + challenger.rows,
         "metrics": metrics,
         "cleaned": challenger.cleaned,
+        "device": challenger.device.to_json(),
         "onnx": challenger.onnx.to_json(),
         "code": code_revision(run.project),
         "environment": describe_environment(),

@@ -49,6 +49,9 @@ def train(run: Run) -> None:
     if challenger.cv:
         pictures = {"Folds": plots.folds(challenger.cv.folds, challenger.cv.metric), **pictures}
     artifacts.show_training(challenger.cv, pictures)
+    if challenger.device.fell_back:
+        asked, used, why = challenger.device.asked, challenger.device.used, challenger.device.fell_back
+        get_run_logger().warning("learner.device = %s, but trained on the %s: %s", asked, used, why)
     get_run_logger().info(
         "trained %s (%s): %d rounds on %d rows; cleaned: %s",
         run.version,

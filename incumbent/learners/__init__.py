@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from incumbent.errors import BadInput
+from incumbent.learners.devices import Device
 from incumbent.params import Params, TorchParams
 from incumbent.schema import Schema
 
@@ -63,6 +64,9 @@ class Learner(Protocol):
 
     file: ClassVar[str]
     """What its model's file is called in a version."""
+
+    device: Device
+    """Where it trains."""
 
     def bin(self, X: np.ndarray, y: np.ndarray) -> Any:
         """Prepare (n, features) float32 and (n,) labels once for all folds and trials."""

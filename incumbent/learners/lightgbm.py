@@ -10,6 +10,7 @@ import lightgbm as lgb
 import numpy as np
 
 from incumbent.errors import BadParams, Tampered
+from incumbent.learners.devices import lightgbm_device
 from incumbent.metrics import Task
 from incumbent.params import LightGBMParams
 from incumbent.schema import Schema
@@ -80,11 +81,16 @@ class LightGBM:
             "verbosity": -1,
             "seed": seed,
             "deterministic": True,
-            "force_row_wise": True,
             "num_threads": learner.threads,
             # The bins are shared by trials whose leaves have other minimal sizes.
             "feature_pre_filter": False,
         }
+        # On a GPU sums in double precision, or no two runs are the same; the row-wise way is the CPU's.
+        self.device = lightgbm_device(learner.device)
+        if self.device.used == "cpu":
+            self._options["force_row_wise"] = True
+        else:
+            self._options |= {"device_type": self.device.used, "gpu_use_dp": True}
         if schema.task == "multiclass":
             self._options["num_class"] = len(schema.classes)
 

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from incumbent.compare import score
 from incumbent.errors import Tampered
-from incumbent.learners.devices import choose
+from incumbent.learners.devices import torch_device
 from incumbent.learners.network import BINS, Shape, TabM, from_document, quantile_bins, to_document
 from incumbent.metrics import METRICS, Task
 from incumbent.params import PromotionParams, TorchParams
@@ -101,6 +101,7 @@ class Torch:
 
     def __init__(self, learner: TorchParams, seed: int, schema: Schema, promotion: PromotionParams) -> None:
         self._learner, self._seed, self._schema, self._promotion = learner, seed, schema, promotion
+        self.device = torch_device(learner.device)
 
     def reseeded(self, seed: int) -> "Torch":
         return Torch(self._learner, seed, self._schema, self._promotion)
@@ -188,7 +189,7 @@ class _Training:
         start: Network | None = None,
     ) -> None:
         self._params, self._schema = learner._learner, learner._schema
-        self._device = choose(self._params.device)
+        self._device = torch.device(learner.device.used)
         self._order = torch.Generator().manual_seed(learner._seed)
         self._noise = torch.Generator(self._device).manual_seed(learner._seed)
         torch.set_num_threads(self._params.threads)

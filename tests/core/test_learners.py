@@ -14,13 +14,14 @@ import torch
 
 from incumbent.challenger import make_full, search
 from incumbent.compare import score
-from incumbent.errors import BadInput, BadParams, Tampered
+from incumbent.errors import BadInput, Tampered
 from incumbent.learners import Learner, Trained, learner_type, open_learner
-from incumbent.learners.devices import choose
+from incumbent.learners.devices import lightgbm_device, torch_device
 from incumbent.metrics import METRICS, Task
 from incumbent.params import Params
 from incumbent.portable import TOLERANCE, check_onnx, odd_rows, to_onnx
 from incumbent.schema import Feature, Schema
+from incumbent.tune import StudyResult
 from tests.core.building import changed, toy_params
 
 ROWS = 1200
@@ -31,11 +32,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 ROUNDS = {"lightgbm": 40, "torch": 25}
 DEVICES = {
-    "lightgbm": [None],
+    "lightgbm": [None, "gpu"],
     "torch": ["cpu", *(["cuda"] if torch.cuda.is_available() else [])],
 }
 CASES = [
-    pytest.param(name, task, device, id=f"{name}-{task}-{device or 'cpu'}")
+    pytest.param(
+        name,
+        task,
+        device,
+        id=f"{name}-{task}-{device or 'cpu'}",
+        marks=[pytest.mark.opencl] if device == "gpu" else [],
+    )
     for name, devices in DEVICES.items()
     for device in devices
     for task in METRIC
@@ -81,6 +88,8 @@ def table(task: Task, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_case(name: str, task: Task, device: str | None) -> Case:
+    if device == "gpu" and (missing := lightgbm_device("gpu").fell_back):
+        pytest.skip(missing)
     tree = toy_params(task=task, promotion={"metric": METRIC[task]}, seed=5).model_dump()
     tree["learner"] = {"name": name, **({"device": device} if device else {})}
     features = (*(Feature(each) for each in "abc"), Feature("d", ("x", "y", "z")))
@@ -222,13 +231,25 @@ def test_the_device_follows_what_the_process_may_see(
     monkeypatch: pytest.MonkeyPatch, wanted: Any, count: int, chosen: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    assert choose(wanted).type == chosen
+    assert torch_device(wanted).used == chosen
 
 
 def test_a_gpu_that_is_not_there_is_no_silent_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(BadParams, match="this process sees no GPU; use 'auto'"):
-        choose("cuda")
+    assert torch_device("auto").fell_back is None
+    assert torch_device("cuda").fell_back == "this process sees no CUDA device"
+    found = lightgbm_device("cuda")
+    if found.used == "cpu":
+        assert "CUDA" in str(found.fell_back)
+
+
+def test_a_model_tells_where_it_was_trained(
+    thinned: Sequence[Path], quick_params: Params, tmp_path: Path
+) -> None:
+    params = changed(quick_params, learner={"device": "cuda"})
+    made = make_full(thinned[:1], params, StudyResult({}, 3, ()), tmp_path, estimate=False)
+    assert made.device.asked == "cuda"
+    assert (made.device.used == "cuda") is (made.device.fell_back is None)
 
 
 def test_a_network_of_real_flights_passes_its_first_parse_and_is_no_worse_than_trees(

@@ -314,6 +314,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "update_rounds": 11,
         "update_rate": 0.06,
         "refit_decay": 0.8,
+        "device": "gpu",
         "options": {"max_bin": 127},
     },
     "search": {

@@ -183,6 +183,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "params": run.params.model_dump(mode="json"),
         "options": challenger.options,
         "rounds": challenger.rounds,
+        "drift": seen["share"] if (seen := run.read("drift")) else None,
         "seed": run.params.seed,
         "prior": list(challenger.prior),
         "training_rows": challenger.rows,

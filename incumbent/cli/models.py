@@ -48,9 +48,10 @@ def list_versions(project: Project = Path(), as_json: Json = False) -> None:
 
 @app.command("show")
 def show_version(version: Version = "champion", project: Project = Path(), as_json: Json = False) -> None:
-    """One version's manifest."""
+    """One version's manifest, and the updates that led to it since the last full training."""
     registry = registry_of(project)
-    show(registry.manifest(version_named(registry, version)), as_json, _details)
+    manifest, *before = registry.lineage(version_named(registry, version))
+    show({**manifest, "lineage": [_step(each) for each in (manifest, *before)]}, as_json, _details)
 
 
 @app.command()
@@ -191,11 +192,31 @@ def _listing(document: list[dict[str, Any]]) -> str:
     return table(["version", "created", "kind", "rows", "cv", "holdout"], rows) + "\n* in office"
 
 
+def _step(manifest: dict[str, Any]) -> dict[str, Any]:
+    names = ("version", "kind", "created", "rounds", "training_rows", "drift")
+    return {name: manifest.get(name) for name in names}
+
+
+def _lineage(steps: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            step["version"],
+            step["kind"],
+            step["created"][:19],
+            str(step["rounds"]),
+            f"{step['training_rows']:,}",
+            "–" if step["drift"] is None else f"{step['drift']:.0%}",
+        ]
+        for step in steps
+    ]
+    return table(["lineage", "kind", "created", "rounds", "rows", "drift"], rows)
+
+
 def _details(manifest: dict[str, Any]) -> str:
-    skip = {"schema", "params", "environment", "data", "files", "metrics"}
+    skip = {"schema", "params", "environment", "data", "files", "metrics", "lineage"}
     lines = [f"{name:<14}{value}" for name, value in manifest.items() if name not in skip]
     lines += [f"{'holdout':<14}{manifest['metrics']['holdout']}"]
     lines += [
         f"{'file':<14}{file}  {f['sha256']}  {f['size']:,} bytes" for file, f in manifest["files"].items()
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _lineage(manifest["lineage"])])

@@ -109,6 +109,13 @@ class Registry:
         """A version's manifest. Raises NotFound."""
         return self._versions.manifest(version)
 
+    def lineage(self, version: str) -> list[dict[str, Any]]:
+        """The manifests of a version, of what it was updated from, and so on back to the full training."""
+        chain = [self.manifest(version)]
+        while (parent := chain[-1]["parent"]) is not None:
+            chain.append(self.manifest(parent))
+        return chain
+
     def versions(self) -> list[dict[str, Any]]:
         """The manifests of all complete versions, newest first by their `created`."""
         return self._versions.all()

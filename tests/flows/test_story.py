@@ -98,6 +98,18 @@ def test_a_dry_run_leaves_no_trace(project: Project, arrival: dict[str, Any]) ->
     assert project.listing() == before
 
 
+def test_the_updates_since_the_last_full_training_are_shown(
+    project: Project, first: dict[str, Any], arrival: dict[str, Any]
+) -> None:
+    update, full = project.run("models", "show", arrival["challenger"], "--json").json["lineage"]
+    assert [update["version"], full["version"]] == [arrival["challenger"], first["champion"]]
+    assert [update["kind"], full["kind"]] == ["incremental", "full"]
+    assert update["rounds"] > full["rounds"]
+    assert 0 <= update["drift"] <= 1
+    shown = project.run("models", "show", arrival["challenger"]).out
+    assert f"{full['version']}  " in shown[shown.index("lineage") :]
+
+
 def test_dvc_repro_and_a_full_run_give_the_same_bytes(project: Project, arrival: dict[str, Any]) -> None:
     full = project.run("retrain", "--strategy", "full", "--json").json
     manifest = project.run("models", "show", full["challenger"], "--json").json

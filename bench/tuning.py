@@ -44,10 +44,11 @@ def main() -> None:
     asked = arguments.parse_args()
     params = load_params(Path(__file__).parents[1])
     search = params.search.model_copy(update={"trials": asked.trials, "scheme": "stratified"})
+    params = params.model_copy(update={"search": search})
     schema, rows = real_rows(params, asked.rows)
     learner = open_learner(params, schema)
 
-    ours, our_cost = measured(lambda: tune(rows, learner, search, params.seed))
+    ours, our_cost = measured(lambda: tune(rows, learner, schema, params))
     peer, peer_cost = measured(lambda: random_search(rows, schema, search.folds, search.trials, params))
 
     our_options = {"n_estimators": ours.rounds, **ours.options}

@@ -4,13 +4,14 @@ The flow, `dvc repro` and `models reproduce` all come through here, so they give
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from incumbent.errors import BadData
+from incumbent.fitting import learned_balance
 from incumbent.golden import GOLDEN, make_golden
 from incumbent.learners import Learner, Trained, learner_type, open_learner
 from incumbent.learners.devices import Device
@@ -87,7 +88,7 @@ def _opened(made: Challenger, params: Params, path: Path, name: str) -> Model:
 def search(paths: Sequence[Path], params: Params) -> StudyResult:
     """Tune on the training rows of the partitions, in their order."""
     schema, rows = training_rows(paths, params)
-    return tune(rows, open_learner(params, schema), params.search, params.seed)
+    return tune(rows, open_learner(params, schema), schema, params)
 
 
 def make_full(
@@ -95,13 +96,18 @@ def make_full(
 ) -> Challenger:
     """Train on all training rows; write the model and the sample of history that updates need.
 
-    `estimate` asks for the cross-validation, which does not change the model.
+    `estimate` asks for the cross-validation, which does not change the model unless it is calibrated or
+    decides by costs.
     """
     schema, rows = training_rows(paths, params)
     learner = open_learner(params, schema)
     binned = learner.bin(rows.X, rows.y)
-    cv = cross_validate(rows, learner, binned, study, params) if estimate else None
-    models = train_full(binned, learner, study, params)
+    cv = None
+    if estimate or params.learns_from_folds:
+        cv, output = cross_validate(rows, learner, binned, study, schema, params)
+        schema = replace(schema, output=output)
+    schema = replace(schema, balance=learned_balance(rows.y, schema, params))
+    models = train_full(rows, learner, binned, study, schema, params)
     sample = sample_partitions(paths, params, None)
     golden = latest_rows(paths, params) if sample.empty else sample
     return _finish("full", models, learner, schema, rows, sample, golden, study.options, cv, folder)
@@ -127,7 +133,7 @@ def make_update(
     past = pd.read_parquet(champion_folder / REPLAY)
     replay = Rows(schema.encode(past), schema.labels(past), past.index.to_numpy(float))
     learner = open_learner(params, schema)
-    models = update(champion_folder / learner.file, new, replay, learner, params)
+    models = update(champion_folder / learner.file, new, replay, learner, schema, params)
     sample = sample_partitions(fresh, params, past)
     golden = latest_rows(fresh, params) if sample.empty else sample
     return _finish("incremental", models, learner, schema, new, sample, golden, options, None, folder)

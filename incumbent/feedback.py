@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.compare import Interval, estimate
+from incumbent.compare import Interval, decided, estimate
 from incumbent.errors import BadData
 from incumbent.metrics import METRICS
 from incumbent.params import Params
@@ -74,10 +74,10 @@ def examine(
         few = f"{len(joined):,} labelled predictions are fewer than {least}"
         return _unknown(version, params, counts, few)
     try:
+        judged = decided(_scores(joined, schema), schema.output.threshold, params.promotion)
         live = estimate(
-            schema.labels(joined), _scores(joined, schema), joined[GROUP].to_numpy(), params.promotion,
-            seed=params.seed,
-        )  # fmt: skip
+            schema.labels(joined), judged, joined[GROUP].to_numpy(), params.promotion, seed=params.seed
+        )
     except BadData as error:
         return _unknown(version, params, counts, str(error))
     promised = metrics["holdout"]

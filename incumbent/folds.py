@@ -11,6 +11,7 @@ from incumbent.errors import BadData
 from incumbent.params import SearchParams
 from incumbent.rows import Rows
 
+S = TypeVar("S")
 T = TypeVar("T")
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -44,7 +45,7 @@ def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
     return splits
 
 
-def over_folds(work: Callable[[Split], T], splits: Sequence[Split]) -> list[T]:
+def over_folds(work: Callable[[S], T], splits: Sequence[S]) -> list[T]:
     """Fold after fold on all cores, one thread each: far faster than one fold on several threads.
 
     When interrupted it returns at once: folds that wait never start, those under way end with the process.

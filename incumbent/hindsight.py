@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from incumbent.compare import compare, score
+from incumbent.compare import compare, decided, score
 from incumbent.errors import BadData
 from incumbent.metrics import METRICS
 from incumbent.model import Model
@@ -81,7 +81,7 @@ def score_arrival(
     """
     try:
         y = champion.schema.labels(frame)
-        predicted = champion.predict(frame, absent_as_missing=True)
+        predicted = _judged(champion, frame, promotion)
         value = score(y, predicted, promotion)
     except BadData:
         return None
@@ -95,12 +95,17 @@ def score_arrival(
         try:
             if rival.schema.classes != champion.schema.classes:
                 continue
-            theirs = rival.predict(frame, absent_as_missing=True)
+            theirs = _judged(rival, frame, promotion)
             line = {"role": role, "version": rival.version, "value": score(y, theirs, promotion)}
         except BadData:
             continue
         document["rivals"].append({**line, **_spread(y, predicted, theirs, groups, promotion, seed)})
     return document
+
+
+def _judged(model: Model, frame: pd.DataFrame, promotion: PromotionParams) -> np.ndarray:
+    predicted = model.predict(frame, absent_as_missing=True)
+    return decided(predicted, model.schema.output.threshold, promotion)
 
 
 def pairs(scores: Iterable[Mapping[str, Any]]) -> list[Pair]:

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from incumbent.compare import Comparison, attempt, calibration, compare_slices, fairness
+from incumbent.compare import Comparison, attempt, calibration, compare_slices, decided, fairness
 from incumbent.dataset import Partition
 from incumbent.decide import Evidence
 from incumbent.errors import BadData
@@ -52,7 +52,8 @@ class Holdout:
 
     y: (n,); champion, challenger and each of `others` (models of other seeds): (n,) or (n, classes);
     group: (n,); columns: those that slices and fairness look at; excluded: held-out rows left out,
-    because the champion may have seen them or their class was never trained.
+    because the champion may have seen them or their class was never trained. thresholds: the champion's and
+    the challenger's own; None for a model that has none.
     """
 
     y: np.ndarray
@@ -62,6 +63,7 @@ class Holdout:
     group: np.ndarray
     columns: pd.DataFrame
     excluded: int
+    thresholds: tuple[float | None, float | None] = (None, None)
 
 
 def score_holdout(
@@ -91,22 +93,29 @@ def score_holdout(
         parts.append(
             _score(champion, challenger, frame[keep], group[keep], params, prior, others, int((~keep).sum()))
         )
-    return _joined(parts)
+    own = challenger.schema.output.threshold
+    # The baseline decides as well as a model without skill can: at the challenger's threshold.
+    return replace(_joined(parts), thresholds=(champion.schema.output.threshold if champion else own, own))
 
 
 def weigh(holdout: Holdout, promotion: PromotionParams, seed: int) -> Evidence:
-    """All evidence for a decision but what the model weighs. `seed` is the bootstrap's."""
-    y, group = holdout.y, holdout.group
-    pair = (holdout.champion, holdout.challenger)
-    figures = attempt(y, *pair, group, promotion, others=holdout.others, seed=seed)
+    """All evidence for a decision but what the model weighs. `seed` is the bootstrap's.
+
+    Where decisions are judged, by metric or fairness, each model is taken to decide as it will in office.
+    """
+    y, group, (theirs, own) = holdout.y, holdout.group, holdout.thresholds
+    pair = (decided(holdout.champion, theirs, promotion), decided(holdout.challenger, own, promotion))
+    others = [decided(other, own, promotion) for other in holdout.others]
+    figures = attempt(y, *pair, group, promotion, others=others, seed=seed)
     if not isinstance(figures, Comparison):
         return Evidence(figures)
     column = promotion.fairness.column
+    threshold = promotion.threshold if own is None else own
     return Evidence(
         figures,
         compare_slices(y, *pair, group, holdout.columns, promotion, seed=seed),
         None if y.dtype == np.float64 else calibration(y, holdout.challenger),
-        fairness(y, holdout.challenger, holdout.columns[column], promotion.threshold) if column else None,
+        fairness(y, holdout.challenger, holdout.columns[column], threshold) if column else None,
     )
 
 

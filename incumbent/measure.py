@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.compare import Interval, estimate
+from incumbent.compare import Interval, decided, estimate
 from incumbent.dataset import Diff
 from incumbent.drift import MAJOR, Drift, drift
 from incumbent.errors import BadData
@@ -110,6 +110,7 @@ def _live_score(champion: Model, frames: Sequence[pd.DataFrame], params: Params)
     try:
         y = np.concatenate([champion.schema.labels(frame) for frame in frames])
         scores = np.concatenate([champion.predict(frame) for frame in frames])
-        return estimate(y, scores, groups, params.promotion, seed=params.seed)
+        judged = decided(scores, champion.schema.output.threshold, params.promotion)
+        return estimate(y, judged, groups, params.promotion, seed=params.seed)
     except BadData:
         return None

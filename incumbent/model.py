@@ -22,18 +22,21 @@ class Model:
     def predict(
         self, frame: pd.DataFrame, *, absent_as_missing: bool = False, touched: Touched | None = None
     ) -> np.ndarray:
-        """As Trained.predict, for raw rows; arguments and errors are those of Schema.encode."""
+        """As Trained.predict, calibrated, for raw rows; arguments and errors are those of Schema.encode."""
         X = self.schema.encode(frame, absent_as_missing=absent_as_missing, touched=touched)
-        return self.trained.predict(X)
+        return self.schema.output.apply(self.trained.predict(X))
 
     def score(self, frame: pd.DataFrame, touched: Touched | None = None) -> pd.DataFrame:
         """Predictions as a table: `score`, or `score_<class>` for each class and the likeliest, `predicted`.
 
-        Raises BadData when a column does not fit.
+        A model of two classes with a threshold also has `predicted`: true from the threshold on. Raises
+        BadData when a column does not fit.
         """
         predicted = self.predict(frame, touched=touched)
         if predicted.ndim == 1:
-            return pd.DataFrame({"score": predicted})
+            threshold = self.schema.output.threshold
+            decided = {} if threshold is None else {"predicted": predicted >= threshold}
+            return pd.DataFrame({"score": predicted, **decided})
         names = self.schema.classes
         by_class = {f"score_{name}": predicted[:, place] for place, name in enumerate(names)}
         return pd.DataFrame({**by_class, "predicted": np.array(names)[predicted.argmax(axis=1)]})

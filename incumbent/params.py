@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from incumbent.errors import BadParams
 from incumbent.metrics import METRICS, Task
+from incumbent.recipe import DecisionParams, ImbalanceParams
+from incumbent.section import Section
 
 # LightGBM options that follow from other parameters, or that equal bytes depend on.
 OURS = {
@@ -26,12 +28,6 @@ SHORT.maxlevel, SHORT.maxstring = 2, 80
 
 # Pydantic adds to a value's address which type of a union it tried.
 _UNION_MEMBERS = ("bool", "int", "float", "str")
-
-
-class Section(BaseModel):
-    """A part of params.yaml: immutable, no unknown keys, no silent conversion of types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class DatasetParams(Section):
@@ -134,9 +130,8 @@ class TorchParams(Section):
     update_rate: float = Field(3e-4, gt=0, le=1, description="learning rate of those epochs")
     batch: int = Field(512, ge=1, description="rows per step")
     members: int = Field(8, ge=1, le=64, description="of the ensemble inside the network")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="the CPU where there is no CUDA device"
-    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    focal: float | None = Field(None, gt=0, le=10, description="gamma of the focal loss; none: cross-entropy")
 
 
 LEARNERS: dict[str, type[Section]] = {"lightgbm": LightGBMParams, "torch": TorchParams}
@@ -225,6 +220,8 @@ class Params(Section):
     task: Task = "binary"
     split: SplitParams = SplitParams()
     clean: CleanParams = CleanParams()
+    imbalance: ImbalanceParams = ImbalanceParams()
+    decision: DecisionParams = DecisionParams()
     gate: GateParams = GateParams()
     retrain: RetrainParams = RetrainParams()
     learner: Annotated[LightGBMParams | TorchParams, Field(discriminator="name")] = LightGBMParams()
@@ -265,14 +262,43 @@ class Params(Section):
             raise ValueError(f"{', '.join(senseless)}: measured on classes, and the task is regression")
         return self
 
+    @model_validator(mode="after")
+    def _balance_fits_the_task(self) -> "Params":
+        focal = isinstance(self.learner, TorchParams) and self.learner.focal is not None
+        if self.task == "regression" and (focal or self.imbalance != ImbalanceParams()):
+            raise ValueError("imbalance and learner.focal are for classes, and the task is regression")
+        if self.task != "binary" and self.decision != DecisionParams():
+            raise ValueError(f"decision is between two classes, and the task is {self.task}")
+        return self
+
+    @property
+    def learns_from_folds(self) -> bool:
+        """Whether the cross-validation's predictions become part of the model."""
+        return self.imbalance.calibrate is not None or self.decision.false_negative is not None
+
+    @property
+    def fold_metric(self) -> str:
+        """What stops a fold and ranks trials: the metric that promotes.
+
+        Training that changes the classes' weights changes what a probability means, until the folds are done
+        and calibrate it. Judged by probabilities a fold would stop at once, so it is judged by their order.
+        """
+        metric = self.promotion.metric
+        focal = isinstance(self.learner, TorchParams) and self.learner.focal is not None
+        if not (focal or self.imbalance.method) or metric.startswith(("roc_auc", "average_precision")):
+            return metric
+        return "roc_auc" if self.task == "binary" else "roc_auc_macro"
+
     def shaping_changes(self, other: Mapping[str, Any]) -> tuple[str, ...]:
         """What shapes a fully trained model and differs from the parameters in a manifest."""
         mine = self.model_dump(mode="json")
         sections = ("dataset", "task", "split", "learner", "search", "seed")
         changed = [name for name in sections if mine[name] != other.get(name)]
-        # Versions from before there was this section were made without it.
-        changed += ["clean"] * (mine["clean"] != other.get("clean", CleanParams().model_dump(mode="json")))
-        window = other.get("retrain", {}).get("window", "auto")  # the same
+        # Versions from before there was such a section or key were made without it.
+        for name in ("clean", "imbalance", "decision"):
+            default = type(getattr(self, name))().model_dump(mode="json")
+            changed += [name] * (mine[name] != other.get(name, default))
+        window = other.get("retrain", {}).get("window", "auto")
         changed += ["retrain.window"] * (self.retrain.window != window)
         # It also stops the folds and ranks the trials.
         if self.promotion.metric != other.get("promotion", {}).get("metric"):

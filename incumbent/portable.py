@@ -31,11 +31,16 @@ class Export:
 def to_onnx(trained: Trained, schema: Schema) -> bytes | NotPortable:
     """The model in ONNX; its metadata `schema` is the JSON of Schema.to_json, all that an input needs.
 
-    The input `features` is float32 (n, features), as Schema.encode makes it: columns in the schema's order,
-    categories as their position in the vocabulary, missing and unseen as NaN. The same model gives the
-    same bytes.
+    Its answer is the version's: calibrated, with `label` by the version's threshold. The input `features`
+    is float32 (n, features), as Schema.encode makes it: columns in the schema's order, categories as their
+    position in the vocabulary, missing and unseen as NaN. The same model gives the same bytes.
     """
     model = trained.to_onnx()
+    if isinstance(model, NotPortable):
+        return model
+    from incumbent.output_onnx import answering
+
+    model = answering(model, schema.output)
     if isinstance(model, NotPortable):
         return model
     entry = model.metadata_props.add()
@@ -46,7 +51,7 @@ def to_onnx(trained: Trained, schema: Schema) -> bytes | NotPortable:
 def check_onnx(model: bytes, X: np.ndarray, native: np.ndarray, tolerance: float = TOLERANCE) -> float:
     """Run it in onnxruntime on X, float32 (n, features), and return the largest absolute difference.
 
-    `native` is what the model predicts for the same rows, as Trained.predict. Of a regression, which has
+    `native` is what the version predicts for the same rows, as Model.predict. Of a regression, which has
     no scale of its own, the difference is in units of the predictions' range over these rows. Raises
     Unfaithful beyond the tolerance.
     """
@@ -74,7 +79,7 @@ def export_onnx(trained: Trained, schema: Schema, X: np.ndarray, path: Path) -> 
         return Export(None, model.reason)
     rows = odd_rows(X, schema)
     try:
-        difference = check_onnx(model, rows, trained.predict(rows))
+        difference = check_onnx(model, rows, schema.output.apply(trained.predict(rows)))
     except Unfaithful as error:
         return Export(None, str(error))
     path.write_bytes(model)

@@ -32,6 +32,10 @@ class Rows:
     group: np.ndarray
     touched: Touched = field(default_factory=Touched)
 
+    def take(self, numbers: np.ndarray) -> "Rows":
+        """Some of them, by their numbers."""
+        return Rows(self.X[numbers], self.y[numbers], self.group[numbers])
+
 
 class Side(Enum):
     """Which rows to read: those that train, or those that judge."""

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from incumbent.balance import Balance, Columns
 from incumbent.clean import Cleaning, CleaningLearner, Touched, is_number
 from incumbent.errors import BadData
 from incumbent.metrics import Task
+from incumbent.output import Output
 from incumbent.params import CleanParams, DatasetParams
 from incumbent.split import text_of
 
@@ -27,7 +29,10 @@ class Feature:
 
 @dataclass(frozen=True)
 class Schema:
-    """`positive` is the event's value of a binary target; `classes` are a multiclass target's, as text."""
+    """`positive` is the event's value of a binary target; `classes` are a multiclass target's, as text.
+
+    `balance` is how training weighed the classes, for an update; `output` what follows the learner's scores.
+    """
 
     features: tuple[Feature, ...]
     target: str
@@ -35,6 +40,14 @@ class Schema:
     task: Task = "binary"
     classes: tuple[str, ...] = ()
     cleaning: Cleaning = field(default_factory=Cleaning)
+    balance: Balance = field(default_factory=Balance)
+    output: Output = field(default_factory=Output)
+
+    @property
+    def columns(self) -> Columns:
+        """Each feature's name and the size of its vocabulary, None for a number."""
+        vocabularies = {feature.name: feature.categories for feature in self.features}
+        return {name: None if words is None else len(words) for name, words in vocabularies.items()}
 
     @property
     def categorical(self) -> list[int]:
@@ -121,6 +134,8 @@ class Schema:
             "task": self.task,
             "classes": list(self.classes),
             "cleaning": self.cleaning.to_json(),
+            "balance": self.balance.to_json(),
+            "output": self.output.to_json(),
         }
 
     @staticmethod
@@ -136,6 +151,8 @@ class Schema:
             document["task"],
             tuple(document["classes"]),
             Cleaning.from_json(document["cleaning"]) if "cleaning" in document else Cleaning(),
+            Balance.from_json(document["balance"]) if "balance" in document else Balance(),
+            Output.from_json(document["output"]) if "output" in document else Output(),
         )
 
 

@@ -9,10 +9,12 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
+from incumbent.fitting import Portion, portions
 from incumbent.folds import folds, over_folds
-from incumbent.learners import Learner
-from incumbent.params import SearchParams
+from incumbent.learners import Fold, Learner
+from incumbent.params import Params, SearchParams
 from incumbent.rows import Rows
+from incumbent.schema import Schema
 from incumbent.strategies import make_sampler
 
 # A trial is dropped when it is worse than the best on each of its first three folds (Wilcoxon's p = 1/8).
@@ -52,14 +54,15 @@ class StudyResult:
         return StudyResult(document["options"], document["rounds"], trials)
 
 
-def tune(rows: Rows, learner: Learner, search: SearchParams, seed: int) -> StudyResult:
+def tune(rows: Rows, learner: Learner, schema: Schema, params: Params) -> StudyResult:
     """Run the study. A function of its arguments alone: same rows, space and seed, same result.
 
     It does not start from the champion's options on purpose: see docs/decisions/0004.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    search, seed = params.search, params.seed
     binned = learner.bin(rows.X, rows.y)
-    splits = folds(rows, search, seed)
+    splits = portions(rows, folds(rows, search, seed), learner, schema, params, binned)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         pruner = optuna.pruners.WilcoxonPruner(p_threshold=PRUNE_AT, n_startup_steps=PRUNE_AFTER - 1)
@@ -69,9 +72,13 @@ def tune(rows: Rows, learner: Learner, search: SearchParams, seed: int) -> Study
     def objective(trial: optuna.Trial) -> float:
         options = learner.search_space(trial)
         trial.set_user_attr("options", options)
-        seen: list[Any] = []
+        seen: list[Fold] = []
+
+        def fit(fold: Portion) -> Fold:
+            return learner.fit_fold(fold.binned, options, fold.rows, fold.held, fold.weights)
+
         for wave in (splits[:PRUNE_AFTER], splits[PRUNE_AFTER:]):
-            done = over_folds(lambda split: learner.fit_fold(binned, options, *split), wave)
+            done = over_folds(fit, wave)
             for number, fold in enumerate(done, start=len(seen)):
                 trial.report(fold.score, number)
             seen += done

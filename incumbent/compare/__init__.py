@@ -9,6 +9,7 @@ from incumbent.compare.fairness import Fairness, GroupRates, fairness
 from incumbent.compare.paired import attempt, compare, estimate, score
 from incumbent.compare.result import Comparison, Incomparable, Interval
 from incumbent.compare.slices import SliceComparison, compare_slices
+from incumbent.compare.sums import decided
 
 __all__ = [
     "Bin",
@@ -23,6 +24,7 @@ __all__ = [
     "calibration",
     "compare",
     "compare_slices",
+    "decided",
     "estimate",
     "fairness",
     "score",

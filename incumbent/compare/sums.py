@@ -7,6 +7,10 @@ import numpy as np
 from scipy.special import xlogy
 
 from incumbent.compare.observations import Observations
+from incumbent.params import PromotionParams
+
+DECISIONS = {"f1", "accuracy"}
+"""Metrics that look at decisions between two classes, not at probabilities."""
 
 Terms = Callable[[Observations, np.ndarray, float], np.ndarray]
 Finish = Callable[[np.ndarray], np.ndarray]
@@ -33,6 +37,16 @@ def sum_statistic(seen: Observations, prediction: np.ndarray, metric: str, thres
 def predicted(prediction: np.ndarray, threshold: float) -> np.ndarray:
     """The class that the model would name: from `threshold` on the positive one, of many the likeliest."""
     return prediction.argmax(axis=1) if prediction.ndim == 2 else (prediction >= threshold).astype(int)
+
+
+def decided(prediction: np.ndarray, threshold: float | None, promotion: PromotionParams) -> np.ndarray:
+    """What promotion.metric looks at: of a metric of decisions a model's own ones, as 0.0 and 1.0.
+
+    threshold: the model's own, None when it has none; then promotion.threshold decides later on.
+    """
+    if threshold is None or promotion.metric not in DECISIONS or prediction.ndim == 2:
+        return prediction
+    return (prediction >= threshold).astype(float)
 
 
 def _log_loss(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:

@@ -5,7 +5,7 @@ Models are plain text or tensors, never pickles. The same rows, options and seed
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,6 +23,23 @@ class NotPortable:
     """Why a model can't be written as ONNX."""
 
     reason: str
+
+
+class Batch(NamedTuple):
+    """X: (n, features) float32; y: (n,) labels; weights: (n,) of the rows, None for ones."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray | None = None
+
+
+def joined(first: Batch, second: Batch) -> Batch:
+    """The rows of both, one after the other."""
+    X, y = np.concatenate([first.X, second.X]), np.concatenate([first.y, second.y])
+    if first.weights is None and second.weights is None:
+        return Batch(X, y)
+    weights = (np.ones(len(each.y)) if each.weights is None else each.weights for each in (first, second))
+    return Batch(X, y, np.concatenate(list(weights)))
 
 
 class Trained(Protocol):
@@ -74,18 +91,31 @@ class Learner(Protocol):
     def search_space(self, trial: "optuna.Trial") -> dict[str, Any]:
         """Options that this trial tries."""
 
-    def fit_fold(self, binned: Any, options: dict[str, Any], fit: np.ndarray, stop: np.ndarray) -> Fold:
-        """Fit on the row numbers `fit` until the metric on the row numbers `stop` stops rising."""
+    def fit_fold(
+        self,
+        binned: Any,
+        options: dict[str, Any],
+        fit: np.ndarray | None,
+        stop: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> Fold:
+        """Fit on the row numbers `fit` until the metric on the row numbers `stop` stops rising.
+
+        weights: of the rows `fit`, in their order; the metric takes every row of `stop` once.
+        """
 
     def fit(
-        self, binned: Any, options: dict[str, Any], rounds: int, rows: np.ndarray | None = None
+        self,
+        binned: Any,
+        options: dict[str, Any],
+        rounds: int,
+        rows: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
     ) -> Trained:
-        """Fit a fixed number of rounds, on the row numbers `rows` or on all."""
+        """Fit so many rounds, on the row numbers `rows`, ascending, or on all; `weights`: of these."""
 
-    def update(
-        self, champion: Path, fresh: tuple[np.ndarray, np.ndarray], replay: tuple[np.ndarray, np.ndarray]
-    ) -> Trained:
-        """Continue from a model's file with new rows and a sample of history, each (X, y)."""
+    def update(self, champion: Path, fresh: Batch, replay: Batch) -> Trained:
+        """Continue from a model's file with new rows and a sample of history."""
 
     def reseeded(self, seed: int) -> "Learner":
         """The same with another seed; what it was given to `bin` stays good."""
@@ -114,7 +144,8 @@ def open_learner(params: Params, schema: Schema) -> Learner:
     if isinstance(params.learner, TorchParams):
         from incumbent.learners.torch import Torch
 
-        return Torch(params.learner, params.seed, schema, params.promotion)
+        folds = params.promotion.model_copy(update={"metric": params.fold_metric})
+        return Torch(params.learner, params.seed, schema, folds)
     from incumbent.learners.lightgbm import LightGBM
 
-    return LightGBM(params.learner, params.seed, schema, params.promotion.metric)
+    return LightGBM(params.learner, params.seed, schema, params.fold_metric)

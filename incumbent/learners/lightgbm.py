@@ -10,6 +10,7 @@ import lightgbm as lgb
 import numpy as np
 
 from incumbent.errors import BadParams, Tampered
+from incumbent.learners import Batch, joined
 from incumbent.learners.devices import lightgbm_device
 from incumbent.metrics import Task
 from incumbent.params import LightGBMParams
@@ -25,6 +26,8 @@ EVALUATE_EVERY = 10
 STOPS_BY = {
     "roc_auc": "auc",
     "average_precision": "average_precision",
+    "roc_auc_macro": "auc_mu",
+    "roc_auc_weighted": "auc_mu",
     "mae": "l1",
     "rmse": "rmse",
     "r2": "rmse",
@@ -115,12 +118,17 @@ class LightGBM:
         }
 
     def fit_fold(
-        self, binned: lgb.Dataset, options: dict[str, Any], fit: np.ndarray, stop: np.ndarray
+        self,
+        binned: lgb.Dataset,
+        options: dict[str, Any],
+        fit: np.ndarray | None,
+        stop: np.ndarray,
+        weights: np.ndarray | None = None,
     ) -> FoldScore:
         """Boost on rows `fit` until the metric on rows `stop` has not got better for `patience` rounds."""
         params = self._params(options)
         with _refusals():
-            booster = lgb.Booster(params, binned.subset(fit, params))
+            booster = lgb.Booster(params, _part(binned, params, fit, weights))
             booster.add_valid(binned.subset(stop, params), "fold")
         best = FoldScore(-np.inf, 0)
         for done in range(1, self._learner.rounds + 1):
@@ -135,29 +143,38 @@ class LightGBM:
         return best
 
     def fit(
-        self, binned: lgb.Dataset, options: dict[str, Any], rounds: int, rows: np.ndarray | None = None
+        self,
+        binned: lgb.Dataset,
+        options: dict[str, Any],
+        rounds: int,
+        rows: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
     ) -> Trees:
         params = self._params(options)
         with _refusals():
-            booster = lgb.Booster(params, binned if rows is None else binned.subset(rows, params))
+            booster = lgb.Booster(params, _part(binned, params, rows, weights))
         for _ in range(rounds):
             booster.update()
         return Trees(booster, self._learner.threads)
 
-    def update(
-        self, champion: Path, fresh: tuple[np.ndarray, np.ndarray], replay: tuple[np.ndarray, np.ndarray]
-    ) -> Trees:
+    def update(self, champion: Path, fresh: Batch, replay: Batch) -> Trees:
         """Refit the leaves on the new rows, then grow a few slow trees on new rows and history.
 
         Plain continuation (`init_model` alone) forgets; see docs/decisions/0003.
         """
         old = lgb.Booster(model_file=champion)
-        refitted = old.refit(*fresh, decay_rate=self._learner.refit_decay, num_threads=self._learner.threads)
-        X, y = np.concatenate([fresh[0], replay[0]]), np.concatenate([fresh[1], replay[1]])
+        refitted = old.refit(
+            fresh.X,
+            fresh.y,
+            weight=fresh.weights,
+            decay_rate=self._learner.refit_decay,
+            num_threads=self._learner.threads,
+        )
+        X, y, weights = joined(fresh, replay)
         params = self._params({"learning_rate": self._learner.update_rate})
         grown = lgb.train(
             params,
-            lgb.Dataset(X, y, categorical_feature=self._categorical, params=params),
+            lgb.Dataset(X, y, weight=weights, categorical_feature=self._categorical, params=params),
             self._learner.update_rounds,
             init_model=refitted,
         )
@@ -173,6 +190,16 @@ class LightGBM:
     def _params(self, options: dict[str, Any]) -> dict[str, Any]:
         """The user's own options win over those of a trial: what is given is not searched."""
         return {**self._options, **options, **self._learner.options}
+
+
+def _part(
+    binned: lgb.Dataset, params: dict[str, Any], rows: np.ndarray | None, weights: np.ndarray | None
+) -> lgb.Dataset:
+    """The rows by themselves; the shared Dataset keeps its own weights, which are none."""
+    if rows is None and weights is None:
+        return binned
+    part = binned.subset(np.arange(binned.num_data()) if rows is None else rows, params).construct()
+    return part if weights is None else part.set_weight(weights)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from incumbent.compare import score
 from incumbent.errors import Tampered
+from incumbent.learners import Batch, joined
 from incumbent.learners.devices import torch_device
 from incumbent.learners.network import BINS, Shape, TabM, from_document, quantile_bins, to_document
 from incumbent.metrics import METRICS, Task
@@ -120,13 +121,18 @@ class Torch:
         }
 
     def fit_fold(
-        self, binned: Binned, options: dict[str, Any], fit: np.ndarray, stop: np.ndarray
+        self,
+        binned: Binned,
+        options: dict[str, Any],
+        fit: np.ndarray | None,
+        stop: np.ndarray,
+        weights: np.ndarray | None = None,
     ) -> FoldScore:
         """Train on rows `fit` until the metric on rows `stop` has not got better for `patience` epochs."""
         best = FoldScore(-np.inf, 0)
         held, sign = binned.X[stop].numpy(), 1 if METRICS[self._promotion.metric].greater_is_better else -1
         truth = self._truth(binned, stop)
-        training = _Training(self, binned, options, fit)
+        training = _Training(self, binned, options, fit, weights)
         for epoch in range(1, self._learner.rounds + 1):
             training.epoch()
             seen = sign * score(truth, training.network(epoch).predict(held), self._promotion)
@@ -137,21 +143,25 @@ class Torch:
         return best
 
     def fit(
-        self, binned: Binned, options: dict[str, Any], rounds: int, rows: np.ndarray | None = None
+        self,
+        binned: Binned,
+        options: dict[str, Any],
+        rounds: int,
+        rows: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
     ) -> Network:
-        training = _Training(self, binned, options, np.arange(len(binned.y)) if rows is None else rows)
+        training = _Training(self, binned, options, rows, weights)
         for _ in range(rounds):
             training.epoch()
         return training.network(rounds)
 
-    def update(
-        self, champion: Path, fresh: tuple[np.ndarray, np.ndarray], replay: tuple[np.ndarray, np.ndarray]
-    ) -> Network:
+    def update(self, champion: Path, fresh: Batch, replay: Batch) -> Network:
         """Go on from the champion's weights, more slowly, with the new rows and the sample of history."""
         old = Torch.load(champion, self._learner.threads)
-        binned = self.bin(np.concatenate([fresh[0], replay[0]]), np.concatenate([fresh[1], replay[1]]))
+        X, y, weights = joined(fresh, replay)
+        binned = self.bin(X, y)
         options = {"rate": self._learner.update_rate, "dropout": 0.0, "decay": 1e-5}
-        training = _Training(self, binned, options, np.arange(len(binned.y)), start=old)
+        training = _Training(self, binned, options, None, weights, start=old)
         for _ in range(self._learner.update_rounds):
             training.epoch()
         return training.network(old.epochs + self._learner.update_rounds)
@@ -185,7 +195,8 @@ class _Training:
         learner: Torch,
         binned: Binned,
         options: dict[str, Any],
-        rows: np.ndarray,
+        rows: np.ndarray | None,
+        weights: np.ndarray | None,
         start: Network | None = None,
     ) -> None:
         self._params, self._schema = learner._learner, learner._schema
@@ -193,7 +204,11 @@ class _Training:
         self._order = torch.Generator().manual_seed(learner._seed)
         self._noise = torch.Generator(self._device).manual_seed(learner._seed)
         torch.set_num_threads(self._params.threads)
-        self._X, y = self._placed(binned.X[rows]), binned.y[rows]
+        numbers = np.arange(len(binned.y)) if rows is None else rows
+        self._X, y = self._placed(binned.X[numbers]), binned.y[numbers]
+        self._weights = None
+        if weights is not None:
+            self._weights = self._placed(torch.from_numpy(weights.astype(np.float32)))
         self._center, self._spread = 0.0, 1.0
         if start is not None:
             self._net, self._center, self._spread = start.net, start.center, start.spread
@@ -220,7 +235,8 @@ class _Training:
             # float32's range in half the bytes; only GPUs gain from it.
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
                 outputs = self._net(self._X[batch], self._dropout, self._noise)
-            loss = _loss(outputs.float(), self._y[batch], self._schema.task)
+            losses = _losses(outputs.float(), self._y[batch], self._schema.task, self._params.focal or 0.0)
+            loss = (losses if self._weights is None else losses * self._weights[batch][:, None]).mean()
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self._optimizer.step()
@@ -249,15 +265,26 @@ class _Training:
         return tensor.pin_memory().to(self._device) if self._device.type == "cuda" else tensor
 
 
-def _loss(outputs: torch.Tensor, y: torch.Tensor, task: Task) -> torch.Tensor:
-    """The mean over members of each one's own loss; outputs (n, members, outputs)."""
+def _losses(outputs: torch.Tensor, y: torch.Tensor, task: Task, focal: float) -> torch.Tensor:
+    """Each member's own loss of each row, (n, members); outputs (n, members, outputs).
+
+    focal: gamma of Lin et al. 2017, "Focal Loss for Dense Object Detection": a row that is predicted with
+    probability p for its class counts (1 - p)^gamma as much, so the easy ones of the common class recede.
+    """
     n, members, width = outputs.shape
-    if task == "multiclass":
-        return torch.nn.functional.cross_entropy(outputs.reshape(-1, width), y.repeat_interleave(members))
     targets = y[:, None].expand(n, members)
-    if task == "binary":
-        return torch.nn.functional.binary_cross_entropy_with_logits(outputs[..., 0], targets)
-    return torch.nn.functional.mse_loss(outputs[..., 0], targets)
+    if task == "regression":
+        return torch.nn.functional.mse_loss(outputs[..., 0], targets, reduction="none")
+    if task == "multiclass":
+        flat = torch.nn.functional.cross_entropy(
+            outputs.reshape(-1, width), targets.reshape(-1), reduction="none"
+        )
+        losses = flat.reshape(n, members)
+    else:
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(
+            outputs[..., 0], targets, reduction="none"
+        )
+    return losses * (-torch.expm1(-losses)).clamp_min(1e-6) ** focal if focal else losses
 
 
 def _answers(outputs: torch.Tensor, task: Task, center: float, spread: float) -> torch.Tensor:

@@ -15,7 +15,7 @@ import torch
 from incumbent.challenger import make_full, search
 from incumbent.compare import score
 from incumbent.errors import BadInput, Tampered
-from incumbent.learners import Learner, Trained, learner_type, open_learner
+from incumbent.learners import Batch, Learner, Trained, learner_type, open_learner
 from incumbent.learners.devices import lightgbm_device, torch_device
 from incumbent.metrics import METRICS, Task
 from incumbent.params import Params
@@ -183,8 +183,8 @@ class TestContract:
         updated = [
             case.learner.update(
                 tmp_path / case.learner.file,
-                (case.X[fresh], case.y[fresh]),
-                (case.X[replay], case.y[replay]),
+                Batch(case.X[fresh], case.y[fresh]),
+                Batch(case.X[replay], case.y[replay]),
             )
             for _ in range(2)
         ]

@@ -342,6 +342,8 @@ OTHERS: dict[str, dict[str, Any]] = {
         "audit_window": 5,
         "auto_rollback": True,
     },
+    "imbalance": {"method": "weights", "calibrate": "sigmoid"},
+    "decision": {"false_positive": 2.0, "false_negative": 5.0},
     "gate": {"max_quarantined": 0.1},
     "monitor": {"days": 7, "min_rows": 50},
     "landing": {"address": "s3://incumbent/arrivals", "partition": "day"},
@@ -379,7 +381,7 @@ def test_only_sections_that_shape_a_model_call_for_a_new_one(flights_params: Par
         )
         for name, values in {**OTHERS, "seed": 1}.items()
     }
-    shaping = {"dataset", "split", "clean", "learner", "search", "seed"}
+    shaping = {"dataset", "split", "clean", "imbalance", "decision", "learner", "search", "seed"}
     expected = {name: (name,) if name in shaping else () for name in told}
     assert told == {
         **expected,

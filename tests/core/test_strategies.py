@@ -15,6 +15,7 @@ from incumbent.tune import StudyResult, tune
 from tests.core.building import toy_params
 
 STRATEGIES = ["grid", "random", "tpe", "cmaes", "genetic"]
+SCHEMA = Schema(tuple(Feature(name) for name in "abc"), "y", 1)
 GRID = {"num_leaves": [15, 31], "learning_rate": [0.05, 0.1, 0.2]}
 
 
@@ -31,12 +32,12 @@ def rows() -> Rows:
 
 
 def learner(params: Params) -> Learner:
-    return open_learner(params, Schema(tuple(Feature(name) for name in "abc"), "y", 1))
+    return open_learner(params, SCHEMA)
 
 
 def study(rows: Rows, **search: Any) -> StudyResult:
     params = with_search(**search)
-    return tune(rows, learner(params), params.search, params.seed)
+    return tune(rows, learner(params), SCHEMA, params)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -360,7 +360,7 @@ def test_cross_validation_scores_each_fold_with_the_winners_rounds(
 ) -> None:
     schema, rows = training_rows(january_only, params)
     learner = open_learner(params, schema)
-    estimate = cross_validate(rows, learner, learner.bin(rows.X, rows.y), study, params)
+    estimate, _ = cross_validate(rows, learner, learner.bin(rows.X, rows.y), study, schema, params)
     assert estimate == champion.challenger.cv
     splits = folds(rows, params.search, params.seed)
     for (fit, held), score in zip(splits, estimate.folds, strict=True):
@@ -579,5 +579,5 @@ def test_folds_may_predict_while_others_train(january_only: Sequence[Path], para
     schema, rows = training_rows(january_only, params)
     learner = open_learner(params, schema)
     binned, study = learner.bin(rows.X, rows.y), StudyResult({"num_leaves": 31}, rounds=5, trials=())
-    scores = {cross_validate(rows, learner, binned, study, params).folds for _ in range(25)}
+    scores = {cross_validate(rows, learner, binned, study, schema, params)[0].folds for _ in range(25)}
     assert len(scores) == 1

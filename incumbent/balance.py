@@ -1,0 +1,151 @@
+"""Which rows count how much in training: classes brought into balance, learned from training rows alone.
+
+Held-out rows are never touched. What is learned is how much each class counts, a factor that an update keeps:
+were it learned anew, the model's odds would change their meaning whenever the classes' shares do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from incumbent.errors import BadData
+
+Columns = Mapping[str, int | None]
+"""The features in their order, each with the size of its vocabulary, or None for a number."""
+
+NEIGHBOURS = 5
+"""Of SMOTE, as in its paper."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """rows: numbers of the rows to fit on, ascending, each once; weights: (rows,) float64, None for ones;
+    X, y: rows made besides, which weigh 1."""
+
+    rows: np.ndarray
+    weights: np.ndarray | None = None
+    X: np.ndarray | None = None
+    y: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Balance:
+    """`factors`: what the rows of each class amount to together, as a multiple of their number."""
+
+    method: str | None = None
+    factors: tuple[float, ...] = ()
+
+    def draw(self, X: np.ndarray, y: np.ndarray, fit: np.ndarray, columns: Columns, seed: int) -> Drawn:
+        """Of the row numbers `fit`, ascending, those to fit on.
+
+        X: (n, features) float32 and y: (n,) class codes of all rows; only those of `fit` are looked at.
+        Raises BadData for what SMOTE can't read.
+        """
+        y = y[fit]
+        rng = np.random.default_rng(seed)
+        match self.method:
+            case "weights":
+                return Drawn(fit, np.array(self.factors)[y])
+            case "over":
+                return Drawn(fit, self._repeated(y, rng))
+            case "under":
+                return Drawn(fit[self._kept(y, rng)])
+            case "smote":
+                return self._with_made(X[fit], y, fit, columns, seed)
+        return Drawn(fit)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"method": self.method, "factors": list(self.factors)}
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> "Balance":
+        return Balance(document["method"], tuple(document["factors"]))
+
+    def _repeated(self, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """How often each row is drawn: once, and at random with replacement. A row twice is a weight of 2."""
+        weights = np.ones(len(y))
+        for label, factor in enumerate(self.factors):
+            members = np.flatnonzero(y == label)
+            more = round(factor * len(members)) - len(members)
+            if more > 0:
+                weights += np.bincount(rng.choice(members, more), minlength=len(y))
+        return weights
+
+    def _kept(self, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Places of the rows that are left, ascending; one of each class at least."""
+        kept = []
+        for label, factor in enumerate(self.factors):
+            members = np.flatnonzero(y == label)
+            if len(members):
+                kept.append(rng.choice(members, max(1, round(factor * len(members))), replace=False))
+        return np.sort(np.concatenate(kept))
+
+    def _with_made(self, X: np.ndarray, y: np.ndarray, fit: np.ndarray, columns: Columns, seed: int) -> Drawn:
+        """Chawla et al. 2002: new rows between a row of a rare class and one of its nearest of that class."""
+        counts = np.bincount(y, minlength=len(self.factors))
+        wanted = {
+            label: round(factor * count)
+            for label, (factor, count) in enumerate(zip(self.factors, counts.tolist(), strict=True))
+            if round(factor * count) > count
+        }
+        # Nothing lies between a row and none: such a class weighs more instead.
+        alone = [label for label in wanted if counts[label] < 2 or np.count_nonzero(counts) < 2]
+        weights = np.where(np.isin(y, alone), np.array(self.factors)[y], 1.0) if alone else None
+        between = {label: count for label, count in wanted.items() if label not in alone}
+        if not between:
+            return Drawn(fit, weights)
+        nearest = min(NEIGHBOURS, *(int(counts[label]) - 1 for label in between))
+        made_X, made_y = _smote(X, y, between, nearest, columns, seed)
+        return Drawn(fit, weights, made_X, made_y)
+
+
+def learn_balance(y: np.ndarray, classes: int, method: str | None) -> Balance:
+    """Factors that give all classes of these labels, (n,) codes, the same weight or the same number.
+
+    weights: n / (classes * rows of the class), as scikit-learn's "balanced", so the mean weight is 1; over
+    and smote: up to the commonest class; under: down to the rarest.
+    """
+    if method is None:
+        return Balance()
+    counts = np.bincount(y, minlength=classes).astype(np.float64)
+    there = counts > 0
+    whole = {"weights": counts.sum() / there.sum(), "under": counts[there].min()}.get(method, counts.max())
+    factors = np.divide(whole, counts, out=np.ones_like(counts), where=there)
+    return Balance(method, tuple(factors.tolist()))
+
+
+def _smote(
+    X: np.ndarray, y: np.ndarray, wanted: Mapping[int, int], nearest: int, columns: Columns, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
+
+    sizes = {place: size for place, size in enumerate(columns.values()) if size is not None}
+    numbers = {name: place for place, name in enumerate(columns) if place not in sizes}
+    _require_full(X, numbers)
+    filled = X.astype(np.float64)
+    for place, size in sizes.items():  # missing is a category of its own
+        filled[np.isnan(X[:, place]), place] = size
+    given: dict[str, Any] = {"sampling_strategy": wanted, "random_state": seed, "k_neighbors": nearest}
+    if not sizes:
+        sampler = SMOTE(**given)
+    elif numbers:
+        sampler = SMOTENC(categorical_features=list(sizes), **given)
+    else:
+        sampler = SMOTEN(**given)
+    every_X, every_y = sampler.fit_resample(filled, y)
+    made = np.asarray(every_X[len(X) :], dtype=np.float32)
+    for place, size in sizes.items():
+        made[made[:, place] == size, place] = np.nan
+    return made, np.asarray(every_y[len(X) :], dtype=y.dtype)
+
+
+def _require_full(X: np.ndarray, numbers: Mapping[str, int]) -> None:
+    empty = [name for name, place in numbers.items() if not np.isfinite(X[:, place]).all()]
+    if empty:
+        raise BadData(
+            f"imbalance.method = 'smote' can't measure distances between rows with empty or infinite cells, "
+            f"and {empty} have some; fill them with clean.missing, drop them with dataset.drop, or use "
+            "imbalance.method = 'weights'"
+        )

@@ -1,0 +1,83 @@
+"""What a model is fitted on: the one place where training rows become prepared and weighed ones.
+
+Tuning's folds, the cross-validation's, the full training and the update all come through here. A fold learns
+what it needs from the rows that it fits on; its held-out rows stay as they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from incumbent.balance import Balance, Drawn, learn_balance
+from incumbent.folds import Split
+from incumbent.learners import Batch, Learner
+from incumbent.params import Params
+from incumbent.rows import Rows
+from incumbent.schema import Schema
+
+
+@dataclass(frozen=True)
+class Portion:
+    """`rows` of `binned` to fit on (None: all), with `weights` (None: ones); `held` is held out.
+
+    rows, held: row numbers, ascending. X, y: the held-out rows as the model reads them, and their labels.
+    """
+
+    binned: Any
+    rows: np.ndarray | None
+    weights: np.ndarray | None
+    held: np.ndarray
+    X: np.ndarray
+    y: np.ndarray
+
+
+def portions(
+    rows: Rows, splits: Sequence[Split], learner: Learner, schema: Schema, params: Params, binned: Any
+) -> list[Portion]:
+    """One for each split. Folds that only choose and weigh rows share the bins of all rows, `binned`."""
+    found = []
+    for fit, held in splits:
+        balance = learned_balance(rows.y[fit], schema, params)
+        drawn = balance.draw(rows.X, rows.y, fit, schema.columns, params.seed)
+        X, y = rows.X[held], rows.y[held]
+        if drawn.X is None:
+            found.append(Portion(binned, drawn.rows, drawn.weights, held, X, y))
+            continue
+        batch = _batch(rows, drawn)
+        own = learner.bin(np.concatenate([batch.X, X]), np.concatenate([batch.y, y]))
+        numbers = np.arange(len(batch.y) + len(y))
+        found.append(Portion(own, numbers[: len(batch.y)], batch.weights, numbers[len(batch.y) :], X, y))
+    return found
+
+
+def everything(rows: Rows, learner: Learner, schema: Schema, binned: Any, seed: int) -> Portion:
+    """All rows to fit on, by the schema's balance, and none held out."""
+    fit = np.arange(len(rows.y))
+    drawn = schema.balance.draw(rows.X, rows.y, fit, schema.columns, seed)
+    nobody = (fit[:0], rows.X[:0], rows.y[:0])
+    if drawn.X is not None:
+        batch = _batch(rows, drawn)
+        return Portion(learner.bin(batch.X, batch.y), None, batch.weights, *nobody)
+    return Portion(binned, None if len(drawn.rows) == len(fit) else drawn.rows, drawn.weights, *nobody)
+
+
+def batch_of(rows: Rows, schema: Schema, seed: int) -> Batch:
+    """All of these rows for an update, by the balance that its champion was made with."""
+    fit = np.arange(len(rows.y))
+    return _batch(rows, schema.balance.draw(rows.X, rows.y, fit, schema.columns, seed))
+
+
+def learned_balance(y: np.ndarray, schema: Schema, params: Params) -> Balance:
+    """What imbalance.method comes to for these labels."""
+    return learn_balance(y, max(2, len(schema.classes)), params.imbalance.method)
+
+
+def _batch(rows: Rows, drawn: Drawn) -> Batch:
+    X, y, weights = rows.X[drawn.rows], rows.y[drawn.rows], drawn.weights
+    if drawn.X is None or drawn.y is None:
+        return Batch(X, y, weights)
+    if weights is not None:
+        weights = np.concatenate([weights, np.ones(len(drawn.y))])
+    return Batch(np.concatenate([X, drawn.X]), np.concatenate([y, drawn.y]), weights)

@@ -20,7 +20,14 @@ from incumbent.params import Params
 from incumbent.portable import Export, export_onnx
 from incumbent.rows import Rows, Side, latest_rows, prior, read_rows, sample_partitions, training_rows
 from incumbent.schema import Schema
-from incumbent.train import CrossValidation, cross_validate, importances, train_full, update
+from incumbent.train import (
+    CrossValidation,
+    challenger_seeds,
+    cross_validate,
+    importances,
+    train_full,
+    update,
+)
 from incumbent.tune import StudyResult, tune
 
 REPLAY, ONNX = "replay.parquet", "model.onnx"
@@ -92,12 +99,19 @@ def search(paths: Sequence[Path], params: Params) -> StudyResult:
 
 
 def make_full(
-    paths: Sequence[Path], params: Params, study: StudyResult, folder: Path, *, estimate: bool = True
+    paths: Sequence[Path],
+    params: Params,
+    study: StudyResult,
+    folder: Path,
+    *,
+    estimate: bool = True,
+    checkpoints: Path | None = None,
 ) -> Challenger:
     """Train on all training rows; write the model and the sample of history that updates need.
 
     `estimate` asks for the cross-validation, which does not change the model unless it is calibrated or
-    decides by costs.
+    decides by costs. `checkpoints`: a folder that only this very training uses; interrupted, it goes on from
+    what is there, to the same bytes.
     """
     schema, rows = training_rows(paths, params)
     learner = open_learner(params, schema)
@@ -107,7 +121,8 @@ def make_full(
         cv, output = cross_validate(rows, learner, binned, study, schema, params)
         schema = replace(schema, output=output)
     schema = replace(schema, balance=learned_balance(rows.y, schema, params))
-    models = train_full(rows, learner, binned, study, schema, params)
+    kept = [checkpoints / f"checkpoint-{seed}" for seed in challenger_seeds(params)] if checkpoints else None
+    models = train_full(rows, learner, binned, study, schema, params, kept)
     sample = sample_partitions(paths, params, None)
     golden = latest_rows(paths, params) if sample.empty else sample
     return _finish("full", models, learner, schema, rows, sample, golden, study.options, cv, folder)

@@ -107,6 +107,7 @@ class LightGBMParams(Section):
     update_rounds: int = Field(10, ge=1, description="trees that an incremental update adds")
     update_rate: float = Field(0.05, gt=0, le=1, description="learning rate of those trees")
     refit_decay: float = Field(0.9, ge=0, le=1, description="weight of the old leaf values in an update")
+    checkpoint: int = Field(100, ge=1, description="rounds after which a full training can go on")
     device: Literal["cpu", "gpu", "cuda"] = Field(
         "cpu",
         description="gpu is OpenCL; cuda needs a build of LightGBM with it",
@@ -130,6 +131,7 @@ class TorchParams(Section):
     update_rate: float = Field(3e-4, gt=0, le=1, description="learning rate of those epochs")
     batch: int = Field(512, ge=1, description="rows per step")
     members: int = Field(8, ge=1, le=64, description="of the ensemble inside the network")
+    checkpoint: float = Field(60.0, gt=0, description="seconds after which a full training can go on")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     focal: float | None = Field(None, gt=0, le=10, description="gamma of the focal loss; none: cross-entropy")
 

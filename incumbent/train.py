@@ -73,15 +73,25 @@ def cross_validate(
 
 
 def train_full(
-    rows: Rows, learner: Learner, binned: Any, study: StudyResult, schema: Schema, params: Params
+    rows: Rows,
+    learner: Learner,
+    binned: Any,
+    study: StudyResult,
+    schema: Schema,
+    params: Params,
+    checkpoints: Sequence[Path] | None = None,
 ) -> list[Trained]:
-    """A model on every training row with the study's winner, for each of `challenger_seeds`."""
+    """A model on every training row with the study's winner, for each of `challenger_seeds`.
+
+    checkpoints: a file for each, as Learner.fit keeps it.
+    """
     models = []
-    for seed in challenger_seeds(params):
-        all_rows = everything(rows, learner, schema, binned, seed)
+    for number, seed in enumerate(challenger_seeds(params)):
+        part = everything(rows, learner, schema, binned, seed)
+        checkpoint = checkpoints[number] if checkpoints else None
         models.append(
             learner.reseeded(seed).fit(
-                all_rows.binned, study.options, study.rounds, all_rows.rows, all_rows.weights
+                part.binned, study.options, study.rounds, part.rows, part.weights, checkpoint
             )
         )
     return models

@@ -45,6 +45,8 @@ def train(run: Run) -> None:
     from incumbent.challenger import Challenger
 
     challenger = run.once("challenger", Challenger.from_json, lambda: _made(run))
+    for file in run.folder.glob("checkpoint-*"):
+        file.unlink()
     pictures = {"Importances": plots.importances(challenger.importances)}
     if challenger.cv:
         pictures = {"Folds": plots.folds(challenger.cv.folds, challenger.cv.metric), **pictures}
@@ -79,7 +81,7 @@ def _made(run: Run) -> "Challenger":
     if run.read("plan")["kind"] != Full.__name__.lower():
         return _update(run)
     study = StudyResult.from_json(run.read("study"))
-    return make_full(run.files(_windowed(run)), run.params, study, run.folder)
+    return make_full(run.files(_windowed(run)), run.params, study, run.folder, checkpoints=run.folder)
 
 
 def _update(run: Run) -> "Challenger":

@@ -111,8 +111,13 @@ class Learner(Protocol):
         rounds: int,
         rows: np.ndarray | None = None,
         weights: np.ndarray | None = None,
+        checkpoint: Path | None = None,
     ) -> Trained:
-        """Fit so many rounds, on the row numbers `rows`, ascending, or on all; `weights`: of these."""
+        """Fit so many rounds, on the row numbers `rows`, ascending, or on all; `weights`: of these.
+
+        checkpoint: a file that is kept up to date by learner.checkpoint, and gone on from where it is there;
+        it must be of the same fit. The model has the same bytes either way.
+        """
 
     def update(self, champion: Path, fresh: Batch, replay: Batch) -> Trained:
         """Continue from a model's file with new rows and a sample of history."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from incumbent.errors import BadParams, Tampered
 from incumbent.learners import Batch, joined
+from incumbent.learners.checkpoint import replace_file
 from incumbent.learners.devices import lightgbm_device
 from incumbent.metrics import Task
 from incumbent.params import LightGBMParams
@@ -103,7 +104,9 @@ class LightGBM:
     def bin(self, X: np.ndarray, y: np.ndarray) -> lgb.Dataset:
         """(n, features) float32 and (n,) labels -> one Dataset; its bins see quantiles, never labels."""
         with _refusals():
-            binned = lgb.Dataset(X, y, categorical_feature=self._categorical, params=self._params({}))
+            binned = lgb.Dataset(
+                X, y, categorical_feature=self._categorical, params=self._params({}), free_raw_data=False
+            )
             return binned.construct()
 
     def search_space(self, trial: "optuna.Trial") -> dict[str, Any]:
@@ -149,13 +152,22 @@ class LightGBM:
         rounds: int,
         rows: np.ndarray | None = None,
         weights: np.ndarray | None = None,
+        checkpoint: Path | None = None,
     ) -> Trees:
-        params = self._params(options)
-        with _refusals():
-            booster = lgb.Booster(params, _part(binned, params, rows, weights))
-        for _ in range(rounds):
-            booster.update()
-        return Trees(booster, self._learner.threads)
+        """In stretches, each from the model before it with random numbers of its own: so it is the same
+        whether that model was just grown or read from the checkpoint."""
+        params, every = self._params(options), self._learner.checkpoint
+        model = lgb.Booster(model_file=checkpoint) if checkpoint and checkpoint.exists() else None
+        for start in range(model.current_iteration() if model else 0, rounds, every):
+            if model and model.current_iteration() < start:
+                break  # no split is left that gains anything
+            with _refusals():
+                part = _part(binned, params, rows, weights)
+                its_own = {**params, "seed": self._seed + start}
+                model = lgb.train(its_own, part, min(every, rounds - start), init_model=model)
+            if checkpoint:
+                replace_file(checkpoint, model.save_model)
+        return Trees(model, self._learner.threads)
 
     def update(self, champion: Path, fresh: Batch, replay: Batch) -> Trees:
         """Refit the leaves on the new rows, then grow a few slow trees on new rows and history.
@@ -195,9 +207,7 @@ class LightGBM:
 def _part(
     binned: lgb.Dataset, params: dict[str, Any], rows: np.ndarray | None, weights: np.ndarray | None
 ) -> lgb.Dataset:
-    """The rows by themselves; the shared Dataset keeps its own weights, which are none."""
-    if rows is None and weights is None:
-        return binned
+    """The rows by themselves; the shared Dataset keeps its own weights and start, which are none."""
     part = binned.subset(np.arange(binned.num_data()) if rows is None else rows, params).construct()
     return part if weights is None else part.set_weight(weights)
 

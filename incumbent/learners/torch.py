@@ -14,7 +14,8 @@ from incumbent.compare import score
 from incumbent.errors import Tampered
 from incumbent.learners import Batch, joined
 from incumbent.learners.devices import torch_device
-from incumbent.learners.network import BINS, Shape, TabM, from_document, quantile_bins, to_document
+from incumbent.learners.network import BINS, TabM, from_document, quantile_bins, to_document
+from incumbent.learners.torch_training import Binned, Training, train_with_checkpoint
 from incumbent.metrics import METRICS, Task
 from incumbent.params import PromotionParams, TorchParams
 from incumbent.schema import Schema
@@ -30,16 +31,6 @@ HEADER = "incumbent"
 class FoldScore:
     score: float
     rounds: int
-
-
-@dataclass(frozen=True)
-class Binned:
-    """Features and labels as tensors, and the quantile bins of the numbers; they see no label."""
-
-    X: torch.Tensor
-    y: torch.Tensor
-    left: torch.Tensor
-    width: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -132,10 +123,10 @@ class Torch:
         best = FoldScore(-np.inf, 0)
         held, sign = binned.X[stop].numpy(), 1 if METRICS[self._promotion.metric].greater_is_better else -1
         truth = self._truth(binned, stop)
-        training = _Training(self, binned, options, fit, weights)
+        training = self._training(binned, options, fit, weights)
         for epoch in range(1, self._learner.rounds + 1):
             training.epoch()
-            seen = sign * score(truth, training.network(epoch).predict(held), self._promotion)
+            seen = sign * score(truth, self._network(training, epoch).predict(held), self._promotion)
             if seen > best.score:
                 best = FoldScore(seen, epoch)
             elif epoch - best.rounds >= self._learner.patience:
@@ -149,11 +140,15 @@ class Torch:
         rounds: int,
         rows: np.ndarray | None = None,
         weights: np.ndarray | None = None,
+        checkpoint: Path | None = None,
     ) -> Network:
-        training = _Training(self, binned, options, rows, weights)
-        for _ in range(rounds):
-            training.epoch()
-        return training.network(rounds)
+        training = self._training(binned, options, rows, weights)
+        if checkpoint is None:
+            for _ in range(rounds):
+                training.epoch()
+        else:
+            train_with_checkpoint(training, rounds, checkpoint, self._learner.checkpoint)
+        return self._network(training, rounds)
 
     def update(self, champion: Path, fresh: Batch, replay: Batch) -> Network:
         """Go on from the champion's weights, more slowly, with the new rows and the sample of history."""
@@ -161,10 +156,10 @@ class Torch:
         X, y, weights = joined(fresh, replay)
         binned = self.bin(X, y)
         options = {"rate": self._learner.update_rate, "dropout": 0.0, "decay": 1e-5}
-        training = _Training(self, binned, options, None, weights, start=old)
+        training = self._training(binned, options, None, weights, start=old)
         for _ in range(self._learner.update_rounds):
             training.epoch()
-        return training.network(old.epochs + self._learner.update_rounds)
+        return self._network(training, old.epochs + self._learner.update_rounds)
 
     @staticmethod
     def load(path: Path, threads: int) -> Network:
@@ -178,6 +173,26 @@ class Torch:
         except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
             raise Tampered(f"{path.name} is no network of ours: {' '.join(str(error).split())}") from error
 
+    def _training(
+        self,
+        binned: Binned,
+        options: dict[str, Any],
+        rows: np.ndarray | None,
+        weights: np.ndarray | None,
+        start: Network | None = None,
+    ) -> Training:
+        held = (start.net, start.center, start.spread) if start else None
+        return Training(
+            self._learner, self._schema, self._seed, self.device, binned, options, rows, weights, held
+        )
+
+    def _network(self, training: Training, epochs: int) -> Network:
+        """A copy of what it is by now, on the CPU."""
+        net = TabM(training.net.shape)
+        net.load_state_dict(training.net.state_dict())
+        task, threads = self._schema.task, self._learner.threads
+        return Network(net, task, epochs, training.center, training.spread, threads)
+
     @property
     def _numbers(self) -> list[int]:
         return [i for i, feature in enumerate(self._schema.features) if feature.categories is None]
@@ -185,106 +200,6 @@ class Torch:
     def _truth(self, binned: Binned, rows: np.ndarray) -> np.ndarray:
         y = binned.y[rows].numpy()
         return y.astype(np.int8) if self._schema.task == "binary" else y
-
-
-class _Training:
-    """One run of AdamW (Loshchilov & Hutter 2019) over some rows, epoch by epoch."""
-
-    def __init__(
-        self,
-        learner: Torch,
-        binned: Binned,
-        options: dict[str, Any],
-        rows: np.ndarray | None,
-        weights: np.ndarray | None,
-        start: Network | None = None,
-    ) -> None:
-        self._params, self._schema = learner._learner, learner._schema
-        self._device = torch.device(learner.device.used)
-        self._order = torch.Generator().manual_seed(learner._seed)
-        self._noise = torch.Generator(self._device).manual_seed(learner._seed)
-        torch.set_num_threads(self._params.threads)
-        numbers = np.arange(len(binned.y)) if rows is None else rows
-        self._X, y = self._placed(binned.X[numbers]), binned.y[numbers]
-        self._weights = None
-        if weights is not None:
-            self._weights = self._placed(torch.from_numpy(weights.astype(np.float32)))
-        self._center, self._spread = 0.0, 1.0
-        if start is not None:
-            self._net, self._center, self._spread = start.net, start.center, start.spread
-        else:
-            self._net = TabM(self._shape(options))
-            self._net.draw(self._order)
-            self._net.left.copy_(binned.left)
-            self._net.width.copy_(binned.width)
-            if self._schema.task == "regression":
-                self._center, self._spread = float(y.double().mean()), float(y.double().std()) or 1.0
-        if self._schema.task == "regression":
-            y = (y - self._center) / self._spread
-        self._y, self._net = self._placed(y), self._net.to(self._device)
-        self._dropout = float(options["dropout"])
-        self._optimizer = torch.optim.AdamW(
-            self._net.parameters(), lr=options["rate"], weight_decay=options["decay"]
-        )
-
-    def epoch(self) -> None:
-        """Every row once, in an order of its own."""
-        torch.set_num_threads(self._params.threads)
-        order = torch.randperm(len(self._y), generator=self._order).to(self._device)
-        for batch in order.split(self._params.batch):
-            # float32's range in half the bytes; only GPUs gain from it.
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
-                outputs = self._net(self._X[batch], self._dropout, self._noise)
-            losses = _losses(outputs.float(), self._y[batch], self._schema.task, self._params.focal or 0.0)
-            loss = (losses if self._weights is None else losses * self._weights[batch][:, None]).mean()
-            self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self._optimizer.step()
-
-    def network(self, epochs: int) -> Network:
-        """A copy of what it is by now, on the CPU."""
-        net = TabM(self._net.shape)
-        net.load_state_dict(self._net.state_dict())
-        return Network(net, self._schema.task, epochs, self._center, self._spread, self._params.threads)
-
-    def _shape(self, options: dict[str, Any]) -> Shape:
-        features = self._schema.features
-        sizes = [len(each.categories) for each in features if each.categories is not None]
-        return Shape(
-            numbers=tuple(i for i, each in enumerate(features) if each.categories is None),
-            categories=tuple(self._schema.categorical),
-            sizes=tuple(sizes),
-            outputs=len(self._schema.classes) if self._schema.task == "multiclass" else 1,
-            members=self._params.members,
-            width=options["width"],
-            depth=options["depth"],
-        )
-
-    def _placed(self, tensor: torch.Tensor) -> torch.Tensor:
-        """All rows at once on the device, through pinned memory: no loader, no copy per batch."""
-        return tensor.pin_memory().to(self._device) if self._device.type == "cuda" else tensor
-
-
-def _losses(outputs: torch.Tensor, y: torch.Tensor, task: Task, focal: float) -> torch.Tensor:
-    """Each member's own loss of each row, (n, members); outputs (n, members, outputs).
-
-    focal: gamma of Lin et al. 2017, "Focal Loss for Dense Object Detection": a row that is predicted with
-    probability p for its class counts (1 - p)^gamma as much, so the easy ones of the common class recede.
-    """
-    n, members, width = outputs.shape
-    targets = y[:, None].expand(n, members)
-    if task == "regression":
-        return torch.nn.functional.mse_loss(outputs[..., 0], targets, reduction="none")
-    if task == "multiclass":
-        flat = torch.nn.functional.cross_entropy(
-            outputs.reshape(-1, width), targets.reshape(-1), reduction="none"
-        )
-        losses = flat.reshape(n, members)
-    else:
-        losses = torch.nn.functional.binary_cross_entropy_with_logits(
-            outputs[..., 0], targets, reduction="none"
-        )
-    return losses * (-torch.expm1(-losses)).clamp_min(1e-6) ** focal if focal else losses
 
 
 def _answers(outputs: torch.Tensor, task: Task, center: float, spread: float) -> torch.Tensor:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "torch": {"rate": 3e-3, "width": 48, "depth": 2, "dropout": 0.1, "decay": 1e-3},
 }
 ROUNDS = {"lightgbm": 40, "torch": 25}
+SOON: dict[str, float] = {"lightgbm": 4, "torch": 1e-9}
+CHANCE = {
+    "lightgbm": {"bagging_fraction": 0.7, "bagging_freq": 1, "feature_fraction": 0.6},
+    "torch": {"dropout": 0.3},
+}
 DEVICES = {
     "lightgbm": [None, "gpu"],
     "torch": ["cpu", *(["cuda"] if torch.cuda.is_available() else [])],
@@ -119,6 +124,22 @@ class TestContract:
             assert ((predicted >= 0) & (predicted <= 1)).all()
         if task == "multiclass":
             np.testing.assert_allclose(predicted.sum(axis=1), 1)
+
+    def test_an_interrupted_training_goes_on_to_the_same_bytes(
+        self, name: str, task: Task, device: str | None, tmp_path: Path
+    ) -> None:
+        case = make_case(name, task, device)
+        tree = case.params.model_dump()
+        tree["learner"]["checkpoint"] = SOON[name]
+        case = replace(case, params=Params.model_validate(tree))
+        learner, options = case.learner, {**OPTIONS[name], **CHANCE[name]}
+        binned = learner.bin(case.X, case.y)
+        weights = np.linspace(0.5, 2, len(case.y))
+        whole, halves = tmp_path / "whole", tmp_path / "halves"
+        learner.fit(binned, options, 11, weights=weights).save(whole)
+        learner.fit(binned, options, 8, weights=weights, checkpoint=tmp_path / "kept")
+        case.learner.fit(binned, options, 11, weights=weights, checkpoint=tmp_path / "kept").save(halves)
+        assert whole.read_bytes() == halves.read_bytes()
 
     def test_equal_input_gives_equal_bytes_and_another_seed_others(
         self, name: str, task: Task, device: str | None, tmp_path: Path

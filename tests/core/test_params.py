@@ -315,6 +315,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "update_rate": 0.06,
         "refit_decay": 0.8,
         "device": "gpu",
+        "checkpoint": 50,
         "options": {"max_bin": 127},
     },
     "search": {

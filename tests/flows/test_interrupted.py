@@ -40,7 +40,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """January and its champion. Training takes some seconds, so that a signal can hit it."""
     changes: dict[str, dict[str, Any]] = {
         "search": {"trials": 4},
-        "learner": {"rounds": 200, "patience": 200},
+        "learner": {"rounds": 200, "patience": 200, "checkpoint": 50},
         "promotion": {"seeds": 3, "window": 20},
         "retrain": {"min_rows": 100},
     }
@@ -93,6 +93,7 @@ def test_of_ten_versions_in_ten_seconds_the_last_is_trained_and_the_others_are_t
 def test_a_run_that_is_killed_and_then_told_to_stop_is_finished_by_the_third(place: Project) -> None:
     change_seed(place, 1)
     first, its = start(place), folder_with(place, "study.json")
+    eventually(lambda: list(its.glob("checkpoint-*")))  # it is at its last step of training
     process_of(first).kill()
     assert ends_as(place, first, 30) == "CRASHED"
 
@@ -111,6 +112,7 @@ def test_a_run_that_is_killed_and_then_told_to_stop_is_finished_by_the_third(pla
     assert last["decision"]["kind"] in TRAINED
     assert last["resumed_from"] == int(heirs.name)
     assert read(heirs / "resumed.json")["from"] == int(its.name)
+    assert not list(runs_of(place)[-1].glob("checkpoint-*"))
     study = (its / "study.json").read_bytes()
     assert study == (heirs / "study.json").read_bytes() == (runs_of(place)[-1] / "study.json").read_bytes()
     manifest = place.run("models", "show", last["challenger"], "--json").json

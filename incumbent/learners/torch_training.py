@@ -1,0 +1,178 @@
+"""Epochs of a network over rows, and checkpoints to go on from after an interruption."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from incumbent.learners.checkpoint import replace_file
+from incumbent.learners.devices import Device
+from incumbent.learners.network import Shape, TabM
+from incumbent.metrics import Task
+from incumbent.params import TorchParams
+from incumbent.schema import Schema
+
+
+@dataclass(frozen=True)
+class Binned:
+    """Features and labels as tensors, and the quantile bins of the numbers; they see no label."""
+
+    X: torch.Tensor
+    y: torch.Tensor
+    left: torch.Tensor
+    width: torch.Tensor
+
+
+class Training:
+    """One run of AdamW (Loshchilov & Hutter 2019) over some rows, epoch by epoch.
+
+    rows: numbers of those of `binned`, None for all; weights: (n,) of these. start: a network to go on from,
+    with its `center` and `spread`, which turn a regression's outputs into values of the target.
+    """
+
+    def __init__(
+        self,
+        learner: TorchParams,
+        schema: Schema,
+        seed: int,
+        device: Device,
+        binned: Binned,
+        options: dict[str, Any],
+        rows: np.ndarray | None,
+        weights: np.ndarray | None,
+        start: tuple[TabM, float, float] | None = None,
+    ) -> None:
+        self._params, self._schema = learner, schema
+        self._device = torch.device(device.used)
+        self._order = torch.Generator().manual_seed(seed)
+        self._noise = torch.Generator(self._device).manual_seed(seed)
+        torch.set_num_threads(self._params.threads)
+        numbers = np.arange(len(binned.y)) if rows is None else rows
+        self._X, y = self._placed(binned.X[numbers]), binned.y[numbers]
+        self._weights = None
+        if weights is not None:
+            self._weights = self._placed(torch.from_numpy(weights.astype(np.float32)))
+        self.center, self.spread = 0.0, 1.0
+        if start is not None:
+            self.net, self.center, self.spread = start
+        else:
+            self.net = TabM(self._shape(options))
+            self.net.draw(self._order)
+            self.net.left.copy_(binned.left)
+            self.net.width.copy_(binned.width)
+            if self._schema.task == "regression":
+                self.center, self.spread = float(y.double().mean()), float(y.double().std()) or 1.0
+        if self._schema.task == "regression":
+            y = (y - self.center) / self.spread
+        self._y, self.net = self._placed(y), self.net.to(self._device)
+        self._dropout = float(options["dropout"])
+        self._optimizer = torch.optim.AdamW(
+            self.net.parameters(), lr=options["rate"], weight_decay=options["decay"]
+        )
+
+    def epoch(self) -> None:
+        """Every row once, in an order of its own."""
+        torch.set_num_threads(self._params.threads)
+        order = torch.randperm(len(self._y), generator=self._order).to(self._device)
+        for batch in order.split(self._params.batch):
+            # float32's range in half the bytes; only GPUs gain from it.
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
+                outputs = self.net(self._X[batch], self._dropout, self._noise)
+            losses = _losses(outputs.float(), self._y[batch], self._schema.task, self._params.focal or 0.0)
+            loss = (losses if self._weights is None else losses * self._weights[batch][:, None]).mean()
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self._optimizer.step()
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """All that the next epoch depends on, copied: weights, the optimizer's memory, random numbers."""
+        found = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
+        for number, memory in self._optimizer.state_dict()["state"].items():
+            found |= {f"optimizer.{number}.{name}": tensor for name, tensor in memory.items()}
+        found |= {"order": self._order.get_state(), "noise": self._noise.get_state()}
+        return {name: tensor.detach().cpu().clone() for name, tensor in found.items()}
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on from what `state` gave."""
+        self._order.set_state(state["order"])
+        self._noise.set_state(state["noise"])
+        weights = {n.removeprefix("net."): tensor for n, tensor in state.items() if n.startswith("net.")}
+        self.net.load_state_dict(weights)
+        memory: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in state.items():
+            if name.startswith("optimizer."):
+                _, number, what = name.split(".")
+                memory.setdefault(int(number), {})[what] = tensor
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": memory, "param_groups": groups})
+
+    def _shape(self, options: dict[str, Any]) -> Shape:
+        features = self._schema.features
+        sizes = [len(each.categories) for each in features if each.categories is not None]
+        return Shape(
+            numbers=tuple(i for i, each in enumerate(features) if each.categories is None),
+            categories=tuple(self._schema.categorical),
+            sizes=tuple(sizes),
+            outputs=len(self._schema.classes) if self._schema.task == "multiclass" else 1,
+            members=self._params.members,
+            width=options["width"],
+            depth=options["depth"],
+        )
+
+    def _placed(self, tensor: torch.Tensor) -> torch.Tensor:
+        """All rows at once on the device, through pinned memory: no loader, no copy per batch."""
+        return tensor.pin_memory().to(self._device) if self._device.type == "cuda" else tensor
+
+
+def _losses(outputs: torch.Tensor, y: torch.Tensor, task: Task, focal: float) -> torch.Tensor:
+    """Each member's own loss of each row, (n, members); outputs (n, members, outputs).
+
+    focal: gamma of Lin et al. 2017, "Focal Loss for Dense Object Detection": a row that is predicted with
+    probability p for its class counts (1 - p)^gamma as much, so the easy ones of the common class recede.
+    """
+    n, members, width = outputs.shape
+    targets = y[:, None].expand(n, members)
+    if task == "regression":
+        return torch.nn.functional.mse_loss(outputs[..., 0], targets, reduction="none")
+    if task == "multiclass":
+        flat = torch.nn.functional.cross_entropy(
+            outputs.reshape(-1, width), targets.reshape(-1), reduction="none"
+        )
+        losses = flat.reshape(n, members)
+    else:
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(
+            outputs[..., 0], targets, reduction="none"
+        )
+    return losses * (-torch.expm1(-losses)).clamp_min(1e-6) ** focal if focal else losses
+
+
+def train_with_checkpoint(training: Training, epochs: int, checkpoint: Path, seconds: float) -> None:
+    """So many epochs in all, from the checkpoint on if there is one; written again after so many seconds.
+
+    When interrupted, the checkpoint is of the last whole epoch.
+    """
+    done, last = 0, time.monotonic()
+    if checkpoint.exists():
+        with safe_open(checkpoint, framework="pt") as file:
+            done = int(file.metadata()["epochs"])
+            training.restore({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    state = training.state()
+    try:
+        for epoch in range(done, epochs):
+            training.epoch()
+            done, state = epoch + 1, training.state()
+            if time.monotonic() - last >= seconds:
+                _keep(checkpoint, state, done)
+                last = time.monotonic()
+    except BaseException:
+        _keep(checkpoint, state, done)
+        raise
+
+
+def _keep(checkpoint: Path, state: dict[str, torch.Tensor], epochs: int) -> None:
+    replace_file(checkpoint, lambda path: save_file(state, path, metadata={"epochs": str(epochs)}))

@@ -245,6 +245,8 @@ def _outcome(document: dict[str, Any]) -> str:
     lines = [f"run {document['run']} on {document['data']['name']}: {decision['kind']}"]
     if plan:
         lines.append(f"  plan       {plan['kind']}: {'; '.join(plan['reasons'])}")
+        if plan["window"] and plan["window"]["partitions"]:
+            lines.append(f"  window     {plan['window']['reason']}")
     if document["resumed_from"]:
         lines.append(f"  resumed    from run {document['resumed_from']}")
     lines += [f"  because    {reason}" for reason in decision["reasons"]]

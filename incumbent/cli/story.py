@@ -6,6 +6,11 @@ from typing import Any
 from incumbent.cli.options import table
 
 
+def _reasons(row: dict[str, Any]) -> list[str]:
+    plan = [f"{row['month']} {row['plan']}: {row['why']}"] if row["why"] else []
+    return [*plan, f"{row['month']} {row['decision']}: {row['because']}"]
+
+
 def as_table(document: dict[str, Any]) -> str:
     """The story's end, for people."""
     header = [
@@ -27,7 +32,7 @@ def as_table(document: dict[str, Any]) -> str:
             "ROC AUC on held-out days that neither model has seen, with 95 % intervals",
             table(header, lines),
             "",
-            *(f"{row['month']} {row['decision']}: {row['because']}" for row in document["arrivals"]),
+            *(line for row in document["arrivals"] for line in _reasons(row)),
             "",
             f"Prefect UI  {document['ui']}",
             f"report      {document['report']}",

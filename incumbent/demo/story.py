@@ -1,4 +1,4 @@
-"""Half a year of flights makes the first champion; then months arrive one by one, the last one broken."""
+"""Half a year of flights makes the first champion; months arrive, one of them broken; a network has a try."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pyarrow.parquet as pq
+from ruamel.yaml import YAML
 
 from incumbent.demo.flights import break_month, load_flights, write_months
 from incumbent.errors import IncumbentError, NotFound
@@ -24,6 +25,7 @@ from incumbent.storage.versions import track_all
 
 Say = Callable[[str], None]
 
+SMALL_NETWORK = {"name": "torch", "rounds": 4, "members": 4, "batch": 1024}
 FIRST = 6
 ARRIVALS = 3
 PATIENCE_SECONDS = 600
@@ -51,7 +53,9 @@ def tell(checkout: Path, say: Say) -> dict[str, Any]:
     break_month(months[FIRST + ARRIVALS], broken)
     say(f"{broken.stem} arrives; its source has lost 40 % of a column ...")
     rows.append(_blocked(project, broken, say))
-    last = rows[-2]["run"]
+    say("A network challenges the trees, trained on the latest three months ...")
+    rows.append(_network(project, months[FIRST + ARRIVALS - 3 : FIRST + ARRIVALS], say))
+    last = rows[-3]["run"]
     return {
         "arrivals": rows,
         "seconds": round(time.monotonic() - started),
@@ -107,6 +111,20 @@ def _blocked(project: Path, month: Path, say: Say) -> dict[str, Any]:
     for reason in outcome["decision"]["reasons"]:
         say(f"  {reason}")
     return _row(month.stem, _count([month]), outcome, start)
+
+
+def _network(project: Path, months: list[Path], say: Say) -> dict[str, Any]:
+    start, yaml = time.monotonic(), YAML()
+    path = project / "params.yaml"
+    params = yaml.load(path)
+    params["learner"] = SMALL_NETWORK
+    params["search"] |= {"trials": 1, "folds": 3}
+    params["retrain"]["window"] = len(months)
+    yaml.dump(params, path)
+    git(project, "commit", "--quiet", "--all", "--message", "Try a network")
+    outcome = _incumbent(project, "retrain", "--json")
+    _tell(outcome["timings"], say)
+    return _row(f"{months[-1].stem}, torch", _count(months), outcome, start)
 
 
 def _wait_for_decision(project: Path, registry: Registry, before: int, rev: str, say: Say) -> dict[str, Any]:
@@ -182,6 +200,7 @@ def _row(month: str, rows: int, outcome: dict[str, Any], start: float) -> dict[s
         "started by": outcome["started_by"].partition(" ")[0] if "event" in outcome["started_by"] else "hand",
         "verdict": outcome["verdict"],
         "plan": plan["kind"] if plan else "–",
+        "why": "; ".join(plan["reasons"]) if plan else "",
         "champion": _interval(metric["champion"]) if metric else "–",
         "challenger": _interval(metric["challenger"]) if metric else "–",
         "decision": outcome["decision"]["kind"],

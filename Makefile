@@ -25,6 +25,7 @@ bench: $(INSTALLED)
 	$(BIN)/python bench/registry.py
 	$(BIN)/python bench/tuning.py
 	$(BIN)/python bench/window.py
+	$(BIN)/python bench/incremental.py
 	$(BIN)/python bench/gate.py
 	$(BIN)/python bench/arrival.py
 	$(BIN)/python bench/orchestration.py

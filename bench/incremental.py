@@ -1,7 +1,7 @@
-"""An update with each new month against a full training on all months so far: CPU time, AUC on the next month.
+"""An update with each new month against a full training on all months so far: CPU time, next month's AUC.
 
 Flights of 2013: five months make the first model; June to November arrive one by one. Both are scored on all
-rows of the month that follows. The full training uses the options that the first study found, without a search
+rows of the month that follows. The full training uses the options that the first study found, without search
 or cross-validation of its own, so it is the cheapest one there is; `stale` is the first model, never updated.
 """
 

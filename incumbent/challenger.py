@@ -11,14 +11,23 @@ from typing import Any
 import pandas as pd
 
 from incumbent.errors import BadData
-from incumbent.fitting import learned_balance
+from incumbent.fitting import as_read, learned_balance
 from incumbent.golden import GOLDEN, make_golden
 from incumbent.learners import Learner, Trained, learner_type, open_learner
 from incumbent.learners.devices import Device
 from incumbent.model import Model
 from incumbent.params import Params
 from incumbent.portable import Export, export_onnx
-from incumbent.rows import Rows, Side, latest_rows, prior, read_rows, sample_partitions, training_rows
+from incumbent.rows import (
+    Rows,
+    Side,
+    latest_rows,
+    prior,
+    read_rows,
+    sample_partitions,
+    sampled_rows,
+    training_rows,
+)
 from incumbent.schema import Schema
 from incumbent.train import (
     CrossValidation,
@@ -115,17 +124,18 @@ def make_full(
     """
     schema, rows = training_rows(paths, params)
     learner = open_learner(params, schema)
-    binned = learner.bin(rows.X, rows.y)
+    read = as_read(rows, schema, learned=True)
+    binned = learner.bin(read.X, rows.y)
     cv = None
     if estimate or params.learns_from_folds:
         cv, output = cross_validate(rows, learner, binned, study, schema, params)
         schema = replace(schema, output=output)
     schema = replace(schema, balance=learned_balance(rows.y, schema, params))
     kept = [checkpoints / f"checkpoint-{seed}" for seed in challenger_seeds(params)] if checkpoints else None
-    models = train_full(rows, learner, binned, study, schema, params, kept)
+    models = train_full(read, learner, binned, study, schema, params, kept)
     sample = sample_partitions(paths, params, None)
     golden = latest_rows(paths, params) if sample.empty else sample
-    return _finish("full", models, learner, schema, rows, sample, golden, study.options, cv, folder)
+    return _finish("full", models, learner, schema, read, sample, golden, study.options, cv, folder)
 
 
 def make_update(
@@ -142,11 +152,11 @@ def make_update(
     the new rows hold none to train on.
     """
     schema = champion.schema
-    new = read_rows(fresh, schema, params, Side.TRAINING)
+    new = as_read(read_rows(fresh, schema, params, Side.TRAINING), schema, learned=False)
     if len(new.y) == 0:
         raise BadData("every new row is in the holdout; an update has nothing to learn from")
     past = pd.read_parquet(champion_folder / REPLAY)
-    replay = Rows(schema.encode(past), schema.labels(past), past.index.to_numpy(float))
+    replay = as_read(sampled_rows(past, schema, params), schema, learned=True)
     learner = open_learner(params, schema)
     models = update(champion_folder / learner.file, new, replay, learner, schema, params)
     sample = sample_partitions(fresh, params, past)

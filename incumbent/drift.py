@@ -14,7 +14,8 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2, entropy, ks_2samp, wasserstein_distance
 
 from incumbent.errors import BadData
-from incumbent.schema import Schema, as_text
+from incumbent.schema import Schema
+from incumbent.split import as_text
 
 MAJOR = 0.25
 """A population stability index above it is called a major shift by convention (credit scoring; N. Siddiqi,
@@ -95,22 +96,20 @@ def drift(
     importances: feature -> share of the model's gain. None when one side has no rows. Raises BadData for a
     column that the schema needs and the rows lack.
     """
-    names = [feature.name for feature in schema.features]
     if sample.empty or not sum(map(len, fresh)):
         return None
     for frame in (sample, *fresh):
-        if absent := [name for name in (*names, schema.target) if name not in frame]:
+        if absent := [name for name in (*schema.inputs, schema.target) if name not in frame]:
             raise BadData(f"columns {absent} are missing; without them there is nothing to compare")
     sample = sample.head(ENOUGH)
-    now = pd.concat([frame[[*names, schema.target]] for frame in fresh], ignore_index=True)
-    before, after = (schema.cleaning.apply(frame[names]) for frame in (sample, now))
-    shifts = [
-        _shift(before[feature.name], after[feature.name], feature.categories is not None, importances)
-        for feature in schema.features
-    ]
-    target = _shift(sample[schema.target], now[schema.target], schema.task != "regression", {})
+    before = schema.prepared(sample, complete=True)
+    after = pd.concat([schema.prepared(frame) for frame in fresh], ignore_index=True)
+    targets = pd.concat([frame[schema.target] for frame in fresh], ignore_index=True)
+    kinds = {each.name: each.is_category for each in schema.features}
+    shifts = [_shift(before[name], after[name], is_text, importances) for name, is_text in kinds.items()]
+    target = _shift(sample[schema.target], targets, schema.task != "regression", {})
     ordered = tuple(sorted(shifts, key=lambda shift: (-shift.psi, shift.column)))
-    return Drift(len(sample), len(now), ordered, target)
+    return Drift(len(sample), len(targets), ordered, target)
 
 
 def _shift(before: pd.Series, now: pd.Series, categorical: bool, importances: Mapping[str, float]) -> Shift:

@@ -5,7 +5,7 @@ what it needs from the rows that it fits on; its held-out rows stay as they are.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,23 +37,37 @@ def portions(
     rows: Rows, splits: Sequence[Split], learner: Learner, schema: Schema, params: Params, binned: Any
 ) -> list[Portion]:
     """One for each split. Folds that only choose and weigh rows share the bins of all rows, `binned`."""
-    found = []
-    for fit, held in splits:
-        balance = learned_balance(rows.y[fit], schema, params)
-        drawn = balance.draw(rows.X, rows.y, fit, schema.columns, params.seed)
-        X, y = rows.X[held], rows.y[held]
-        if drawn.X is None:
-            found.append(Portion(binned, drawn.rows, drawn.weights, held, X, y))
-            continue
-        batch = _batch(rows, drawn)
-        own = learner.bin(np.concatenate([batch.X, X]), np.concatenate([batch.y, y]))
-        numbers = np.arange(len(batch.y) + len(y))
-        found.append(Portion(own, numbers[: len(batch.y)], batch.weights, numbers[len(batch.y) :], X, y))
-    return found
+    return [_portion(rows, split, learner, schema, params, binned) for split in splits]
+
+
+def _portion(
+    rows: Rows, split: Split, learner: Learner, schema: Schema, params: Params, binned: Any
+) -> Portion:
+    fit, held = split
+    X, y = rows.X[held], rows.y[held]
+    own = schema.has_means
+    if own:
+        learned = rows.take(fit)
+        schema = schema.learned_means(learned.X, learned.y, learned.group)
+        rows, fit, X = as_read(learned, schema, learned=True), np.arange(len(fit)), schema.with_means(X)
+    drawn = learned_balance(rows.y[fit], schema, params).draw(
+        rows.X, rows.y, fit, schema.columns, params.seed
+    )
+    if not own and drawn.X is None:
+        return Portion(binned, drawn.rows, drawn.weights, held, X, y)
+    batch = _batch(rows, drawn)
+    binned = learner.bin(np.concatenate([batch.X, X]), np.concatenate([batch.y, y]))
+    numbers = np.arange(len(batch.y) + len(y))
+    return Portion(binned, numbers[: len(batch.y)], batch.weights, numbers[len(batch.y) :], X, y)
+
+
+def as_read(rows: Rows, schema: Schema, *, learned: bool) -> Rows:
+    """The rows as the model reads them; `learned`: they are those that the schema was learned from."""
+    return replace(rows, X=schema.with_means(rows.X, rows.group if learned else None))
 
 
 def everything(rows: Rows, learner: Learner, schema: Schema, binned: Any, seed: int) -> Portion:
-    """All rows to fit on, by the schema's balance, and none held out."""
+    """All rows, as the model reads them, to fit on by the schema's balance, and none held out."""
     fit = np.arange(len(rows.y))
     drawn = schema.balance.draw(rows.X, rows.y, fit, schema.columns, seed)
     nobody = (fit[:0], rows.X[:0], rows.y[:0])
@@ -64,7 +78,7 @@ def everything(rows: Rows, learner: Learner, schema: Schema, binned: Any, seed: 
 
 
 def batch_of(rows: Rows, schema: Schema, seed: int) -> Batch:
-    """All of these rows for an update, by the balance that its champion was made with."""
+    """All of these rows, as the model reads them, for an update; balanced as its champion was."""
     fit = np.arange(len(rows.y))
     return _batch(rows, schema.balance.draw(rows.X, rows.y, fit, schema.columns, seed))
 

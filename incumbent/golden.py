@@ -22,12 +22,14 @@ other instructions, which moves the last digits of a float64; a lost tree moves 
 def make_golden(sample: pd.DataFrame, model: Model, size: int = SIZE) -> pd.DataFrame:
     """The first `size` rows of the sample, raw, with the model's predictions in the last columns.
 
-    The sample must be of training rows: these rows are published. Columns: the features that the sample
-    has, then `prediction`, or `prediction_0` to `prediction_K-1` for K classes.
+    The sample must be of training rows: these rows are published. Columns: the inputs that the sample has,
+    those that only a whole file tells, then `prediction`, or `prediction_0` to `prediction_K-1` for K
+    classes.
     """
-    known = [feature.name for feature in model.schema.features if feature.name in sample]
+    schema = model.schema
+    known = [name for name in (*schema.inputs, *schema.derivation.added_names) if name in sample]
     rows = sample[known].head(size).reset_index(drop=True)
-    predictions = _columns(model.predict(rows, absent_as_missing=True))
+    predictions = _columns(model.predict(rows, absent_as_missing=True, complete=True))
     single = predictions.shape[1] == 1
     for number, column in enumerate(predictions.T):
         name = "prediction" if single else f"prediction_{number}"
@@ -39,7 +41,7 @@ def make_golden(sample: pd.DataFrame, model: Model, size: int = SIZE) -> pd.Data
 
 def check_golden(model: Model, golden: pd.DataFrame) -> None:
     """Raise Tampered when the model predicts anything else for golden rows than it did, NaN or infinity."""
-    predicted = _columns(model.predict(golden, absent_as_missing=True))
+    predicted = _columns(model.predict(golden, absent_as_missing=True, complete=True))
     stored = golden.iloc[:, -predicted.shape[1] :].to_numpy(np.float64)
     if not np.isfinite(predicted).all():
         rows = int((~np.isfinite(predicted)).any(axis=1).sum())

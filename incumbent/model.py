@@ -20,10 +20,15 @@ class Model:
     trained: Trained
 
     def predict(
-        self, frame: pd.DataFrame, *, absent_as_missing: bool = False, touched: Touched | None = None
+        self,
+        frame: pd.DataFrame,
+        *,
+        absent_as_missing: bool = False,
+        complete: bool = False,
+        touched: Touched | None = None,
     ) -> np.ndarray:
         """As Trained.predict, calibrated, for raw rows; arguments and errors are those of Schema.encode."""
-        X = self.schema.encode(frame, absent_as_missing=absent_as_missing, touched=touched)
+        X = self.schema.encode(frame, absent_as_missing=absent_as_missing, complete=complete, touched=touched)
         return self.schema.output.apply(self.trained.predict(X))
 
     def score(self, frame: pd.DataFrame, touched: Touched | None = None) -> pd.DataFrame:

@@ -11,9 +11,10 @@ from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from incumbent import own_code
 from incumbent.errors import BadParams
 from incumbent.metrics import METRICS, Task
-from incumbent.recipe import DecisionParams, ImbalanceParams
+from incumbent.recipe import DecisionParams, FeatureParams, ImbalanceParams
 from incumbent.section import Section
 
 # LightGBM options that follow from other parameters, or that equal bytes depend on.
@@ -222,6 +223,7 @@ class Params(Section):
     task: Task = "binary"
     split: SplitParams = SplitParams()
     clean: CleanParams = CleanParams()
+    features: FeatureParams = FeatureParams()
     imbalance: ImbalanceParams = ImbalanceParams()
     decision: DecisionParams = DecisionParams()
     gate: GateParams = GateParams()
@@ -273,6 +275,24 @@ class Params(Section):
             raise ValueError(f"decision is between two classes, and the task is {self.task}")
         return self
 
+    @model_validator(mode="after")
+    def _features_can_be_made(self) -> "Params":
+        lags, target = self.features.lags, self.dataset.target
+        pairs = (name for pair in self.features.ratios.values() for name in pair)
+        single = (*self.features.dates, *self.features.frequency, *self.features.target)
+        if target in {*pairs, *single, *lags.columns, *lags.by}:
+            raise ValueError(f"features can't be made of dataset.target '{target}': scoring does not know it")
+        if not lags.columns:
+            return self
+        if self.dataset.time is None:
+            raise ValueError("features.lags needs dataset.time: it tells which row comes before")
+        if not self.split.by or not set(self.split.by) <= set(lags.by):
+            raise ValueError(
+                f"features.lags.by = {lags.by} must name all columns of split.by, which must name some: else "
+                "rows of an entity lie on both sides of the split, and training would read held-out ones"
+            )
+        return self
+
     @property
     def learns_from_folds(self) -> bool:
         """Whether the cross-validation's predictions become part of the model."""
@@ -297,7 +317,7 @@ class Params(Section):
         sections = ("dataset", "task", "split", "learner", "search", "seed")
         changed = [name for name in sections if mine[name] != other.get(name)]
         # Versions from before there was such a section or key were made without it.
-        for name in ("clean", "imbalance", "decision"):
+        for name in ("clean", "features", "imbalance", "decision"):
             default = type(getattr(self, name))().model_dump(mode="json")
             changed += [name] * (mine[name] != other.get(name, default))
         window = other.get("retrain", {}).get("window", "auto")
@@ -313,11 +333,12 @@ class Params(Section):
 
 
 def load_params(project: Path) -> Params:
-    """Read PROJECT/params.yaml.
+    """Read PROJECT/params.yaml; from here on the project's own functions can be found.
 
     Raises BadParams with the file, the key, the value seen and what is allowed.
     """
     path = project / "params.yaml"
+    own_code.look_in(project.resolve())
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:

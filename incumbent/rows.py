@@ -14,15 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incumbent.clean import Touched
+from incumbent.derive import Derivation
 from incumbent.errors import BadData
+from incumbent.learn_schema import learn_schema
 from incumbent.params import Params
-from incumbent.schema import Schema, learn_schema
+from incumbent.schema import Schema
 from incumbent.split import group_hashes
 
 
 @dataclass(frozen=True)
 class Rows:
-    """X: (n, features) float32; y: (n,) as Schema.labels; group: (n,) float64, equal in a split group.
+    """X: (n, features) float32, as Schema.codes; y: (n,) as Schema.labels; group: (n,) float64, the hash of
+    the split group.
 
     `touched` tells what cleaning did to them.
     """
@@ -66,7 +69,7 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
     parts = []
     touched = Touched()
     for frame, group in frames(paths, params, side, touched):
-        X = schema.encode(frame, absent_as_missing=True, touched=touched)
+        X = schema.codes(frame, absent_as_missing=True, touched=touched)
         parts.append(Rows(X, schema.labels(frame), group))
     if not parts:
         raise BadData("no partitions to read")
@@ -81,14 +84,21 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
 def training_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:
     """Learn the schema from the training side and encode it. Raises BadData for a target without variety."""
     sides = (frame for frame, _ in frames(paths, params, Side.TRAINING))
-    schema = learn_schema(sides, params.dataset, params.task, params.clean)
+    schema = learn_schema(sides, params.dataset, params.task, params.clean, params.features)
     rows = read_rows(paths, schema, params, Side.TRAINING)
     if len(np.unique(rows.y)) < 2:
         what = "value" if params.task == "regression" else "class"
         told = f"the target '{params.dataset.target}' has a single {what} in all {len(rows.y)} training rows"
         hint = f"; is dataset.positive = {params.dataset.positive!r} right?"
         raise BadData(told + hint if params.task == "binary" else told)
-    return schema, rows
+    return schema.learned_means(rows.X, rows.y, rows.group), rows
+
+
+def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params) -> Rows:
+    """Rows of a version's sample, with the hash of the group that they had in their partition."""
+    X = schema.codes(kept, complete=True)
+    group = group_hashes(kept.drop(columns=schema.derivation.added_names), params.split.by)
+    return Rows(X, schema.labels(kept), group)
 
 
 def prior(rows: Rows, schema: Schema) -> np.ndarray:
@@ -113,20 +123,27 @@ def sample(parts: Sequence[pd.DataFrame], size: int) -> pd.DataFrame:
 
 
 def sample_partitions(paths: Sequence[Path], params: Params, start: pd.DataFrame | None) -> pd.DataFrame:
-    """Merge training rows of the partitions into the sample `start`, retrain.replay rows at most."""
+    """Merge training rows of the partitions into the sample `start`, retrain.replay rows at most.
+
+    They are kept with the columns that only a whole file tells: see Derivation.added.
+    """
     merged = [] if start is None else [start]
     for frame, _ in frames(paths, params, Side.TRAINING):
-        merged = [sample([*merged, frame], params.retrain.replay)]
+        merged = [sample([*merged, _added(frame, params)], params.retrain.replay)]
     return merged[0]
 
 
 def latest_rows(paths: Sequence[Path], params: Params) -> pd.DataFrame:
-    """Training rows of the last partition that has any."""
+    """Training rows of the last partition that has any, as sample_partitions keeps them."""
     for path in reversed(paths):
         frame, _ = next(frames([path], params, Side.TRAINING))
         if len(frame):
-            return frame
+            return _added(frame, params)
     raise BadData("every row is in the holdout")
+
+
+def _added(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
+    return Derivation(params.features, params.dataset.time, params.dataset.target).added(frame)
 
 
 def frames(

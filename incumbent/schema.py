@@ -3,35 +3,29 @@
 Learned once, from training rows only, kept in the manifest; every later frame is encoded by it.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from incumbent.balance import Balance, Columns
-from incumbent.clean import Cleaning, CleaningLearner, Touched, is_number
+from incumbent.clean import Cleaning, Touched
+from incumbent.derive import Derivation
 from incumbent.errors import BadData
+from incumbent.feature import Feature
 from incumbent.metrics import Task
 from incumbent.output import Output
-from incumbent.params import CleanParams, DatasetParams
-from incumbent.split import text_of
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A column the model reads. `categories` is its vocabulary, or None for a number."""
-
-    name: str
-    categories: tuple[str, ...] | None = None
+from incumbent.params import DatasetParams
+from incumbent.split import as_text
 
 
 @dataclass(frozen=True)
 class Schema:
     """`positive` is the event's value of a binary target; `classes` are a multiclass target's, as text.
 
-    `balance` is how training weighed the classes, for an update; `output` what follows the learner's scores.
+    `derivation` makes columns of others; `balance` is how training weighed the classes, for an update;
+    `output` what follows the learner's scores.
     """
 
     features: tuple[Feature, ...]
@@ -40,6 +34,7 @@ class Schema:
     task: Task = "binary"
     classes: tuple[str, ...] = ()
     cleaning: Cleaning = field(default_factory=Cleaning)
+    derivation: Derivation = field(default_factory=Derivation)
     balance: Balance = field(default_factory=Balance)
     output: Output = field(default_factory=Output)
 
@@ -54,25 +49,102 @@ class Schema:
         """Positions of the categorical features in the encoded matrix."""
         return [i for i, feature in enumerate(self.features) if feature.categories is not None]
 
-    def encode(
-        self, frame: pd.DataFrame, *, absent_as_missing: bool = False, touched: Touched | None = None
-    ) -> np.ndarray:
-        """Clean, then the features as float32 (n, features): categories as codes, missing or unseen as NaN.
+    @property
+    def own(self) -> list[str]:
+        """Features that are columns of the table itself, not made of others."""
+        made = {*self.derivation.added_names, *self.derivation.derived_names}
+        return [each.name for each in self.features if each.name not in made and each.means is None]
 
-        `absent_as_missing` reads partitions from before a column came or after it went. `touched` is told
-        how many cells were cleaned. Raises BadData when a column holds something else than before or,
-        without that, is absent.
+    @property
+    def inputs(self) -> list[str]:
+        """Columns that a table must have, sorted: its own features, and what the others are made of."""
+        return sorted({*self.own, *self.derivation.sources})
+
+    @property
+    def has_means(self) -> bool:
+        """Whether features depend on the target, so that each fold must learn its own."""
+        return any(feature.means is not None for feature in self.features)
+
+    def encode(
+        self,
+        frame: pd.DataFrame,
+        *,
+        absent_as_missing: bool = False,
+        complete: bool = False,
+        touched: Touched | None = None,
+    ) -> np.ndarray:
+        """The features as float32 (n, features): categories as codes, missing or unseen as NaN.
+
+        frame: all rows of a file, or of one side of it; with `complete` some of them, as a version's sample
+        keeps them, with the columns that only the whole file tells. `absent_as_missing` reads partitions from
+        before a column came or after it went. `touched` is told how many cells were cleaned. Raises BadData
+        when a column holds something else than before or, without that, is absent.
         """
-        absent = [feature.name for feature in self.features if feature.name not in frame]
+        codes = self.codes(frame, absent_as_missing=absent_as_missing, complete=complete, touched=touched)
+        return self.with_means(codes)
+
+    def codes(
+        self,
+        frame: pd.DataFrame,
+        *,
+        absent_as_missing: bool = False,
+        complete: bool = False,
+        touched: Touched | None = None,
+    ) -> np.ndarray:
+        """The same, with the code of the category where `with_means` puts its mean; -1 is unseen there."""
+        prepared = self.prepared(
+            frame, absent_as_missing=absent_as_missing, complete=complete, touched=touched
+        )
+        matrix = np.empty((len(frame), len(self.features)), dtype=np.float32)
+        for position, feature in enumerate(self.features):
+            matrix[:, position] = feature.encode(prepared[feature.name])
+        return matrix
+
+    def with_means(self, codes: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
+        """Codes -> what the model reads; `group`: hashes (n,) of rows that the means were learned from."""
+        if not self.has_means:
+            return codes
+        matrix = codes.copy()
+        for position, feature in enumerate(self.features):
+            if feature.means is not None:
+                code = codes[:, position]
+                matrix[:, position] = (
+                    feature.means.of_new(code) if group is None else feature.means.of_learned(code, group)
+                )
+        return matrix
+
+    def learned_means(self, codes: np.ndarray, y: np.ndarray, group: np.ndarray) -> "Schema":
+        """With the means that these rows give to categories."""
+        if not self.has_means:
+            return self
+        smoothing = self.derivation.params.smoothing
+        features = tuple(
+            feature
+            if feature.means is None
+            else replace(feature, means=feature.means.learned(codes[:, place], y, group, smoothing))
+            for place, feature in enumerate(self.features)
+        )
+        return replace(self, features=features)
+
+    def prepared(
+        self,
+        frame: pd.DataFrame,
+        *,
+        absent_as_missing: bool = False,
+        complete: bool = False,
+        touched: Touched | None = None,
+    ) -> pd.DataFrame:
+        """Cleaned, with a column for each feature; one with means has the category. Raises as `encode`."""
+        absent = [name for name in self.inputs if name not in frame]
         if absent_as_missing:
             frame = frame.assign(**dict.fromkeys(absent, np.nan))
         elif absent:
             raise BadData(f"columns {absent} are missing; the model was trained with them")
-        frame = self.cleaning.apply(frame[[feature.name for feature in self.features]], touched)
-        matrix = np.empty((len(frame), len(self.features)), dtype=np.float32)
-        for position, feature in enumerate(self.features):
-            matrix[:, position] = _encode(frame[feature.name], feature)
-        return matrix
+        whole = frame if complete else self.derivation.added(frame)
+        names = dict.fromkeys([*self.inputs, *self.derivation.added_names])
+        derived = self.derivation.derived(self.cleaning.apply(whole[list(names)], touched))
+        encoded = {each.name: derived[each.source] for each in self.features if each.means is not None}
+        return derived.assign(**encoded)[[feature.name for feature in self.features]]
 
     def labels(self, frame: pd.DataFrame) -> np.ndarray:
         """The target as numbers, shape (n,).
@@ -81,7 +153,7 @@ class Schema:
         regression: float64. Raises BadData when the target is missing, has empty cells, or holds what
         the task does not allow.
         """
-        target = _target(frame, self.target)
+        target = target_of(frame, self.target)
         if self.task == "regression":
             return _numbers(target)
         if self.task == "multiclass":
@@ -98,13 +170,13 @@ class Schema:
         """Classes of a multiclass target that training never had."""
         if self.task != "multiclass":
             return []
-        return sorted(set(as_text(_target(frame, self.target)).unique()) - set(self.classes))
+        return sorted(set(as_text(target_of(frame, self.target)).unique()) - set(self.classes))
 
     def of_known_class(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Without the rows of new_classes."""
         if self.task != "multiclass":
             return frame
-        return frame[as_text(_target(frame, self.target)).isin(self.classes)]
+        return frame[as_text(target_of(frame, self.target)).isin(self.classes)]
 
     def _codes(self, target: pd.Series) -> np.ndarray:
         codes = pd.Categorical(as_text(target), categories=list(self.classes)).codes.astype(np.int32)
@@ -116,7 +188,7 @@ class Schema:
     def unseen_share(self, frame: pd.DataFrame) -> float:
         """Share of rows that hold a category outside the vocabulary in any column."""
         unseen = np.zeros(len(frame), dtype=bool)
-        frame = self.cleaning.apply(frame[[feature.name for feature in self.features]])
+        frame = self.prepared(frame)
         for feature in self.features:
             if feature.categories is not None:
                 column = as_text(frame[feature.name])
@@ -125,76 +197,35 @@ class Schema:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "features": [
-                {"name": f.name, "categories": None if f.categories is None else list(f.categories)}
-                for f in self.features
-            ],
+            "features": [feature.to_json() for feature in self.features],
             "target": self.target,
             "positive": self.positive,
             "task": self.task,
             "classes": list(self.classes),
             "cleaning": self.cleaning.to_json(),
+            "derivation": self.derivation.to_json(),
             "balance": self.balance.to_json(),
             "output": self.output.to_json(),
         }
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> "Schema":
-        features = tuple(
-            Feature(f["name"], None if f["categories"] is None else tuple(f["categories"]))
-            for f in document["features"]
-        )
         return Schema(
-            features,
+            tuple(map(Feature.from_json, document["features"])),
             document["target"],
             document["positive"],
             document["task"],
             tuple(document["classes"]),
             Cleaning.from_json(document["cleaning"]) if "cleaning" in document else Cleaning(),
+            Derivation.from_json(document["derivation"]) if "derivation" in document else Derivation(),
             Balance.from_json(document["balance"]) if "balance" in document else Balance(),
             Output.from_json(document["output"]) if "output" in document else Output(),
         )
 
 
-def learn_schema(
-    frames: Iterable[pd.DataFrame],
-    dataset: DatasetParams,
-    task: Task = "binary",
-    clean: CleanParams | None = None,
-) -> Schema:
-    """Features, order, vocabularies, classes and what cleaning needs, as the given training rows have them.
-
-    The newest frame, the last, tells which columns there are. Timestamps are not features. Raises
-    BadData for no rows or a missing target.
-    """
-    names: list[str] = []
-    vocabularies: dict[str, set[str]] = {}
-    classes: set[str] = set()
-    cleaning = CleaningLearner(clean or CleanParams())
-    for frame in frames:
-        if task == "multiclass":
-            classes.update(as_text(_target(frame, dataset.target)).unique())
-        names = _feature_names(frame, dataset)
-        frame = cleaning.clean(frame[names])
-        for name in names:
-            if name in dataset.categorical or not is_number(frame[name]):
-                vocabularies.setdefault(name, set()).update(as_text(frame[name]).dropna().unique())
-    if not names:
-        raise BadData("no training rows to learn from: the data is empty, or every row is in the holdout")
-    cleaned = cleaning.learned()
-    words = {name: {fill} for name, fill in cleaned.fills.items() if isinstance(fill, str)}
-    features = (
-        Feature(n, tuple(sorted(vocabularies[n] | words.get(n, set()))) if n in vocabularies else None)
-        for n in names
-    )
-    return Schema(
-        tuple(features), dataset.target, dataset.positive, task, tuple(sorted(classes)), cleaning=cleaned
-    )
-
-
 def differences(schema: Schema, frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:
     """How the frame differs from the schema, one sentence each; empty when they agree."""
-    now, before = set(_feature_names(frame, dataset)), {feature.name for feature in schema.features}
+    now, before = set(feature_names(frame, dataset)), set(schema.own)
     return [
         *(f"column '{name}' is new" for name in sorted(now - before)),
         *(f"column '{name}' is gone" for name in sorted(before - now)),
@@ -202,7 +233,7 @@ def differences(schema: Schema, frame: pd.DataFrame, dataset: DatasetParams) -> 
     ]
 
 
-def _require_target(frame: pd.DataFrame, name: str) -> None:
+def require_target(frame: pd.DataFrame, name: str) -> None:
     if name not in frame:
         raise BadData(
             f"the target '{name}' is not among the columns {sorted(map(str, frame.columns))}; "
@@ -210,8 +241,8 @@ def _require_target(frame: pd.DataFrame, name: str) -> None:
         )
 
 
-def _target(frame: pd.DataFrame, name: str) -> pd.Series:
-    _require_target(frame, name)
+def target_of(frame: pd.DataFrame, name: str) -> pd.Series:
+    require_target(frame, name)
     target = frame[name]
     if target.isna().any():
         raise BadData(f"the target '{name}' is empty in {int(target.isna().sum())} rows; drop them")
@@ -230,8 +261,8 @@ def _numbers(target: pd.Series) -> np.ndarray:
     return numbers
 
 
-def _feature_names(frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:
-    _require_target(frame, dataset.target)
+def feature_names(frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:
+    require_target(frame, dataset.target)
     skip = {dataset.target, dataset.time, *dataset.drop}
     return sorted(str(name) for name in frame if name not in skip and not _is_time(frame[name]))
 
@@ -240,23 +271,3 @@ def _is_time(column: pd.Series) -> bool:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return True
     return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in {"date", "datetime"}
-
-
-def as_text(column: pd.Series) -> pd.Series:
-    """The values as text that is the same whatever type the file's writer chose; empty cells stay empty."""
-    if column.dtype == "str":
-        return column
-    texts = {value: text_of(value) for value in column.dropna().unique()}
-    return column.map(texts).astype("str")
-
-
-def _encode(column: pd.Series, feature: Feature) -> np.ndarray:
-    if feature.categories is not None:
-        codes = pd.Categorical(as_text(column), categories=list(feature.categories)).codes
-        return np.where(codes < 0, np.nan, codes).astype(np.float32)
-    if not is_number(column):
-        seen: Sequence[Any] = column.dropna().unique()[:3].tolist()
-        raise BadData(f"column '{feature.name}' was a number and now holds {seen} ({column.dtype})")
-    if column.dtype == object:
-        column = column.astype("Float64")
-    return column.to_numpy(dtype=np.float32, na_value=np.nan)

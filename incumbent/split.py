@@ -42,3 +42,11 @@ def _canonical(column: pd.Series) -> list[str]:
 def text_of(value: object) -> str:
     """A value as text; whole numbers without a fraction, as an empty cell turns 3 into 3.0."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def as_text(column: pd.Series) -> pd.Series:
+    """The values as text that is the same whatever type the file's writer chose; empty cells stay empty."""
+    if column.dtype == "str":
+        return column
+    texts = {value: text_of(value) for value in column.dropna().unique()}
+    return column.map(texts).astype("str")

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from incumbent import __version__
+from incumbent import __version__, own_code
 from incumbent.dataset import DataVersion, Diff, difference
 from incumbent.errors import NotFound
 from incumbent.params import Params, load_params
@@ -83,7 +83,9 @@ class Run:
     def work(self) -> str:
         """sha256 of all that decides the outcome; two runs with one digest would do the same."""
         suites = [digest_of(suite) for suite in sorted((self.project / "expectations").glob("*.json"))]
-        parts = [self.data.md5, self.params.digest(), __version__, self.strategy, *suites]
+        function = self.params.features.function
+        code = [own_code.load(function)[1]] if function else []
+        parts = [self.data.md5, self.params.digest(), __version__, self.strategy, *suites, *code]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property

@@ -14,7 +14,7 @@ from incumbent.gate.table import ambiguous
 from incumbent.metrics import Task
 from incumbent.params import DatasetParams
 from incumbent.rows import read_partition
-from incumbent.schema import as_text
+from incumbent.split import as_text
 
 LEAK = 0.98
 """A column that ranks the target as well as this, all by itself, is more often a consequence than a cause."""

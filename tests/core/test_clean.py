@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from incumbent.clean import Cleaning, CleaningLearner, Touched
 from incumbent.errors import BadData
+from incumbent.learn_schema import learn_schema
 from incumbent.params import CleanParams, Params
 from incumbent.rows import Side, read_rows, training_rows
-from incumbent.schema import Schema, learn_schema
+from incumbent.schema import Schema
 from tests.core.building import changed, toy_params
 
 TABLE = pd.DataFrame(

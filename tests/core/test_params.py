@@ -343,6 +343,15 @@ OTHERS: dict[str, dict[str, Any]] = {
         "audit_window": 5,
         "auto_rollback": True,
     },
+    "features": {
+        "dates": {"time_hour": ["hour"]},
+        "ratios": {"pace": ["distance", "hour"]},
+        "frequency": ["carrier"],
+        "target": ["dest"],
+        "smoothing": 10.0,
+        "lags": {"columns": ["distance"], "by": ["carrier", "date"]},
+        "function": "mine:build",
+    },
     "imbalance": {"method": "weights", "calibrate": "sigmoid"},
     "decision": {"false_positive": 2.0, "false_negative": 5.0},
     "gate": {"max_quarantined": 0.1},
@@ -382,7 +391,7 @@ def test_only_sections_that_shape_a_model_call_for_a_new_one(flights_params: Par
         )
         for name, values in {**OTHERS, "seed": 1}.items()
     }
-    shaping = {"dataset", "split", "clean", "imbalance", "decision", "learner", "search", "seed"}
+    shaping = {"dataset", "split", "clean", "features", "imbalance", "decision", "learner", "search", "seed"}
     expected = {name: (name,) if name in shaping else () for name in told}
     assert told == {
         **expected,

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from incumbent.challenger import REPLAY, make_full
 from incumbent.errors import BadData
+from incumbent.learn_schema import learn_schema
 from incumbent.params import DatasetParams, Params
 from incumbent.rows import Side, frames, training_rows
-from incumbent.schema import Feature, Schema, differences, learn_schema
+from incumbent.schema import Feature, Schema, differences
 from incumbent.split import group_hashes
 from incumbent.tune import StudyResult
 from tests.core.building import fewer_examples

@@ -1,0 +1,57 @@
+"""The project's own function for features: found by its import path, known by the digest of its module."""
+
+import hashlib
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from incumbent.errors import BadData, BadParams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Function = Callable[["pd.DataFrame"], "pd.DataFrame"]
+
+
+def look_in(project: Path) -> None:
+    """Let `load` find modules of the project; they never stand in for a library of the same name."""
+    if str(project) not in sys.path:
+        sys.path.append(str(project))
+
+
+def load(path: str) -> tuple[Function, str]:
+    """`module:function` -> the function, and the sha256 (hex) of its module's file.
+
+    Raises BadParams when there is no such module or function.
+    """
+    module_name, name = path.split(":")
+    try:
+        module: Any = importlib.import_module(module_name)
+        function: Function = getattr(module, name)
+        source = Path(module.__file__)
+    except (ImportError, AttributeError, TypeError) as error:
+        raise BadParams(
+            f"params.yaml: features.function = '{path}' can't be imported from the project's folder: {error}"
+        ) from error
+    return function, hashlib.sha256(source.read_bytes()).hexdigest()
+
+
+def call(path: str, function: Function, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """What the function makes of the rows, which it can't change; as many rows, in their order.
+
+    Raises BadData when it fails or returns anything else.
+    """
+    import pandas as pd
+
+    try:
+        made = function(frame.copy())
+    except Exception as error:
+        raise BadData(
+            f"features.function = '{path}' failed: {type(error).__name__}: {error}; it was given the columns "
+            f"{sorted(map(str, frame.columns))}"
+        ) from error
+    if not isinstance(made, pd.DataFrame) or len(made) != len(frame) or not made.index.equals(frame.index):
+        raise BadData(f"features.function = '{path}' must return a DataFrame with the rows that it was given")
+    return made

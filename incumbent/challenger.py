@@ -18,6 +18,7 @@ from incumbent.params import Params
 from incumbent.portable import Export, export_onnx
 from incumbent.rows import Rows, Side, latest_rows, prior, read_rows, sample_partitions, training_rows
 from incumbent.schema import Schema
+from incumbent.studies import Place
 from incumbent.train import CrossValidation, cross_validate, importances, train_full, update
 from incumbent.tune import StudyResult, tune
 
@@ -80,10 +81,10 @@ def _opened(made: Challenger, params: Params, path: Path, name: str) -> Model:
     return Model(name, made.schema, trained)
 
 
-def search(paths: Sequence[Path], params: Params) -> StudyResult:
-    """Tune on the training rows of the partitions, in their order."""
+def search(paths: Sequence[Path], params: Params, place: Place | None = None) -> StudyResult:
+    """Tune on the training rows of the partitions, in their order; `place` is where the study is kept."""
     schema, rows = training_rows(paths, params)
-    return tune(rows, open_learner(params, schema), params.search, params.seed)
+    return tune(rows, open_learner(params, schema), params.search, params.seed, place)
 
 
 def make_full(

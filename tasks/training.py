@@ -11,18 +11,22 @@ from tasks.step import step
 
 if TYPE_CHECKING:
     from incumbent.challenger import Challenger
+    from incumbent.tune import StudyResult
 
 
 @step
 def tune(run: Run) -> None:
     """Search the learner's options on the training rows."""
     from incumbent import plots
-    from incumbent.challenger import search
     from incumbent.tune import StudyResult
 
-    study = run.once("study", StudyResult.from_json, lambda: search(run.files(_all(run)), run.params))
+    study = run.once("study", StudyResult.from_json, lambda: _searched(run))
     values, pruned = [t.value for t in study.trials], [t.pruned for t in study.trials]
-    artifacts.show_study(len(values), sum(pruned), study.options, plots.trials(values, pruned))
+    pictures = {"Trials": plots.trials(values, pruned)}
+    if study.importances:
+        axis = "Share of the variance between trials"
+        pictures["What mattered"] = plots.importances(study.importances, axis=axis)
+    artifacts.show_study(len(values), sum(pruned), study.options, pictures)
     get_run_logger().info("tuned: %d trials, best %.4f, %s", len(values), max(values), study.options)
 
 
@@ -45,6 +49,14 @@ def train(run: Run) -> None:
         challenger.rows,
         {step: count for step, count in challenger.cleaned.items() if count} or "nothing",
     )
+
+
+def _searched(run: Run) -> "StudyResult":
+    from incumbent.challenger import search
+    from incumbent.studies import place_of
+
+    place = place_of(run.project, run.data.md5, run.params)
+    return search(run.files(_all(run)), run.params, place)
 
 
 def _all(run: Run) -> list[str]:

@@ -82,6 +82,12 @@ def join_study(place: Place, sampler: BaseSampler, pruner: optuna.pruners.BasePr
             ) from error
 
 
+def make_storage(address: str) -> None:
+    """Make the tables, where they are missing: readers expect them."""
+    with explained():
+        _storage(address)
+
+
 def without_unfinished(study: optuna.Study) -> optuna.Study:
     """The study as it was before the trials that a dead process left half done.
 

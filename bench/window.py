@@ -17,7 +17,7 @@ from incumbent.challenger import make_full, open_challenger, search
 from incumbent.compare import score
 from incumbent.params import Params
 from incumbent.rows import Side, read_rows
-from incumbent.window import Window, choose_window
+from incumbent.window import EVERYTHING, Window, choose_window
 
 ROWS = 1000
 PARAMS = Params.model_validate(
@@ -45,9 +45,10 @@ def weather(folder: Path) -> list[Path]:
     return paths
 
 
-def auc(history: Sequence[Path], following: Path, folder: Path) -> float:
+def auc(history: Sequence[Path], following: Path, folder: Path, window: Window = EVERYTHING) -> float:
     folder.mkdir()
-    made = make_full(history, PARAMS, search(history, PARAMS), folder, estimate=False)
+    study = search(history, PARAMS, window)
+    made = make_full(history, PARAMS, study, folder, window, estimate=False)
     model = open_challenger(made, PARAMS, folder, "model")
     rows = read_rows([following], made.schema, PARAMS, Side.TRAINING)
     return score(rows.y, model.trained.predict(rows.X), PARAMS.promotion)
@@ -60,11 +61,11 @@ def main() -> None:
         print(f"{'trained to day':>14}  {'all history':>11}  {'window':>6}  chosen")
         for count in range(9, len(paths)):
             history, following = paths[:count], paths[count]
-            window: Window = choose_window(history, PARAMS)
+            window = choose_window(history, PARAMS)
             every = auc(history, following, folder / f"all-{count}")
             chosen = every
-            if window.partitions is not None:
-                chosen = auc(window.of(history), following, folder / f"window-{count}")
+            if window.partitions or window.half_life:
+                chosen = auc(history, following, folder / f"window-{count}", window)
             print(f"{count * ROWS:>14,}  {every:>11.4f}  {chosen:>6.4f}  {window.reason}", flush=True)
 
 

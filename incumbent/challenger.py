@@ -29,6 +29,7 @@ from incumbent.rows import (
     training_rows,
 )
 from incumbent.schema import Schema
+from incumbent.studies import Place
 from incumbent.train import (
     CrossValidation,
     challenger_seeds,
@@ -38,6 +39,7 @@ from incumbent.train import (
     update,
 )
 from incumbent.tune import StudyResult, tune
+from incumbent.window import EVERYTHING, Window
 
 REPLAY, ONNX = "replay.parquet", "model.onnx"
 
@@ -101,10 +103,12 @@ def _opened(made: Challenger, params: Params, path: Path, name: str) -> Model:
     return Model(name, made.schema, trained)
 
 
-def search(paths: Sequence[Path], params: Params) -> StudyResult:
-    """Tune on the training rows of the partitions, in their order."""
-    schema, rows = training_rows(paths, params)
-    return tune(rows, open_learner(params, schema), schema, params)
+def search(
+    paths: Sequence[Path], params: Params, window: Window = EVERYTHING, place: Place | None = None
+) -> StudyResult:
+    """Tune on the training rows of the partitions, in their order; `place` is where the study is kept."""
+    schema, rows = training_rows(window.of(paths), params)
+    return tune(window.weighed(rows), open_learner(params, schema), schema, params, place)
 
 
 def make_full(
@@ -112,18 +116,20 @@ def make_full(
     params: Params,
     study: StudyResult,
     folder: Path,
+    window: Window = EVERYTHING,
     *,
     estimate: bool = True,
     checkpoints: Path | None = None,
 ) -> Challenger:
-    """Train on all training rows; write the model and the sample of history that updates need.
+    """Train on all training rows of the window; write the model and the sample of history that updates need.
 
     `estimate` asks for the cross-validation, which does not change the model unless it is calibrated or
     decides by costs. `checkpoints`: a folder that only this very training uses; interrupted, it goes on from
     what is there, to the same bytes.
     """
+    paths = window.of(paths)
     schema, rows = training_rows(paths, params)
-    learner = open_learner(params, schema)
+    rows, learner = window.weighed(rows), open_learner(params, schema)
     read = as_read(rows, schema, learned=True)
     binned = learner.bin(read.X, rows.y)
     cv = None

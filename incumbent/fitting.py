@@ -50,9 +50,7 @@ def _portion(
         learned = rows.take(fit)
         schema = schema.learned_means(learned.X, learned.y, learned.group)
         rows, fit, X = as_read(learned, schema, learned=True), np.arange(len(fit)), schema.with_means(X)
-    drawn = learned_balance(rows.y[fit], schema, params).draw(
-        rows.X, rows.y, fit, schema.columns, params.seed
-    )
+    drawn = _drawn(rows, fit, learned_balance(rows.y[fit], schema, params), schema, params.seed)
     if not own and drawn.X is None:
         return Portion(binned, drawn.rows, drawn.weights, held, X, y)
     batch = _batch(rows, drawn)
@@ -69,7 +67,7 @@ def as_read(rows: Rows, schema: Schema, *, learned: bool) -> Rows:
 def everything(rows: Rows, learner: Learner, schema: Schema, binned: Any, seed: int) -> Portion:
     """All rows, as the model reads them, to fit on by the schema's balance, and none held out."""
     fit = np.arange(len(rows.y))
-    drawn = schema.balance.draw(rows.X, rows.y, fit, schema.columns, seed)
+    drawn = _drawn(rows, fit, schema.balance, schema, seed)
     nobody = (fit[:0], rows.X[:0], rows.y[:0])
     if drawn.X is not None:
         batch = _batch(rows, drawn)
@@ -79,13 +77,21 @@ def everything(rows: Rows, learner: Learner, schema: Schema, binned: Any, seed: 
 
 def batch_of(rows: Rows, schema: Schema, seed: int) -> Batch:
     """All of these rows, as the model reads them, for an update; balanced as its champion was."""
-    fit = np.arange(len(rows.y))
-    return _batch(rows, schema.balance.draw(rows.X, rows.y, fit, schema.columns, seed))
+    return _batch(rows, _drawn(rows, np.arange(len(rows.y)), schema.balance, schema, seed))
 
 
 def learned_balance(y: np.ndarray, schema: Schema, params: Params) -> Balance:
     """What imbalance.method comes to for these labels."""
     return learn_balance(y, max(2, len(schema.classes)), params.imbalance.method)
+
+
+def _drawn(rows: Rows, fit: np.ndarray, balance: Balance, schema: Schema, seed: int) -> Drawn:
+    """The balance's choice, each row of it by its own weight besides."""
+    drawn = balance.draw(rows.X, rows.y, fit, schema.columns, seed)
+    if rows.weights is None:
+        return drawn
+    own = rows.weights[drawn.rows]
+    return replace(drawn, weights=own if drawn.weights is None else own * drawn.weights)
 
 
 def _batch(rows: Rows, drawn: Drawn) -> Batch:

@@ -6,6 +6,7 @@ import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -153,6 +154,22 @@ class SearchParams(Section):
         "out what comes after",
     )
     gap: int = Field(0, ge=0, description="rows left out between the two sides of a time-series fold")
+    storage: str | None = Field(
+        None,
+        pattern=r"^(sqlite|postgresql(\+psycopg)?)://",
+        description="where studies are kept, as SQLAlchemy writes it; unset: a file under .incumbent/",
+    )
+    workers: int = Field(
+        1, ge=1, le=1000, description="flow runs on the pool gpu that share a study; 1: none"
+    )
+
+    @model_validator(mode="after")
+    def _no_secret(self) -> "SearchParams":
+        if self.storage and urlsplit(self.storage).password:
+            raise ValueError(
+                "search.storage may hold no password, as this file is kept with every version; set PGPASSWORD"
+            )
+        return self
 
 
 class SliceParams(Section):
@@ -315,6 +332,7 @@ class Params(Section):
         """What shapes a fully trained model and differs from the parameters in a manifest."""
         mine = self.model_dump(mode="json")
         sections = ("dataset", "task", "split", "learner", "search", "seed")
+        mine["search"], other = _sought(mine["search"]), {**other, "search": _sought(other.get("search", {}))}
         changed = [name for name in sections if mine[name] != other.get(name)]
         # Versions from before there was such a section or key were made without it.
         for name in ("clean", "features", "imbalance", "decision"):
@@ -330,6 +348,11 @@ class Params(Section):
     def digest(self) -> str:
         """sha256 (hex) of every value, so that two runs can tell whether they would do the same work."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+
+
+def _sought(search: Mapping[str, Any]) -> dict[str, Any]:
+    """What is searched; not by whom, nor where it is written down."""
+    return {name: value for name, value in search.items() if name not in ("storage", "workers")}
 
 
 def load_params(project: Path) -> Params:

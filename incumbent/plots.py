@@ -77,9 +77,9 @@ def folds(scores: Sequence[float], metric: str) -> bytes:
     return _png(figure)
 
 
-def importances(shares: Mapping[str, float], most: int = 15) -> bytes:
-    """The features with the largest share of the model's gain."""
-    figure, axes = _axes("Share of the gain", "")
+def importances(shares: Mapping[str, float], axis: str = "Share of the gain", most: int = 15) -> bytes:
+    """The features with the largest share of the model's gain, or a study's options with another `axis`."""
+    figure, axes = _axes(axis, "")
     names = list(shares)[:most][::-1]
     axes.barh(names, [shares[name] for name in names], color=CHALLENGER)
     return _png(figure)

@@ -17,7 +17,7 @@ from incumbent.dataset import Partition, difference
 from incumbent.model import open_model
 from incumbent.params import Params
 from incumbent.tune import StudyResult
-from incumbent.window import Window
+from incumbent.window import EVERYTHING, Window
 
 MANIFEST = "manifest.json"
 
@@ -57,8 +57,8 @@ def rebuild(order: Order) -> Challenger:
     params = Params.model_validate(manifest["params"])
     params = params.model_copy(update={"promotion": params.promotion.model_copy(update={"seeds": 1})})
     if order.parent is None:
-        study = StudyResult(manifest["options"], manifest["rounds"], ())
-        return make_full(_in_order(order), params, study, order.out, estimate=False)
+        study, window = StudyResult(manifest["options"], manifest["rounds"], ()), _window(manifest)
+        return make_full(_in_order(order), params, study, order.out, window, estimate=False)
     before = json.loads((order.parent / MANIFEST).read_text(encoding="utf-8"))
     champion = open_model(order.parent, before)
     return make_update(champion, order.parent, manifest["options"], _fresh(order, before), params, order.out)
@@ -68,10 +68,14 @@ def needed(manifest: Mapping[str, Any], parent: Mapping[str, Any] | None) -> lis
     """The partitions that training read: its window, or for an update what its parent did not know."""
     partitions = manifest["data"]["partitions"]
     if parent is None:
-        window = manifest.get("window")  # versions from before there was one read all
-        return list(Window.from_json(window).of(sorted(partitions)) if window else sorted(partitions))
+        return list(_window(manifest).of(sorted(partitions)))
     now = [Partition(name, md5) for name, md5 in partitions.items()]
     return list(difference(parent["data"]["partitions"], now).fresh)
+
+
+def _window(manifest: Mapping[str, Any]) -> Window:
+    window = manifest.get("window")  # versions from before there was one read all
+    return Window.from_json(window) if window else EVERYTHING
 
 
 def _in_order(order: Order) -> Sequence[Path]:

@@ -27,17 +27,21 @@ class Rows:
     """X: (n, features) float32, as Schema.codes; y: (n,) as Schema.labels; group: (n,) float64, the hash of
     the split group.
 
-    `touched` tells what cleaning did to them.
+    `touched` tells what cleaning did to them; part: (n,) int32, which of the partitions that read_rows was
+    given each is from; weights: (n,) float64, how much each counts in training, None for ones.
     """
 
     X: np.ndarray
     y: np.ndarray
     group: np.ndarray
     touched: Touched = field(default_factory=Touched)
+    part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    weights: np.ndarray | None = None
 
     def take(self, numbers: np.ndarray) -> "Rows":
         """Some of them, by their numbers."""
-        return Rows(self.X[numbers], self.y[numbers], self.group[numbers])
+        weights = None if self.weights is None else self.weights[numbers]
+        return Rows(self.X[numbers], self.y[numbers], self.group[numbers], weights=weights)
 
 
 class Side(Enum):
@@ -78,6 +82,7 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
         np.concatenate([part.y for part in parts]),
         np.concatenate([part.group for part in parts]),
         touched,
+        np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.y) for part in parts]),
     )
 
 

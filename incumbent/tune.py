@@ -1,30 +1,43 @@
 """Search the learner's options by cross-validation: one study, one set of bins, hopeless trials cut short."""
 
+import time
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
+from incumbent import studies
 from incumbent.fitting import Portion, portions
 from incumbent.folds import folds, over_folds
 from incumbent.learners import Fold, Learner
 from incumbent.params import Params, SearchParams
 from incumbent.rows import Rows
 from incumbent.schema import Schema
-from incumbent.strategies import make_sampler
+from incumbent.strategies import Space, Strategy
+from incumbent.studies import Place, join_study, open_study
 
 # A trial is dropped when it is worse than the best on each of its first three folds (Wilcoxon's p = 1/8).
 # Fixed, and not the number of cores, so that a study gives the same result on every machine.
 PRUNE_AFTER, PRUNE_AT = 3, 0.2
 
+# What a study keeps of itself: when no new trial begins any more (Unix time), and that it is over.
+DEADLINE, OVER = "deadline", "over"
+# With fewer trials, which option mattered is a guess.
+FEW = 10
+# Seconds after which a worker without work looks again whether another one died.
+POLL = 1.0
+
 
 @dataclass(frozen=True)
 class TrialResult:
-    """`value` is the mean fold score (greater is better), for a pruned trial an estimate from its folds."""
+    """`value` is the mean fold score (greater is better), for a pruned trial an estimate from its folds.
+
+    `number` is its place in the budget, and `worker` the number of the process that made it.
+    """
 
     number: int
     value: float
@@ -32,15 +45,25 @@ class TrialResult:
     folds: tuple[float, ...]
     rounds: tuple[int, ...]
     pruned: bool
+    worker: int = 0
 
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The winner's options and rounds (median over folds), and every trial."""
+    """The winner's options and rounds (median over folds), every trial, and how much each option mattered.
+
+    `importances` are shares of the variance between trials; empty when there were too few to tell.
+    """
 
     options: dict[str, Any]
     rounds: int
     trials: tuple[TrialResult, ...]
+    importances: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def workers(self) -> int:
+        """How many processes took part."""
+        return len({trial.worker for trial in self.trials})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -51,27 +74,92 @@ class StudyResult:
             TrialResult(**{**trial, "folds": tuple(trial["folds"]), "rounds": tuple(trial["rounds"])})
             for trial in document["trials"]
         )
-        return StudyResult(document["options"], document["rounds"], trials)
+        return StudyResult(document["options"], document["rounds"], trials, document["importances"])
 
 
-def tune(rows: Rows, learner: Learner, schema: Schema, params: Params) -> StudyResult:
-    """Run the study. A function of its arguments alone: same rows, space and seed, same result.
+class _BeyondBudget(Exception):
+    """Two workers began the last trial at once; the second one's does not count."""
 
-    It does not start from the champion's options on purpose: see docs/decisions/0004.
+
+def tune(
+    rows: Rows, learner: Learner, schema: Schema, params: Params, place: Place | None = None
+) -> StudyResult:
+    """Run the study in this process. A function of the other arguments alone, wherever it is kept.
+
+    Same rows, space and seed, same result, also when it goes on with the trials that a process which died
+    left at `place`. It does not start from the champion's options on purpose: see docs/decisions/0004.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search, seed = params.search, params.seed
-    binned = learner.bin(rows.X, rows.y)
-    splits = portions(rows, folds(rows, search, seed), learner, schema, params, binned)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    with studies.explained():
+        study = open_study(place, *_parts(params.search, learner.search_space, params.seed))
+        if not is_over(study):
+            study = studies.without_unfinished(study)
+            study.set_user_attr(DEADLINE, None)
+            _work(study, rows, learner, schema, params, worker=0)
+        return conclude(study, params.search)
+
+
+def begin(search: SearchParams, space: Space, seed: int, place: Place) -> optuna.Study:
+    """Open a study for workers to join, or go on with one whose workers are gone."""
+    with studies.explained():
+        study = open_study(place, *_parts(search, space, seed))
+        if not is_over(study):
+            studies.retry_failed(study)
+            study.set_user_attr(DEADLINE, None)
+        return study
+
+
+def join(rows: Rows, learner: Learner, schema: Schema, params: Params, place: Place, worker: int) -> None:
+    """One worker's share of a study that was begun: trials until the budget of all workers is used up."""
+    with studies.explained():
+        study = join_study(place, *_parts(params.search, learner.search_space, params.seed))
+        _work(study, rows, learner, schema, params, worker)
+
+
+def conclude(study: optuna.Study, search: SearchParams) -> StudyResult:
+    """Close the study, and say who won."""
+    study.set_user_attr(OVER, True)
+    trials = tuple(sorted(_results(study, search.folds), key=lambda trial: trial.number))
+    best = max((trial for trial in trials if not trial.pruned), key=lambda trial: trial.value)
+    return StudyResult(best.options, int(np.median(best.rounds)), trials, _importances(study))
+
+
+def is_over(study: optuna.Study) -> bool:
+    """Was it concluded?"""
+    return bool(study.user_attrs.get(OVER))
+
+
+def whats_next(study: optuna.Study, search: SearchParams) -> Literal["try", "wait", "end"]:
+    """For a worker: begin a trial, see what becomes of those under way, or leave: the budget is used up."""
+    states = {trial.state for trial in study.get_trials(deepcopy=False)}
+    if TrialState.COMPLETE in states and _out_of_time_or_luck(study, search):
+        return "end"
+    begun = len(set(studies.slots(study).values()))
+    if begun < study.sampler.trials or TrialState.WAITING in states:
+        return "try"
+    return "wait" if TrialState.RUNNING in states else "end"
+
+
+def _parts(search: SearchParams, space: Space, seed: int) -> tuple[Strategy, optuna.pruners.BasePruner]:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with studies.quiet():
         pruner = optuna.pruners.WilcoxonPruner(p_threshold=PRUNE_AT, n_startup_steps=PRUNE_AFTER - 1)
-    sampler = make_sampler(search, seed, learner.search_space)
-    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    return Strategy(search, seed, space), pruner
+
+
+def _work(
+    study: optuna.Study, rows: Rows, learner: Learner, schema: Schema, params: Params, worker: int
+) -> None:
+    search = params.search
+    binned = learner.bin(rows.X, rows.y)
+    splits = portions(rows, folds(rows, search, params.seed), learner, schema, params, binned)
+    budget = study.sampler.trials
 
     def objective(trial: optuna.Trial) -> float:
+        if studies.slots(study)[trial.number] >= budget:
+            raise _BeyondBudget
         options = learner.search_space(trial)
         trial.set_user_attr("options", options)
+        trial.set_user_attr("worker", worker)
         seen: list[Fold] = []
 
         def fit(fold: Portion) -> Fold:
@@ -87,18 +175,23 @@ def tune(rows: Rows, learner: Learner, schema: Schema, params: Params) -> StudyR
         trial.set_user_attr("rounds", [fold.rounds for fold in seen])
         return _estimate(study, [fold.score for fold in seen], len(splits))
 
-    study.optimize(objective, n_trials=search.trials, timeout=search.timeout, callbacks=_stop_rules(search))
-    trials = tuple(_results(study, len(splits)))
-    best = max((trial for trial in trials if not trial.pruned), key=lambda trial: trial.value)
-    return StudyResult(best.options, int(np.median(best.rounds)), trials)
+    if search.timeout is not None and study.user_attrs.get(DEADLINE) is None:
+        study.set_user_attr(DEADLINE, time.time() + search.timeout)
+    while (step := whats_next(study, search)) != "end":
+        if step == "try":
+            study.optimize(objective, n_trials=1, catch=_BeyondBudget)
+        else:
+            time.sleep(POLL)
+            studies.fail_silent(study)
 
 
-def _stop_rules(search: SearchParams) -> list[Callable[[optuna.Study, FrozenTrial], None]]:
-    def stalled(study: optuna.Study, trial: FrozenTrial) -> None:
-        if search.stall is not None and trial.number - study.best_trial.number >= search.stall:
-            study.stop()
-
-    return [stalled]
+def _out_of_time_or_luck(study: optuna.Study, search: SearchParams) -> bool:
+    deadline = study.user_attrs.get(DEADLINE)
+    if deadline is not None and time.time() >= deadline:
+        return True
+    best = study.best_trial.number
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return search.stall is not None and sum(trial.number > best for trial in ended) >= search.stall
 
 
 def _estimate(study: optuna.Study, scores: list[float], count: int) -> float:
@@ -110,17 +203,35 @@ def _estimate(study: optuna.Study, scores: list[float], count: int) -> float:
         return float(np.mean(scores))
     best = study.best_trial
     paired = [score - best.intermediate_values[number] for number, score in enumerate(scores)]
-    return float(best.value or 0.0) + float(np.mean(paired))
+    # The best may be another worker's, and another one by now than when this one was cut short: whatever
+    # the difference to it, a trial that did not see all folds is never the best.
+    return float(min(best.value + np.mean(paired), np.nextafter(best.value, -np.inf)))
 
 
 def _results(study: optuna.Study, count: int) -> Iterator[TrialResult]:
-    for trial in study.trials:
+    slots = studies.slots(study)
+    for trial in study.get_trials(states=(TrialState.COMPLETE,)):
         scores = tuple(trial.intermediate_values[number] for number in sorted(trial.intermediate_values))
         yield TrialResult(
-            trial.number,
+            slots[trial.number],
             float(trial.value or 0.0),
             trial.user_attrs["options"],
             scores,
             tuple(trial.user_attrs["rounds"]),
             pruned=len(scores) < count,
+            worker=trial.user_attrs["worker"],
         )
+
+
+def _importances(study: optuna.Study) -> dict[str, float]:
+    """By PED-ANOVA (Watanabe et al. 2023): which options the good trials agree on."""
+    if len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < FEW:
+        return {}
+    with studies.quiet():
+        warnings.simplefilter("error", UserWarning)
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        try:
+            found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        except UserWarning:
+            return {}  # so many trials are equal that no good ones stand out
+    return {name: float(share) for name, share in found.items()}

@@ -1,16 +1,18 @@
 """How much history a full training reads: models of more and of less of it, judged by what came after."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from incumbent.compare import Comparison, attempt
+from incumbent.fitting import Portion, portions
 from incumbent.learners import Fold, Learner, open_learner
 from incumbent.params import Params
-from incumbent.rows import Rows, Side, read_rows, training_rows
+from incumbent.rows import Rows, training_rows
+from incumbent.schema import Schema
 from incumbent.strategies import typical_options
 
 T = TypeVar("T")
@@ -19,14 +21,28 @@ LEAST_ROWS, LEAST_GROUPS = 200, 5
 
 @dataclass(frozen=True)
 class Window:
-    """`partitions`: so many of the latest, None for all history; `reason`: why, with its figures."""
+    """`partitions`: so many of the latest, None for all history; half_life: partitions after which a row
+    counts half, None for never; `reason`: why, with its figures."""
 
-    partitions: int | None
-    reason: str
+    partitions: int | None = None
+    half_life: float | None = None
+    reason: str = "all history"
+
+    @property
+    def words(self) -> str:
+        read = "all history" if self.partitions is None else f"the latest {self.partitions} partitions"
+        return read if self.half_life is None else f"{read}, half as much every {self.half_life:g} partitions"
 
     def of(self, history: Sequence[T]) -> Sequence[T]:
         """The part of history, the earliest first, that the window lets through."""
         return history if self.partitions is None else history[-self.partitions :]
+
+    def weighed(self, rows: Rows) -> Rows:
+        """The rows of that part with the weights of their age; they are 1 on average."""
+        if self.half_life is None:
+            return rows
+        weights = 0.5 ** ((rows.part.max() - rows.part) / self.half_life)
+        return replace(rows, weights=weights / weights.mean())
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -36,96 +52,110 @@ class Window:
         return Window(**document)
 
 
+EVERYTHING = Window()
+
+
 def choose_window(paths: Sequence[Path], params: Params) -> Window:
     """What retrain.window says; for "auto" the window whose model does best on what came after it.
 
     Forward validation (Tashman 2000): the latest partitions with 200 training rows in 5 groups judge; models
-    of all partitions before them, of the later half of these, of the later quarter, and so on, are scored on
-    them. A part takes the place of all history only if it is significantly better, by the paired test that
-    also decides promotions, with its confidence corrected for the number of parts (Bonferroni). Only training
-    rows are read: the holdout stays unseen. Raises BadData as `training_rows`.
+    of all partitions before them, of the later half of these, of the later quarter, and so on, and two of all
+    in which older rows count less, are scored on them. One takes the place of all history only if it is
+    significantly better, by the paired test that also decides promotions, with its confidence corrected for
+    the number of windows (Bonferroni). Only training rows are read: the holdout stays unseen. Raises BadData
+    as `training_rows`.
     """
-    if params.retrain.window == "all":
-        return Window(None, "all history: retrain.window = all")
-    if isinstance(params.retrain.window, int):
-        return Window(params.retrain.window, f"retrain.window = {params.retrain.window}")
+    asked = params.retrain.window
+    if asked != "auto":
+        return Window(None if asked == "all" else asked, reason=f"retrain.window = {asked}")
     if len(paths) < 3:
-        return Window(None, "all history: it is too short to try a part of it")
-    schema, _ = training_rows(paths, params)
-    parts = [read_rows([path], schema, params, Side.TRAINING) for path in paths]
-    judging = _judging(parts)
+        return Window(reason="all history: it is too short to try a part of it")
+    schema, rows = training_rows(paths, params)
+    judging = _judging(rows, len(paths))
     if judging is None:
-        return Window(None, f"all history: {LEAST_ROWS} rows in {LEAST_GROUPS} groups are needed to judge")
-    return _Trial(parts, judging, open_learner(params, schema), params).best()
+        needed = f"{LEAST_ROWS} rows in {LEAST_GROUPS} groups are needed to judge"
+        return Window(reason=f"all history: its later half is too short to try a part of it, {needed}")
+    return _Trial(rows, len(paths), judging, open_learner(params, schema), schema, params).best()
 
 
-def _judging(parts: Sequence[Rows]) -> int | None:
+def _judging(rows: Rows, count: int) -> int | None:
     """The fewest latest partitions that can judge, at most half of them."""
-    for count in range(1, len(parts) // 2 + 1):
-        y, group = (
-            np.concatenate([getattr(part, name) for part in parts[-count:]]) for name in ("y", "group")
-        )
-        enough = len(y) >= LEAST_ROWS and len(np.unique(group)) >= LEAST_GROUPS
-        if enough and len(np.unique(y)) > 1:
-            return count
+    for latest in range(1, count // 2 + 1):
+        seen = rows.part >= count - latest
+        enough = seen.sum() >= LEAST_ROWS and len(np.unique(rows.group[seen])) >= LEAST_GROUPS
+        if enough and len(np.unique(rows.y[seen])) > 1:
+            return latest
     return None
 
 
 class _Trial:
-    """Models of the past's parts against the rows of the partitions that judge."""
+    """Models of windows of the past against the rows of the partitions that judge."""
 
-    def __init__(self, parts: Sequence[Rows], judging: int, learner: Learner, params: Params) -> None:
-        self._learner, self._params, self._judging = learner, params, judging
-        self._past = len(parts) - judging
-        self._X, self._y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("X", "y"))
-        self._starts = np.cumsum([0, *(len(part.y) for part in parts)])
-        self._group = np.concatenate([part.group for part in parts[self._past :]])
-        self._binned = learner.bin(self._X, self._y)
+    def __init__(
+        self, rows: Rows, count: int, judging: int, learner: Learner, schema: Schema, params: Params
+    ) -> None:
+        self._rows, self._learner, self._schema, self._params = rows, learner, schema, params
+        self._past, self._judging = count - judging, judging
+        self._held = np.flatnonzero(rows.part >= self._past)
+        self._binned = learner.bin(rows.X, rows.y)
         self._options = typical_options(learner.search_space)
 
     def best(self) -> Window:
-        lengths = [length for length in self._halved() if len(np.unique(self._y[self._rows(length)])) > 1]
-        if not lengths:
-            return Window(None, "all history: no part of it can be trained on")
-        folds = {length: self._fold(length) for length in (self._past, *lengths)}
-        best = max(lengths, key=lambda length: folds[length].score)
-        if folds[best].score <= folds[self._past].score:
-            return Window(None, f"all history: no part of it does better on {self._judges()}")
-        champion, challenger = (self._predict(length, folds[length].rounds) for length in (self._past, best))
-        confidence = 1 - (1 - self._params.promotion.confidence) / len(lengths)
-        promotion = self._params.promotion.model_copy(update={"confidence": confidence})
+        windows = list(self._windows())
+        if not windows:
+            return Window(reason="all history: no part of it can be trained on")
+        tried = {window: self._fold(window) for window in (EVERYTHING, *windows)}
+        best = max(windows, key=lambda window: tried[window].score)
+        if tried[best].score <= tried[EVERYTHING].score:
+            return Window(reason=f"all history: nothing else does better on {self._judges}")
+        champion, challenger = (self._predict(each, tried[each].rounds) for each in (EVERYTHING, best))
+        confidence = 1 - (1 - self._params.promotion.confidence) / len(windows)
         seen = attempt(
-            self._y[self._judged()], champion, challenger, self._group, promotion, seed=self._params.seed
+            self._rows.y[self._held],
+            champion,
+            challenger,
+            self._rows.group[self._held],
+            self._params.promotion.model_copy(update={"confidence": confidence}),
+            seed=self._params.seed,
         )
         if not isinstance(seen, Comparison):
-            return Window(None, f"all history: {seen.reason}")
-        told = (
-            f"on {self._judges()} a model of the {best} before reached {seen.metric} "
-            f"{seen.challenger.value:.4f}, one of all history {seen.champion.value:.4f}"
-        )
+            return Window(reason=f"all history: {seen.reason}")
+        figures = f"{seen.challenger.value:.4f}, of all history {seen.champion.value:.4f}"
+        told = f"on {self._judges} a model of {best.words} before reached {seen.metric} {figures}"
         if seen.gain.low <= 0:
-            return Window(None, f"all history: {told}, which may be chance")
-        return Window(best + self._judging, f"the latest {best + self._judging} partitions: {told}")
+            return Window(reason=f"all history: {told}, which may be chance")
+        chosen = best
+        if best.partitions is not None:
+            chosen = replace(best, partitions=best.partitions + self._judging)
+        return replace(chosen, reason=f"{chosen.words}: {told}")
 
-    def _halved(self) -> list[int]:
-        lengths, length = [], self._past // 2
+    def _windows(self) -> Iterator[Window]:
+        length = self._past // 2
         while length:
-            lengths.append(length)
+            window = Window(length)
+            if len(np.unique(self._rows.y[self._fitted(window)])) > 1:
+                yield window
             length //= 2
-        return lengths
+        yield from (Window(half_life=self._past / parts) for parts in (4, 16) if self._past > parts)
 
-    def _rows(self, length: int) -> np.ndarray:
-        return np.arange(self._starts[self._past - length], self._starts[self._past])
+    def _fitted(self, window: Window) -> np.ndarray:
+        first = 0 if window.partitions is None else self._past - window.partitions
+        return np.flatnonzero((self._rows.part >= first) & (self._rows.part < self._past))
 
-    def _judged(self) -> np.ndarray:
-        return np.arange(self._starts[self._past], self._starts[-1])
+    def _portion(self, window: Window) -> Portion:
+        rows, split = window.weighed(self._rows), (self._fitted(window), self._held)
+        [portion] = portions(rows, [split], self._learner, self._schema, self._params, self._binned)
+        return portion
 
-    def _fold(self, length: int) -> Fold:
-        return self._learner.fit_fold(self._binned, self._options, self._rows(length), self._judged())
+    def _fold(self, window: Window) -> Fold:
+        part = self._portion(window)
+        return self._learner.fit_fold(part.binned, self._options, part.rows, part.held, part.weights)
 
-    def _predict(self, length: int, rounds: int) -> np.ndarray:
-        model = self._learner.fit(self._binned, self._options, rounds, self._rows(length))
-        return model.predict(self._X[self._judged()])
+    def _predict(self, window: Window, rounds: int) -> np.ndarray:
+        part = self._portion(window)
+        model = self._learner.fit(part.binned, self._options, rounds, part.rows, part.weights)
+        return model.predict(part.X)
 
+    @property
     def _judges(self) -> str:
         return "the latest partition" if self._judging == 1 else f"the latest {self._judging} partitions"

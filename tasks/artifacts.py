@@ -74,11 +74,11 @@ def show_plan(plan: Plan) -> None:
     create_markdown_artifact(key="plan", markdown=f"# Plan: {plan.kind}\n\n{_bullets(plan.because)}")
 
 
-def show_study(trials: int, pruned: int, options: Mapping[str, Any], picture: bytes) -> None:
+def show_study(trials: int, pruned: int, options: Mapping[str, Any], pictures: Mapping[str, bytes]) -> None:
     markdown = [
         f"# Tuning: {trials} trials, {pruned} pruned",
         _table(("option", "value"), [(name, f"{value:.5g}") for name, value in options.items()]),
-        _image("trials", picture),
+        *(_image(title, png) for title, png in pictures.items()),
     ]
     create_markdown_artifact(key="tuning", markdown="\n\n".join(markdown))
 

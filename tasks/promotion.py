@@ -184,6 +184,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "options": challenger.options,
         "rounds": challenger.rounds,
         "drift": seen["share"] if (seen := run.read("drift")) else None,
+        "search": _search(study) if (study := run.read("study")) else before.get("search"),
         "seed": run.params.seed,
         "prior": list(challenger.prior),
         "training_rows": challenger.rows,
@@ -198,6 +199,14 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "resumed_from": resumed_from(run),
         "decision": f"{run.params.dataset.name}/runs/{_seq(run):012d}/decision.json",
     }
+
+
+def _search(study: dict[str, Any]) -> dict[str, int]:
+    """What the options come from; an update keeps its parent's."""
+    from incumbent.tune import StudyResult
+
+    result = StudyResult.from_json(study)
+    return {"trials": len(result.trials), "workers": result.workers}
 
 
 def _seq(run: Run) -> int:

@@ -1,6 +1,5 @@
 """Make the challenger: tune, then train; or update the champion."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
@@ -12,6 +11,8 @@ from tasks.step import step
 
 if TYPE_CHECKING:
     from incumbent.challenger import Challenger
+    from incumbent.tune import StudyResult
+    from incumbent.window import Window
 
 
 @step
@@ -29,12 +30,15 @@ def choose_window(run: Run) -> None:
 def tune(run: Run) -> None:
     """Search the learner's options on the training rows."""
     from incumbent import plots
-    from incumbent.challenger import search
     from incumbent.tune import StudyResult
 
-    study = run.once("study", StudyResult.from_json, lambda: search(run.files(_windowed(run)), run.params))
+    study = run.once("study", StudyResult.from_json, lambda: _searched(run))
     values, pruned = [t.value for t in study.trials], [t.pruned for t in study.trials]
-    artifacts.show_study(len(values), sum(pruned), study.options, plots.trials(values, pruned))
+    pictures = {"Trials": plots.trials(values, pruned)}
+    if study.importances:
+        axis = "Share of the variance between trials"
+        pictures["What mattered"] = plots.importances(study.importances, axis=axis)
+    artifacts.show_study(len(values), sum(pruned), study.options, pictures)
     get_run_logger().info("tuned: %d trials, best %.4f, %s", len(values), max(values), study.options)
 
 
@@ -64,14 +68,23 @@ def train(run: Run) -> None:
     )
 
 
+def _searched(run: Run) -> "StudyResult":
+    from incumbent.challenger import search
+    from incumbent.studies import place_of
+
+    place = place_of(run.project, run.data.md5, run.params)
+    window = _window(run)
+    return search(run.files(window.of(_all(run))), run.params, window, place)
+
+
 def _all(run: Run) -> list[str]:
     return [partition.name for partition in run.data.partitions]
 
 
-def _windowed(run: Run) -> Sequence[str]:
+def _window(run: Run) -> "Window":
     from incumbent.window import Window
 
-    return Window.from_json(run.read("window")).of(_all(run))
+    return Window.from_json(run.read("window"))
 
 
 def _made(run: Run) -> "Challenger":
@@ -80,8 +93,9 @@ def _made(run: Run) -> "Challenger":
 
     if run.read("plan")["kind"] != Full.__name__.lower():
         return _update(run)
-    study = StudyResult.from_json(run.read("study"))
-    return make_full(run.files(_windowed(run)), run.params, study, run.folder, checkpoints=run.folder)
+    study, window = StudyResult.from_json(run.read("study")), _window(run)
+    files = run.files(window.of(_all(run)))
+    return make_full(files, run.params, study, run.folder, window, checkpoints=run.folder)
 
 
 def _update(run: Run) -> "Challenger":

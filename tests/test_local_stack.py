@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import boto3
+import optuna
 import psutil
 import pytest
 from botocore import UNSIGNED
@@ -21,10 +23,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from incumbent.errors import IncumbentError, StorageUnavailable
+from incumbent.learners.devices import slots
 from incumbent.local import processes
 from incumbent.local.loopback import is_healthy, post
 from incumbent.local.stack import SERVICES, Stack, down, environment, status, up
 from incumbent.local.state import make_private_dirs, write_private
+from incumbent.studies import address_of
+
+SERVICE_NAMES = {"s3", "prefect", "dashboard", "worker-cpu", "worker-gpu"}
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -138,10 +144,11 @@ def wait_for(condition: Any, seconds: float = 40) -> None:
 
 def test_everything_is_healthy_and_has_an_address(project: Path) -> None:
     seen = json.loads(json.dumps(status(project)))
-    assert set(seen["services"]) == set(SERVICES) == {"s3", "prefect", "worker-cpu", "worker-gpu"}
+    assert set(seen["services"]) == set(SERVICES) == SERVICE_NAMES
     assert all(service["running"] and service["healthy"] for service in seen["services"].values())
     assert is_healthy(f"{seen['addresses']['api']}/health")
     assert is_healthy(f"{seen['addresses']['ui']}/")
+    assert is_healthy(seen["addresses"]["studies"])
     assert seen["addresses"]["s3"] == environment(project)["AWS_ENDPOINT_URL"]
 
 
@@ -185,9 +192,16 @@ def test_flows_run_in_the_project_with_our_python_and_our_servers(project: Path,
     assert {"AWS_SESSION_TOKEN", "PREFECT_PROFILE"}.isdisjoint(seen)
 
 
-def test_the_gpu_pool_runs_one_flow_at_a_time(project: Path) -> None:
+def test_the_gpu_pool_runs_a_flow_on_each_device_or_core(project: Path) -> None:
     limits = {pool["name"]: pool["concurrency_limit"] for pool in api(project, "work_pools/filter")}
-    assert limits == {"cpu": None, "gpu": 1}
+    assert limits == {"cpu": None, "gpu": slots()}
+
+
+def test_the_dashboard_shows_the_studies_of_the_project(project: Path) -> None:
+    optuna.create_study(study_name="seen", storage=address_of(project, None))
+    address = status(project)["addresses"]["studies"].removesuffix("dashboard/")
+    with urlopen(f"{address}api/studies") as answer:
+        assert [study["study_name"] for study in json.load(answer)["study_summaries"]] == ["seen"]
 
 
 def test_up_again_changes_nothing(project: Path) -> None:

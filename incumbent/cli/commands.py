@@ -30,7 +30,7 @@ Files = Annotated[list[Path], typer.Argument(help="Parquet, CSV or JSON Lines.")
 
 @app.command()
 def up(project: Project = Path(), as_json: Json = False) -> None:
-    """Start the local stack: S3 server, Prefect server, a worker per pool, all deployments."""
+    """Start the local stack: S3 server, Prefect server, dashboard, a worker per pool, all deployments."""
     from incumbent.cli.status import overview
     from incumbent.local import stack
     from incumbent.storage.project import push_what_is_here
@@ -219,6 +219,7 @@ def _addresses(document: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"Prefect UI  {addresses['ui']}",
+            f"studies     {addresses['studies']}",
             f"S3          {addresses['s3']}",
             f"registry    {document['registry']}/{document['model']}",
         ]

@@ -5,16 +5,18 @@ and the champion is none of them, so `dvc repro` always trains in full, and neve
 """
 
 import json
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from incumbent.cli.options import Json, Project, enter, show
 from incumbent.errors import BadData
 from incumbent.params import Params, load_params
+
+if TYPE_CHECKING:
+    from incumbent.window import Window
 
 FOLDER = "pipeline"
 
@@ -63,7 +65,7 @@ def _plan(_project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
 def _tune(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.challenger import search
 
-    return search(_windowed(project, paths), params).to_json()
+    return search(paths, params, _window(project)).to_json()
 
 
 def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.tune import StudyResult
 
     study = StudyResult.from_json(_read(project, Name.TUNE))
-    return make_full(_windowed(project, paths), params, study, project / FOLDER).to_json()
+    return make_full(paths, params, study, project / FOLDER, _window(project)).to_json()
 
 
 def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
@@ -108,10 +110,10 @@ def _partitions(project: Path) -> list[Path]:
     return paths
 
 
-def _windowed(project: Path, paths: Sequence[Path]) -> Sequence[Path]:
+def _window(project: Path) -> "Window":
     from incumbent.window import Window
 
-    return Window.from_json(_read(project, Name.PLAN)["window"]).of(paths)
+    return Window.from_json(_read(project, Name.PLAN)["window"])
 
 
 def _read(project: Path, name: Name) -> Any:

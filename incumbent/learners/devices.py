@@ -1,8 +1,16 @@
 """Where a model is trained: the one place that chooses, and tells when it is not where it was asked for."""
 
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True)
@@ -40,3 +48,50 @@ def lightgbm_device(asked: str) -> Device:
     except lgb.basic.LightGBMError as error:
         return Device(asked, "cpu", str(error).splitlines()[0])
     return Device(asked, asked)
+
+
+def visible() -> list[str]:
+    """The GPUs that this process may see, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    count = torch.cuda.device_count()
+    listed = os.environ.get(VISIBLE)
+    return (listed.split(",") if listed else [str(number) for number in range(count)])[:count]
+
+
+def slots() -> int:
+    """How many workers of a study fit on this machine: one on each GPU; without GPUs, one on each core."""
+    return len(visible()) or os.cpu_count() or 1
+
+
+@contextmanager
+def one_device(folder: Path) -> Iterator[str | None]:
+    """Have a GPU to oneself: this process sees no other one from here on. Waits while all are taken.
+
+    Lock files in `folder` tell which are taken; a process that dies frees its own. Call it before anything
+    is computed on a GPU. Without GPUs it is None, and nothing changes.
+    """
+    names = visible()
+    if not names:
+        yield None
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        while (name := next((name for name in names if _taken(folder / f"{name}.lock", held)), None)) is None:
+            time.sleep(1.0)
+        before = os.environ.get(VISIBLE)
+        os.environ[VISIBLE] = name
+        try:
+            yield name
+        finally:
+            os.environ.pop(VISIBLE) if before is None else os.environ.update({VISIBLE: before})
+
+
+def _taken(lock: Path, held: ExitStack) -> bool:
+    handle = lock.open("w")
+    with suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held.enter_context(handle)
+        return True
+    handle.close()
+    return False

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from incumbent.errors import StorageUnavailable
-from incumbent.local import prefect_server, processes, s3
+from incumbent.local import dashboard, prefect_server, processes, s3
 from incumbent.local.state import Stack
 
 PATIENCE = 60.0
@@ -34,6 +34,8 @@ def is_healthy(stack: Stack, name: str) -> bool:
         return s3.healthy(stack)
     if name == prefect_server.NAME:
         return prefect_server.server_healthy(stack)
+    if name == dashboard.NAME:
+        return dashboard.healthy(stack)
     return prefect_server.worker_online(stack, name)
 
 

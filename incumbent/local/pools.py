@@ -50,18 +50,27 @@ def deploy(stack: Stack, worker: Service) -> None:
 
 def _make_pool(client: "SyncPrefectClient", pool: str) -> None:
     from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectAlreadyExists
+    from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
     from prefect.workers.process import ProcessWorker
 
+    with suppress(ObjectNotFound):
+        client.read_work_pool(pool)
+        return  # also with a limit that the user has set
     wanted = WorkPoolCreate(
         name=pool,
         type="process",
         base_job_template=ProcessWorker.get_default_base_job_template(),
-        # Two runs on one GPU would share its memory. What the user sets later stays.
-        concurrency_limit=1 if pool == "gpu" else None,
+        concurrency_limit=_devices() if pool == "gpu" else None,
     )
     with suppress(ObjectAlreadyExists):
         client.create_work_pool(wanted)
+
+
+def _devices() -> int:
+    # Two runs on one GPU would share its memory.
+    from incumbent.learners.devices import slots
+
+    return slots()
 
 
 def _make_retrain_queue(client: "SyncPrefectClient") -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.errors import BadInput
-from incumbent.local import pools, prefect_server, processes, s3
+from incumbent.local import dashboard, pools, prefect_server, processes, s3
 from incumbent.local.ending import descendants, end
 from incumbent.local.environment import environment
 from incumbent.local.health import describe, wait_healthy
@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 BUCKET = "incumbent"
 # Two writers could both win one compare-and-swap this soon after a start (seen in 2 of 55 restarts).
 SETTLING = 2.5
-SERVERS = (s3.NAME, prefect_server.NAME)
+SERVERS = (s3.NAME, prefect_server.NAME, dashboard.NAME)
 WORKERS = tuple(prefect_server.worker_name(pool) for pool in prefect_server.POOLS)
 SERVICES = (*SERVERS, *WORKERS)
 
@@ -67,6 +67,7 @@ def status(project: Path) -> dict[str, Any]:
         "ui": stack.ui_url if known else None,
         "api": stack.api_url if known else None,
         "s3": stack.s3_url if known else None,
+        "studies": dashboard.url(stack) if known else None,
     }
     return {"services": {name: describe(stack, name) for name in SERVICES}, "addresses": addresses}
 
@@ -77,10 +78,12 @@ def _start_servers(stack: Stack, say: Say) -> None:
     # Prefect needs several seconds: S3 starts and settles meanwhile.
     _start(stack, s3.prepare(stack), say)
     _start(stack, prefect_server.prepare_server(stack), say)
+    _start(stack, dashboard.prepare(stack), say)
     wait_healthy(stack, s3.NAME, say)
     ensure_bucket(BUCKET, environment(stack.project))
     settled = time.monotonic() + SETTLING
     wait_healthy(stack, prefect_server.NAME, say)
+    wait_healthy(stack, dashboard.NAME, say)
     pools.register(stack)
     server = processes.running(stack, s3.NAME)
     if server is not None and time.time() - server.create_time() < 10:
@@ -116,7 +119,7 @@ def _stop(stack: Stack, names: Collection[str], say: Say) -> None:
     _release_runs(stack, workers)
     servers = [name for name in names if name in SERVERS]
     if any(processes.running(stack, name) for name in servers):
-        say(f"stopping {' and '.join(servers)}")
+        say(f"stopping {', '.join(servers)}")
     processes.stop(stack, *servers)
     if s3.NAME in servers:
         s3.remove_sockets(stack)

@@ -94,6 +94,18 @@ def test_the_repositorys_own_parameters_load() -> None:
         pytest.param(
             "  holdout: 0.2", "  holdout: 0", ["split.holdout = 0", "greater than 0"], id="nothing held out"
         ),
+        pytest.param(
+            "  folds: 5",
+            "  folds: 5\n  storage: postgresql://optuna:secret@db/optuna",
+            ["search.storage may hold no password", "PGPASSWORD"],
+            id="a password that every manifest would tell",
+        ),
+        pytest.param(
+            "  folds: 5",
+            "  folds: 5\n  storage: studies.db",
+            ["search.storage = 'studies.db'", "pattern"],
+            id="a storage that is no URL",
+        ),
         pytest.param("  folds: 5", "  folds: 1", ["search.folds = 1", "equal to 2"], id="one fold"),
         pytest.param("seed: 2013", "seed: -1", ["seed = -1", "equal to 0"], id="negative seed"),
         pytest.param(
@@ -327,6 +339,8 @@ OTHERS: dict[str, dict[str, Any]] = {
         "stall": 5,
         "grid": {"num_leaves": [15]},
         "gap": 10,
+        "storage": "postgresql://optuna@db/optuna",
+        "workers": 2,
     },
     "promotion": {
         "metric": "f1",
@@ -398,6 +412,15 @@ def test_only_sections_that_shape_a_model_call_for_a_new_one(flights_params: Par
         "promotion": ("promotion.metric",),
         "retrain": ("retrain.window",),
     }
+
+
+def test_who_searches_and_where_it_is_written_down_shapes_no_model(flights_params: Params) -> None:
+    before = flights_params.model_dump(mode="json")
+    other = changed(flights_params, search={"storage": "sqlite:///elsewhere.db", "workers": 3})
+    assert other.shaping_changes(before) == ()
+    for name in ("storage", "workers"):  # a manifest from before there were these
+        del before["search"][name]
+    assert other.shaping_changes(before) == ()
 
 
 def test_the_digest_does_not_change_with_comments_order_or_style(

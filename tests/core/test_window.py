@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from incumbent.challenger import make_full
 from incumbent.params import Params
 from incumbent.rebuild import needed
+from incumbent.rows import training_rows
 from incumbent.split import group_hashes
+from incumbent.tune import StudyResult
 from incumbent.window import Window, choose_window
 from tests.core.building import changed, toy_params
 
@@ -38,7 +41,7 @@ def test_after_a_break_only_what_came_after_it_is_read(tmp_path: Path, params: P
     window = choose_window(paths, params)
     assert window.of(paths) == paths[10:]
     assert "the latest 2 partitions" in window.reason
-    assert "one of all history 0.0" in window.reason
+    assert "of all history 0.0" in window.reason
 
 
 def test_without_a_break_all_history_is_read(tmp_path: Path, params: Params) -> None:
@@ -92,6 +95,31 @@ def test_the_metric_that_promotes_also_chooses(tmp_path: Path, metric: str) -> N
     assert metric in window.reason
 
 
+def test_where_the_world_turns_slowly_older_rows_count_less(tmp_path: Path, params: Params) -> None:
+    """The direction that matters turns a little with every partition: the last is worth most."""
+    rng, paths = np.random.default_rng(0), []
+    for number in range(17):
+        a, b = rng.normal(size=(2, 300))
+        angle = number * np.pi / 40
+        y = (np.cos(angle) * a + np.sin(angle) * b + 0.5 * rng.normal(size=300) > 0).astype(int)
+        paths.append(tmp_path / f"{number:02d}.parquet")
+        pd.DataFrame({"a": a, "b": b, "y": y}).to_parquet(paths[-1], index=False)
+    window = choose_window(paths, params)
+    assert window.half_life is not None or window.partitions is not None
+    aged = Window(half_life=2.0)
+    _, rows = training_rows(paths, params)
+    weights = aged.weighed(rows).weights
+    assert weights is not None
+    assert weights.mean() == pytest.approx(1)
+    latest, before = weights[rows.part == 16], weights[rows.part == 14]
+    assert latest[0] == pytest.approx(2 * before[0])
+    study = StudyResult({"num_leaves": 7}, 20, ())
+    for name, chosen in (("aged", aged), ("all", Window())):
+        (tmp_path / name).mkdir()
+        make_full(paths, params, study, tmp_path / name, chosen, estimate=False)
+    assert (tmp_path / "aged" / "model.txt").read_bytes() != (tmp_path / "all" / "model.txt").read_bytes()
+
+
 @pytest.mark.parametrize(("asked", "read"), [("all", 12), (3, 3), (40, 12)])
 def test_a_window_that_is_set_is_kept(tmp_path: Path, params: Params, asked: str | int, read: int) -> None:
     paths = history(tmp_path, 12, broken_at=10, rows=4)
@@ -112,7 +140,7 @@ def test_groups_that_judge_are_of_the_training_side(tmp_path: Path, params: Para
 
 def test_a_rebuild_reads_what_training_read() -> None:
     partitions = {f"{number}.parquet": "md5" for number in range(5)}
-    manifest = {"data": {"partitions": partitions}, "window": Window(2, "a break").to_json()}
+    manifest = {"data": {"partitions": partitions}, "window": Window(2, reason="a break").to_json()}
     assert needed(manifest, None) == ["3.parquet", "4.parquet"]
     assert len(needed({"data": {"partitions": partitions}}, None)) == 5
 

@@ -1,0 +1,42 @@
+"""A view of the project's studies in the browser: optuna-dashboard, on this machine's loopback only."""
+
+import os
+import sys
+from importlib.util import find_spec
+
+from incumbent.errors import BadInput
+from incumbent.local.loopback import is_healthy
+from incumbent.local.processes import Service, running
+from incumbent.local.state import HOST, Stack
+from incumbent.params import load_params
+
+NAME = "dashboard"
+
+
+def prepare(stack: Stack) -> Service:
+    """Settle the port, make the storage; the service to run."""
+    from incumbent.studies import address_of, make_storage
+
+    if find_spec("optuna_dashboard") is None:
+        raise BadInput("the view of the studies is not installed: pip install 'incumbent[local]'")
+    if running(stack, NAME) is None:
+        stack.settle_ports(NAME, ["http"])
+    has_params = (stack.project / "params.yaml").is_file()
+    address = address_of(stack.project, load_params(stack.project).search.storage if has_params else None)
+    make_storage(address)
+    command = (sys.executable, "-P", "-m", "optuna_dashboard._cli", address)
+    options = ("--host", HOST, "--port", str(stack.ports(NAME)["http"]), "--server", "wsgiref", "--quiet")
+    # The address in the settings, too: another one needs a restart.
+    return Service(NAME, command + options, stack.state_dir, os.environ, {"INCUMBENT_STUDIES": address})
+
+
+def url(stack: Stack) -> str | None:
+    """Where a browser sees the studies; None before the first start."""
+    ports = stack.known_ports(NAME)
+    return f"http://{HOST}:{ports['http']}/dashboard/" if ports else None
+
+
+def healthy(stack: Stack) -> bool:
+    """Does it answer?"""
+    address = url(stack)
+    return address is not None and is_healthy(address)

@@ -1,0 +1,179 @@
+"""Where studies are kept, so that one goes on after a crash and several processes can share one.
+
+A trial of a study has a number; its slot tells which of the budget's trials it is. They differ only after a
+worker of a shared study died: its trial failed, and a copy with a higher number takes its slot.
+"""
+
+import hashlib
+import itertools
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.trial import FrozenTrial, TrialState
+
+from incumbent import __version__
+from incumbent.errors import BadParams, NotFound, StorageUnavailable
+from incumbent.params import Params
+
+FILE = "studies.db"
+# Seconds. A trial whose worker gave no sign of life for GRACE is given to another one.
+HEARTBEAT, GRACE = 10, 60
+# A trial that outlives no worker, for want of memory say, must not end them all.
+RETRIES = 2
+# Seconds that a process waits while another one writes to the same SQLite file.
+PATIENCE = 60
+
+# What no study depends on: the rest of params.yaml is part of its name, so that what is added there is too.
+NO_PART = {"gate": True, "retrain": True, "monitor": True, "landing": True, "registry": True}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a study is kept: the URL of Optuna's storage, and the study's name there."""
+
+    address: str
+    name: str
+
+
+def address_of(project: Path, storage: str | None) -> str:
+    """`search.storage`, or the project's own file."""
+    return storage or f"sqlite:///{(project / '.incumbent' / FILE).resolve()}"
+
+
+def place_of(project: Path, data: str, params: Params) -> Place:
+    """The place of the study that these parameters ask for on the data version with this md5."""
+    shaping = params.model_dump(mode="json", exclude={**NO_PART, "search": {"storage"}})
+    work = json.dumps([data, shaping, __version__], sort_keys=True)
+    digest = hashlib.sha256(work.encode()).hexdigest()
+    return Place(address_of(project, params.search.storage), f"{params.dataset.name}-{digest[:16]}")
+
+
+def open_study(place: Place | None, sampler: BaseSampler, pruner: optuna.pruners.BasePruner) -> optuna.Study:
+    """The study that is kept there, made if need be; without a place one that is forgotten."""
+    with explained():
+        return optuna.create_study(
+            storage=_storage(place.address) if place else InMemoryStorage(),
+            study_name=place.name if place else None,
+            sampler=sampler,
+            pruner=pruner,
+            direction="maximize",
+            load_if_exists=True,
+        )
+
+
+def join_study(place: Place, sampler: BaseSampler, pruner: optuna.pruners.BasePruner) -> optuna.Study:
+    """The study that another process opened. Raises NotFound when this one does not see it."""
+    with explained():
+        try:
+            return optuna.load_study(
+                storage=_storage(place.address), study_name=place.name, sampler=sampler, pruner=pruner
+            )
+        except KeyError as error:
+            raise NotFound(
+                f"no study '{place.name}' at {place.address}; workers on several machines share one by "
+                "search.storage"
+            ) from error
+
+
+def make_storage(address: str) -> None:
+    """Make the tables, where they are missing: readers expect them."""
+    with explained():
+        _storage(address)
+
+
+def without_unfinished(study: optuna.Study) -> optuna.Study:
+    """The study as it was before the trials that a dead process left half done.
+
+    For a study that is searched by one process alone: made anew of its finished trials, it goes on exactly
+    as if nothing had happened. A death in here costs those trials, nothing else.
+    """
+    trials = study.get_trials()
+    finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    if len(finished) < len(trials):
+        storage, name = study._storage, study.study_name
+        optuna.delete_study(study_name=name, storage=storage)
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            sampler=study.sampler,
+            pruner=study.pruner,
+            direction=study.direction,
+        )
+        study.add_trials(finished)
+    return study
+
+
+def retry_failed(study: optuna.Study) -> None:
+    """Queue again what failed in a shared study while nobody was left to see it."""
+    trials = study.get_trials()
+    retried = {number for trial in trials for number in trial.system_attrs.get("retry_history", [])}
+    for trial in trials:
+        if trial.state == TrialState.FAIL and trial.number not in retried and trial.params:
+            _retry(study, trial)
+
+
+def fail_silent(study: optuna.Study) -> None:
+    """Fail the trials whose worker gave no sign of life, and queue them again."""
+    with quiet():
+        optuna.storages.fail_stale_trials(study)
+
+
+def slots(study: optuna.Study) -> dict[int, int]:
+    """Number -> slot of every trial. Beyond the budget when workers began too many at once."""
+    found: dict[int, int] = {}
+    begun = itertools.count()
+    for trial in sorted(study.get_trials(deepcopy=False), key=lambda each: each.number):
+        copied = trial.system_attrs.get("failed_trial")
+        found[trial.number] = next(begun) if copied is None else found[copied]
+    return found
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """The storage's errors as ours."""
+    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+    try:
+        yield
+    except (ImportError, ArgumentError, NoSuchModuleError) as error:
+        raise BadParams(
+            f"search.storage can't be opened: {error}; for postgresql:// install 'incumbent[postgres]'"
+        ) from error
+    except (DBAPIError, optuna.exceptions.StorageInternalError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise StorageUnavailable(
+            f"the study's storage did not answer or refused us: {reason}; see to it, or correct "
+            "search.storage, and run it again"
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna warns that some parts may still change; our versions are pinned."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
+def _storage(address: str) -> BaseStorage:
+    sqlite = address.startswith("sqlite")
+    with quiet():
+        return RDBStorage(
+            address,
+            engine_kwargs={"connect_args": {"timeout": PATIENCE}} if sqlite else {"pool_pre_ping": True},
+            heartbeat_interval=HEARTBEAT,
+            grace_period=GRACE,
+            heartbeat_stale_trial_callback=_retry,
+        )
+
+
+def _retry(study: optuna.Study, trial: FrozenTrial) -> None:
+    with quiet():
+        RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)(study, trial)

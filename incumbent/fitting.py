@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from incumbent.balance import Balance, Drawn, learn_balance
+from incumbent.balance import Balance, Drawn, learn_balance, learn_groups
 from incumbent.folds import Split
 from incumbent.learners import Batch, Learner
 from incumbent.params import Params
@@ -50,9 +50,8 @@ def _portion(
         learned = rows.take(fit)
         schema = schema.learned_means(learned.X, learned.y, learned.group)
         rows, fit, X = as_read(learned, schema, learned=True), np.arange(len(fit)), schema.with_means(X)
-    drawn = learned_balance(rows.y[fit], schema, params).draw(
-        rows.X, rows.y, fit, schema.columns, params.seed
-    )
+    balance = learned_balance(rows, fit, schema, params)
+    drawn = _drawn(rows, fit, balance, schema, params.seed)
     if not own and drawn.X is None:
         return Portion(binned, drawn.rows, drawn.weights, held, X, y)
     batch = _batch(rows, drawn)
@@ -69,7 +68,7 @@ def as_read(rows: Rows, schema: Schema, *, learned: bool) -> Rows:
 def everything(rows: Rows, learner: Learner, schema: Schema, binned: Any, seed: int) -> Portion:
     """All rows, as the model reads them, to fit on by the schema's balance, and none held out."""
     fit = np.arange(len(rows.y))
-    drawn = schema.balance.draw(rows.X, rows.y, fit, schema.columns, seed)
+    drawn = _drawn(rows, fit, schema.balance, schema, seed)
     nobody = (fit[:0], rows.X[:0], rows.y[:0])
     if drawn.X is not None:
         batch = _batch(rows, drawn)
@@ -80,12 +79,24 @@ def everything(rows: Rows, learner: Learner, schema: Schema, binned: Any, seed: 
 def batch_of(rows: Rows, schema: Schema, seed: int) -> Batch:
     """All of these rows, as the model reads them, for an update; balanced as its champion was."""
     fit = np.arange(len(rows.y))
-    return _batch(rows, schema.balance.draw(rows.X, rows.y, fit, schema.columns, seed))
+    return _batch(rows, _drawn(rows, fit, schema.balance, schema, seed))
 
 
-def learned_balance(y: np.ndarray, schema: Schema, params: Params) -> Balance:
-    """What imbalance.method comes to for these labels."""
-    return learn_balance(y, max(2, len(schema.classes)), params.imbalance.method)
+def learned_balance(rows: Rows, fit: np.ndarray, schema: Schema, params: Params) -> Balance:
+    """What imbalance.method and bias.reweigh come to for the row numbers `fit`."""
+    classes = max(2, len(schema.classes))
+    balance = learn_balance(rows.y[fit], classes, params.imbalance.method)
+    if rows.protected is None:
+        return balance
+    return replace(balance, groups=learn_groups(rows.protected[fit], rows.y[fit], classes))
+
+
+def _drawn(rows: Rows, fit: np.ndarray, balance: Balance, schema: Schema, seed: int) -> Drawn:
+    drawn = balance.draw(rows.X, rows.y, fit, schema.columns, seed)
+    if rows.protected is None or not balance.groups:
+        return drawn
+    weights = balance.by_group(rows.protected[drawn.rows], rows.y[drawn.rows])
+    return replace(drawn, weights=weights if drawn.weights is None else weights * drawn.weights)
 
 
 def _batch(rows: Rows, drawn: Drawn) -> Batch:

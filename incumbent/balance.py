@@ -5,7 +5,7 @@ were it learned anew, the model's odds would change their meaning whenever the c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,14 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Balance:
-    """`factors`: what the rows of each class amount to together, as a multiple of their number."""
+    """`factors`: what the rows of each class amount to together, as a multiple of their number.
+
+    `groups`: value of the protected column -> weight of its rows of each class.
+    """
 
     method: str | None = None
     factors: tuple[float, ...] = ()
+    groups: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def draw(self, X: np.ndarray, y: np.ndarray, fit: np.ndarray, columns: Columns, seed: int) -> Drawn:
         """Of the row numbers `fit`, ascending, those to fit on.
@@ -56,12 +60,22 @@ class Balance:
                 return self._with_made(X[fit], y, fit, columns, seed)
         return Drawn(fit)
 
+    def by_group(self, protected: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The weight that each row has for its value and class, (n,) each; 1 for a value never seen."""
+        weights = np.ones(len(y))
+        for value, by_class in self.groups.items():
+            rows = protected == value
+            weights[rows] = np.array(by_class)[y[rows]]
+        return weights
+
     def to_json(self) -> dict[str, Any]:
-        return {"method": self.method, "factors": list(self.factors)}
+        groups = {value: list(weights) for value, weights in self.groups.items()}
+        return {"method": self.method, "factors": list(self.factors), "groups": groups}
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Balance":
-        return Balance(document["method"], tuple(document["factors"]))
+        groups = {value: tuple(weights) for value, weights in document["groups"].items()}
+        return Balance(document["method"], tuple(document["factors"]), groups)
 
     def _repeated(self, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """How often each row is drawn: once, and at random with replacement. A row twice is a weight of 2."""
@@ -114,6 +128,19 @@ def learn_balance(y: np.ndarray, classes: int, method: str | None) -> Balance:
     whole = {"weights": counts.sum() / there.sum(), "under": counts[there].min()}.get(method, counts.max())
     factors = np.divide(whole, counts, out=np.ones_like(counts), where=there)
     return Balance(method, tuple(factors.tolist()))
+
+
+def learn_groups(protected: np.ndarray, y: np.ndarray, classes: int) -> dict[str, tuple[float, ...]]:
+    """Reweighing (Kamiran and Calders 2012): P(value) P(class) / P(value and class), so that in the weighed
+    rows the class does not depend on the value. protected: (n,) text; y: (n,) codes."""
+    shares = np.bincount(y, minlength=classes) / len(y)
+    weights = {}
+    for value in sorted(set(protected.tolist())):
+        inside = protected == value
+        counts = np.bincount(y[inside], minlength=classes).astype(np.float64)
+        expected = inside.sum() * shares
+        weights[value] = tuple(np.divide(expected, counts, out=np.ones(classes), where=counts > 0).tolist())
+    return weights
 
 
 def _smote(

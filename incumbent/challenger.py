@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from incumbent.errors import BadData
@@ -83,7 +84,7 @@ class Challenger:
                 "schema": Schema.from_json(document["schema"]),
                 "onnx": Export(**document["onnx"]),
                 "device": Device(**document["device"]),
-                "cv": cv and CrossValidation(**{**cv, "folds": tuple(cv["folds"])}),
+                "cv": cv and CrossValidation.from_json(cv),
             }
         )
 
@@ -136,7 +137,7 @@ def make_full(
     if estimate or params.learns_from_folds:
         cv, output = cross_validate(rows, learner, binned, study, schema, params)
         schema = replace(schema, output=output)
-    schema = replace(schema, balance=learned_balance(rows.y, schema, params))
+    schema = replace(schema, balance=learned_balance(rows, np.arange(len(rows.y)), schema, params))
     kept = [checkpoints / f"checkpoint-{seed}" for seed in challenger_seeds(params)] if checkpoints else None
     models = train_full(read, learner, binned, study, schema, params, kept)
     sample = sample_partitions(paths, params, None)

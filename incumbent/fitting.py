@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from incumbent.balance import Balance, Drawn, learn_balance
+from incumbent.balance import Balance, Drawn, learn_balance, learn_groups
 from incumbent.folds import Split
 from incumbent.learners import Batch, Learner
 from incumbent.params import Params
@@ -50,7 +50,8 @@ def _portion(
         learned = rows.take(fit)
         schema = schema.learned_means(learned.X, learned.y, learned.group)
         rows, fit, X = as_read(learned, schema, learned=True), np.arange(len(fit)), schema.with_means(X)
-    drawn = _drawn(rows, fit, learned_balance(rows.y[fit], schema, params), schema, params.seed)
+    balance = learned_balance(rows, fit, schema, params)
+    drawn = _drawn(rows, fit, balance, schema, params.seed)
     if not own and drawn.X is None:
         return Portion(binned, drawn.rows, drawn.weights, held, X, y)
     batch = _batch(rows, drawn)
@@ -80,18 +81,23 @@ def batch_of(rows: Rows, schema: Schema, seed: int) -> Batch:
     return _batch(rows, _drawn(rows, np.arange(len(rows.y)), schema.balance, schema, seed))
 
 
-def learned_balance(y: np.ndarray, schema: Schema, params: Params) -> Balance:
-    """What imbalance.method comes to for these labels."""
-    return learn_balance(y, max(2, len(schema.classes)), params.imbalance.method)
+def learned_balance(rows: Rows, fit: np.ndarray, schema: Schema, params: Params) -> Balance:
+    """What imbalance.method and bias.reweigh come to for the row numbers `fit`."""
+    classes = max(2, len(schema.classes))
+    balance = learn_balance(rows.y[fit], classes, params.imbalance.method)
+    if rows.protected is None:
+        return balance
+    return replace(balance, groups=learn_groups(rows.protected[fit], rows.y[fit], classes))
 
 
 def _drawn(rows: Rows, fit: np.ndarray, balance: Balance, schema: Schema, seed: int) -> Drawn:
-    """The balance's choice, each row of it by its own weight besides."""
+    """The balance's choice, each row of it by its group and by its own weight besides."""
     drawn = balance.draw(rows.X, rows.y, fit, schema.columns, seed)
-    if rows.weights is None:
-        return drawn
-    own = rows.weights[drawn.rows]
-    return replace(drawn, weights=own if drawn.weights is None else own * drawn.weights)
+    weights = [drawn.weights, rows.weights if rows.weights is None else rows.weights[drawn.rows]]
+    if rows.protected is not None and balance.groups:
+        weights.append(balance.by_group(rows.protected[drawn.rows], rows.y[drawn.rows]))
+    given = [each for each in weights if each is not None]
+    return replace(drawn, weights=np.prod(given, axis=0) if given else None)
 
 
 def _batch(rows: Rows, drawn: Drawn) -> Batch:

@@ -15,7 +15,7 @@ from ruamel.yaml.error import YAMLError
 from incumbent import own_code
 from incumbent.errors import BadParams
 from incumbent.metrics import METRICS, Task
-from incumbent.recipe import DecisionParams, FeatureParams, ImbalanceParams
+from incumbent.recipe import BiasParams, DecisionParams, FeatureParams, ImbalanceParams
 from incumbent.section import Section
 
 # LightGBM options that follow from other parameters, or that equal bytes depend on.
@@ -242,6 +242,7 @@ class Params(Section):
     clean: CleanParams = CleanParams()
     features: FeatureParams = FeatureParams()
     imbalance: ImbalanceParams = ImbalanceParams()
+    bias: BiasParams = BiasParams()
     decision: DecisionParams = DecisionParams()
     gate: GateParams = GateParams()
     retrain: RetrainParams = RetrainParams()
@@ -288,6 +289,13 @@ class Params(Section):
         focal = isinstance(self.learner, TorchParams) and self.learner.focal is not None
         if self.task == "regression" and (focal or self.imbalance != ImbalanceParams()):
             raise ValueError("imbalance and learner.focal are for classes, and the task is regression")
+        if self.task == "regression" and self.bias.reweigh is not None:
+            raise ValueError("bias.reweigh is for classes, and the task is regression")
+        if self.bias.reweigh is not None and self.imbalance.method == "smote":
+            raise ValueError(
+                "bias.reweigh weighs rows by a column, and imbalance.method = 'smote' makes rows without it; "
+                "use another method"
+            )
         if self.task != "binary" and self.decision != DecisionParams():
             raise ValueError(f"decision is between two classes, and the task is {self.task}")
         return self
@@ -335,7 +343,7 @@ class Params(Section):
         mine["search"], other = _sought(mine["search"]), {**other, "search": _sought(other.get("search", {}))}
         changed = [name for name in sections if mine[name] != other.get(name)]
         # Versions from before there was such a section or key were made without it.
-        for name in ("clean", "features", "imbalance", "decision"):
+        for name in ("clean", "features", "imbalance", "bias", "decision"):
             default = type(getattr(self, name))().model_dump(mode="json")
             changed += [name] * (mine[name] != other.get(name, default))
         window = other.get("retrain", {}).get("window", "auto")

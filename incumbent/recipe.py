@@ -17,6 +17,12 @@ class ImbalanceParams(Section):
     )
 
 
+class BiasParams(Section):
+    reweigh: str | None = Field(
+        None, description="column; training rows weigh as if its values and the classes were independent"
+    )
+
+
 class DecisionParams(Section):
     false_positive: float = Field(1.0, gt=0, description="cost of a false alarm, in any unit")
     false_negative: float | None = Field(

@@ -19,13 +19,16 @@ from incumbent.errors import BadData
 from incumbent.learn_schema import learn_schema
 from incumbent.params import Params
 from incumbent.schema import Schema
-from incumbent.split import group_hashes
+from incumbent.split import as_text, group_hashes
+
+MISSING = "missing"
+"""The protected value of a row that has none, as in a comparison."""
 
 
 @dataclass(frozen=True)
 class Rows:
     """X: (n, features) float32, as Schema.codes; y: (n,) as Schema.labels; group: (n,) float64, the hash of
-    the split group.
+    the split group. protected: (n,) text of the column bias.reweigh, if there is one.
 
     `touched` tells what cleaning did to them; part: (n,) int32, which of the partitions that read_rows was
     given each is from; weights: (n,) float64, how much each counts in training, None for ones.
@@ -37,11 +40,15 @@ class Rows:
     touched: Touched = field(default_factory=Touched)
     part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     weights: np.ndarray | None = None
+    protected: np.ndarray | None = None
 
     def take(self, numbers: np.ndarray) -> "Rows":
         """Some of them, by their numbers."""
-        weights = None if self.weights is None else self.weights[numbers]
-        return Rows(self.X[numbers], self.y[numbers], self.group[numbers], weights=weights)
+        weights, protected = (
+            None if each is None else each[numbers] for each in (self.weights, self.protected)
+        )
+        X, y, group = self.X[numbers], self.y[numbers], self.group[numbers]
+        return Rows(X, y, group, weights=weights, protected=protected)
 
 
 class Side(Enum):
@@ -74,7 +81,7 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
     touched = Touched()
     for frame, group in frames(paths, params, side, touched):
         X = schema.codes(frame, absent_as_missing=True, touched=touched)
-        parts.append(Rows(X, schema.labels(frame), group))
+        parts.append(Rows(X, schema.labels(frame), group, protected=_protected(frame, params)))
     if not parts:
         raise BadData("no partitions to read")
     return Rows(
@@ -83,6 +90,7 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
         np.concatenate([part.group for part in parts]),
         touched,
         np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.y) for part in parts]),
+        protected=_joined([part.protected for part in parts]),
     )
 
 
@@ -103,7 +111,7 @@ def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params) -> Rows:
     """Rows of a version's sample, with the hash of the group that they had in their partition."""
     X = schema.codes(kept, complete=True)
     group = group_hashes(kept.drop(columns=schema.derivation.added_names), params.split.by)
-    return Rows(X, schema.labels(kept), group)
+    return Rows(X, schema.labels(kept), group, protected=_protected(kept, params))
 
 
 def prior(rows: Rows, schema: Schema) -> np.ndarray:
@@ -145,6 +153,23 @@ def latest_rows(paths: Sequence[Path], params: Params) -> pd.DataFrame:
         if len(frame):
             return _added(frame, params)
     raise BadData("every row is in the holdout")
+
+
+def _protected(frame: pd.DataFrame, params: Params) -> np.ndarray | None:
+    name = params.bias.reweigh
+    if name is None:
+        return None
+    if name not in frame:
+        raise BadData(
+            f"params.yaml: bias.reweigh names '{name}', but the data has only "
+            f"{sorted(map(str, frame.columns))}"
+        )
+    return as_text(frame[name]).fillna(MISSING).to_numpy(dtype=object)
+
+
+def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None
 
 
 def _added(frame: pd.DataFrame, params: Params) -> pd.DataFrame:

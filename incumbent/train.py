@@ -1,21 +1,35 @@
 """The challenger: cross-validated, then trained on all training rows, or updated from the champion."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from incumbent.compare import decided, score
+from incumbent.compare import Fairness, decided, fairness, score
 from incumbent.fitting import Portion, batch_of, everything, portions
 from incumbent.folds import folds, over_folds
 from incumbent.learners import Learner, Trained
 from incumbent.output import Output, choose_threshold, learn_curves, mean_cost
-from incumbent.params import Params
+from incumbent.params import Params, PromotionParams
 from incumbent.rows import Rows
 from incumbent.schema import Schema
 from incumbent.tune import StudyResult
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """The metric, and how differently the values of `column` are treated, without and with bias.reweigh.
+
+    Of out-of-fold predictions, each of the two as it would be released; differences as in compare.Fairness.
+    """
+
+    column: str
+    metric: tuple[float, float]
+    parity_difference: tuple[float, float]
+    odds_difference: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -23,6 +37,7 @@ class CrossValidation:
     """Out-of-fold score at a fixed number of rounds: of each fold, their mean, deviation and rows.
 
     `cost`: of a row on average, by `decision`, when the chosen threshold decides; None without costs.
+    `treatment`: what bias.reweigh changed; None without.
     """
 
     metric: str
@@ -31,9 +46,38 @@ class CrossValidation:
     std: float
     rows: int
     cost: float | None = None
+    treatment: Treatment | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> "CrossValidation":
+        seen = document.get("treatment")
+        pairs = {name: tuple(value) for name, value in (seen or {}).items() if name != "column"}
+        treatment = seen and Treatment(seen["column"], **pairs)
+        return CrossValidation(**{**document, "folds": tuple(document["folds"]), "treatment": treatment})
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Each fold's labels and calibrated predictions, and the output that was learned from them."""
+
+    y: list[np.ndarray]
+    answers: list[np.ndarray]
+    output: Output
+
+    def scores(self, promotion: PromotionParams) -> list[float]:
+        threshold = self.output.threshold
+        return [
+            score(y, decided(each, threshold, promotion), promotion)
+            for y, each in zip(self.y, self.answers, strict=True)
+        ]
+
+    def fairness(self, protected: pd.Series, promotion: PromotionParams) -> Fairness:
+        own = self.output.threshold
+        threshold = promotion.threshold if own is None else own
+        return fairness(np.concatenate(self.y), np.concatenate(self.answers), protected, threshold)
 
 
 def cross_validate(
@@ -44,23 +88,16 @@ def cross_validate(
     The predictions for held-out rows also tell how to calibrate and where to decide; the folds' scores are
     those of calibrated predictions.
     """
-
-    def predict(portion: Portion) -> np.ndarray:
-        model = learner.fit(portion.binned, study.options, study.rounds, portion.rows, portion.weights)
-        return model.predict(portion.X)
-
-    splits = portions(rows, folds(rows, params.search, params.seed), learner, schema, params, binned)
-    raw = over_folds(predict, splits)
-    y = np.concatenate([portion.y for portion in splits])
-    curves = learn_curves(y, np.concatenate(raw), params.imbalance.calibrate)
-    answers = [Output(curves).apply(each) for each in raw]
-    threshold = choose_threshold(y, np.concatenate(answers), params.decision)
-    output = Output(curves, threshold)
-    scores = [
-        score(portion.y, decided(each, threshold, params.promotion), params.promotion)
-        for portion, each in zip(splits, answers, strict=True)
-    ]
-    cost = threshold and mean_cost(y, np.concatenate(answers) >= threshold, params.decision)
+    seen = _out_of_fold(rows, learner, binned, study, schema, params)
+    scores, output, cost = seen.scores(params.promotion), seen.output, None
+    if output.threshold is not None:
+        positive = np.concatenate(seen.answers) >= output.threshold
+        cost = mean_cost(np.concatenate(seen.y), positive, params.decision)
+    treatment = None
+    if rows.protected is not None:
+        plain = replace(rows, protected=None)
+        without = _out_of_fold(plain, learner, binned, study, schema, params)
+        treatment = _treatment(rows, without, seen, params)
     estimate = CrossValidation(
         params.promotion.metric,
         tuple(scores),
@@ -68,8 +105,39 @@ def cross_validate(
         float(np.std(scores, ddof=1)),
         len(rows.y),
         cost,
+        treatment,
     )
     return estimate, output
+
+
+def _out_of_fold(
+    rows: Rows, learner: Learner, binned: Any, study: StudyResult, schema: Schema, params: Params
+) -> OutOfFold:
+    def predict(portion: Portion) -> np.ndarray:
+        model = learner.fit(portion.binned, study.options, study.rounds, portion.rows, portion.weights)
+        return model.predict(portion.X)
+
+    splits = portions(rows, folds(rows, params.search, params.seed), learner, schema, params, binned)
+    raw, labels = over_folds(predict, splits), [portion.y for portion in splits]
+    y = np.concatenate(labels)
+    curves = learn_curves(y, np.concatenate(raw), params.imbalance.calibrate)
+    answers = [Output(curves).apply(each) for each in raw]
+    return OutOfFold(
+        labels, answers, Output(curves, choose_threshold(y, np.concatenate(answers), params.decision))
+    )
+
+
+def _treatment(rows: Rows, without: OutOfFold, seen: OutOfFold, params: Params) -> Treatment:
+    held = np.concatenate([held for _, held in folds(rows, params.search, params.seed)])
+    column, promotion = str(params.bias.reweigh), params.promotion
+    protected = pd.Series(np.asarray(rows.protected)[held], name=column)
+    before, after = (each.fairness(protected, promotion) for each in (without, seen))
+    return Treatment(
+        column,
+        (float(np.mean(without.scores(promotion))), float(np.mean(seen.scores(promotion)))),
+        (before.parity_difference, after.parity_difference),
+        (before.odds_difference, after.odds_difference),
+    )
 
 
 def train_full(

@@ -367,6 +367,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "function": "mine:build",
     },
     "imbalance": {"method": "weights", "calibrate": "sigmoid"},
+    "bias": {"reweigh": "origin"},
     "decision": {"false_positive": 2.0, "false_negative": 5.0},
     "gate": {"max_quarantined": 0.1},
     "monitor": {"days": 7, "min_rows": 50},
@@ -405,7 +406,18 @@ def test_only_sections_that_shape_a_model_call_for_a_new_one(flights_params: Par
         )
         for name, values in {**OTHERS, "seed": 1}.items()
     }
-    shaping = {"dataset", "split", "clean", "features", "imbalance", "decision", "learner", "search", "seed"}
+    shaping = {
+        "dataset",
+        "split",
+        "clean",
+        "features",
+        "imbalance",
+        "bias",
+        "decision",
+        "learner",
+        "search",
+        "seed",
+    }
     expected = {name: (name,) if name in shaping else () for name in told}
     assert told == {
         **expected,

@@ -1,0 +1,153 @@
+"""Reweighing by a protected column: what it does to rows and model, and what the record says of it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from incumbent.balance import Balance, learn_groups
+from incumbent.challenger import Challenger, make_full, make_update, open_challenger
+from incumbent.compare import fairness
+from incumbent.errors import BadData
+from incumbent.fitting import portions
+from incumbent.folds import folds
+from incumbent.learners import Batch
+from incumbent.params import Params
+from incumbent.rows import Rows, training_rows
+from incumbent.train import CrossValidation
+from incumbent.tune import StudyResult
+from tests.core.building import changed, fewer_examples, toy_params
+
+STUDY = StudyResult({"num_leaves": 7, "min_child_samples": 20}, rounds=30, trials=())
+
+
+def people(size: int = 8000, seed: int = 0) -> pd.DataFrame:
+    """Who was hired in the past: by skill, and by belonging to group a, which a street tells in part."""
+    rng = np.random.default_rng(seed)
+    group = rng.choice(["a", "b"], size, p=[0.6, 0.4])
+    skill = rng.normal(size=size)
+    street = rng.normal(size=size) + 1.5 * (group == "a")
+    hired = rng.random(size) < 1 / (1 + np.exp(-(1.5 * skill + 1.6 * (group == "a") - 1.2)))
+    frame = pd.DataFrame({"group": group, "skill": skill, "street": street, "y": hired.astype(int)})
+    return frame.assign(group=frame["group"].mask(rng.random(size) < 0.02))
+
+
+def chosen(**sections: Any) -> Params:
+    return toy_params(
+        **{
+            "dataset": {"name": "toy", "target": "y", "positive": 1, "drop": ["group"]},
+            "learner": {"rounds": 30},
+            "search": {"trials": 1, "folds": 4},
+            "bias": {"reweigh": "group"},
+            **sections,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
+    folder = tmp_path_factory.mktemp("people")
+    for number in (0, 1):
+        people(seed=number).to_parquet(folder / f"{number}.parquet", index=False)
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def reweighed(paths: Sequence[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Challenger, Path]:
+    folder = tmp_path_factory.mktemp("reweighed")
+    return make_full(paths[:1], chosen(), STUDY, folder), folder
+
+
+@fewer_examples
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), min_size=1, max_size=60))
+def test_in_weighed_rows_the_class_does_not_depend_on_the_value(cells: list[tuple[str, int]]) -> None:
+    protected = np.array([cell[0] for cell in cells], dtype=object)
+    y = np.array([cell[1] for cell in cells])
+    balance = Balance(groups=learn_groups(protected, y, 3))
+    weights = balance.by_group(protected, y)
+    for value in set(protected):
+        inside = protected == value
+        for label in set(y[inside]):
+            both = weights[inside & (y == label)].sum()
+            assert both == pytest.approx(inside.sum() * (y == label).sum() / len(y))
+    assert Balance.from_json(json.loads(json.dumps(balance.to_json()))) == balance
+    assert balance.by_group(np.array(["new"], dtype=object), np.array([1])).tolist() == [1.0]
+
+
+def test_reweighing_narrows_the_differences_and_the_record_says_at_what_price(
+    reweighed: tuple[Challenger, Path],
+) -> None:
+    challenger, _ = reweighed
+    assert challenger.cv is not None
+    seen = challenger.cv.treatment
+    assert seen is not None
+    assert seen.column == "group"
+    assert seen.parity_difference[1] < 0.7 * seen.parity_difference[0]
+    assert seen.metric[1] == challenger.cv.mean < seen.metric[0]
+    assert seen.metric[1] > seen.metric[0] - 0.05
+    assert CrossValidation.from_json(json.loads(json.dumps(challenger.cv.to_json()))) == challenger.cv
+    assert Challenger.from_json(json.loads(json.dumps(challenger.to_json()))) == challenger
+
+
+def test_strangers_are_treated_more_alike_and_scoring_needs_no_protected_column(
+    paths: Sequence[Path], reweighed: tuple[Challenger, Path], tmp_path: Path
+) -> None:
+    strangers = people(20_000, seed=9)
+    plain = changed(chosen(), bias={"reweigh": None})
+    before = open_challenger(make_full(paths[:1], plain, STUDY, tmp_path), plain, tmp_path, "plain")
+    after = open_challenger(reweighed[0], chosen(), reweighed[1], "v1")
+    y, differences = strangers["y"].to_numpy(), []
+    for model in (before, after):
+        predicted = model.predict(strangers.drop(columns="group"))
+        differences.append(fairness(y, predicted, strangers["group"].fillna("b"), 0.5).parity_difference)
+    assert differences[1] < 0.7 * differences[0]
+    assert before.schema.balance == Balance()
+
+
+def test_an_update_keeps_the_weights_of_its_champion(
+    paths: Sequence[Path], reweighed: tuple[Challenger, Path], tmp_path: Path
+) -> None:
+    first, folder = reweighed
+    champion = open_challenger(first, chosen(), folder, "v1")
+    second = make_update(champion, folder, first.options, paths[1:], chosen(), tmp_path)
+    assert second.schema.balance == first.schema.balance
+    assert set(second.schema.balance.groups) == {"a", "b", "missing"}
+    strangers = people(20_000, seed=9)
+    updated = open_challenger(second, chosen(), tmp_path, "v2").predict(strangers)
+    seen = fairness(strangers["y"].to_numpy(), updated, strangers["group"].fillna("b"), 0.5)
+    assert first.cv is not None
+    assert first.cv.treatment is not None
+    assert seen.parity_difference < 0.7 * first.cv.treatment.parity_difference[0]
+
+
+def test_held_out_rows_neither_weigh_nor_are_weighed(paths: Sequence[Path]) -> None:
+    params = chosen(imbalance={"method": "weights"})
+    schema, rows = training_rows(paths[:1], params)
+    [split, *_] = folds(rows, params.search, params.seed)
+    lied = rows.y.copy()
+    lied[split[1]] = 1 - lied[split[1]]
+    weights = []
+    for y in (rows.y, lied):
+        told = Rows(rows.X, y, rows.group, protected=rows.protected)
+        learner: Any = None  # shares the bins it is given
+        [found] = portions(told, [split], learner, schema, params, Batch(rows.X, y))
+        weights.append(found.weights)
+        assert len(found.weights) == len(split[0])
+        assert found.weights.mean() == pytest.approx(1, abs=0.1)
+    assert np.array_equal(*weights)
+
+
+def test_what_reweighing_can_not_do_is_refused(paths: Sequence[Path]) -> None:
+    with pytest.raises(ValidationError, match="makes rows without it"):
+        chosen(imbalance={"method": "smote"})
+    with pytest.raises(ValidationError, match=r"bias\.reweigh is for classes"):
+        chosen(task="regression", promotion={"metric": "rmse"})
+    with pytest.raises(BadData, match=r"bias\.reweigh names 'nothing', but the data has only"):
+        training_rows(paths[:1], chosen(bias={"reweigh": "nothing"}))

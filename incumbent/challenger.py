@@ -20,7 +20,7 @@ from incumbent.rows import Rows, Side, latest_rows, prior, read_rows, sample_par
 from incumbent.schema import Schema
 from incumbent.studies import Place
 from incumbent.train import CrossValidation, cross_validate, importances, train_full, update
-from incumbent.tune import StudyResult, tune
+from incumbent.tune import StudyResult, join, tune
 
 REPLAY, ONNX = "replay.parquet", "model.onnx"
 
@@ -85,6 +85,12 @@ def search(paths: Sequence[Path], params: Params, place: Place | None = None) ->
     """Tune on the training rows of the partitions, in their order; `place` is where the study is kept."""
     schema, rows = training_rows(paths, params)
     return tune(rows, open_learner(params, schema), params.search, params.seed, place)
+
+
+def search_share(paths: Sequence[Path], params: Params, place: Place, worker: int) -> None:
+    """One worker's share of the same search, at a place where it was begun."""
+    schema, rows = training_rows(paths, params)
+    join(rows, open_learner(params, schema), params.search, params.seed, place, worker)
 
 
 def make_full(

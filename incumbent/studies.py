@@ -25,8 +25,8 @@ from incumbent.params import Params
 FILE = "studies.db"
 # Seconds. A trial whose worker gave no sign of life for GRACE is given to another one.
 HEARTBEAT, GRACE = 10, 60
-# A trial that outlives no worker, for want of memory say, must not end them all.
-RETRIES = 2
+# A trial that no worker survives, for want of memory say, must not end them all.
+RETRIES = 3
 # Seconds that a process waits while another one writes to the same SQLite file.
 PATIENCE = 60
 
@@ -117,6 +117,13 @@ def retry_failed(study: optuna.Study) -> None:
     for trial in trials:
         if trial.state == TrialState.FAIL and trial.number not in retried and trial.params:
             _retry(study, trial)
+
+
+def give_back(study: optuna.Study, number: int) -> None:
+    """Fail a trial of one's own, and queue it again; that it was given back is not its fault."""
+    study.tell(number, state=TrialState.FAIL)
+    with quiet():
+        RetryHeartbeatStaleTrialCallback()(study, study.trials[number])
 
 
 def fail_silent(study: optuna.Study) -> None:

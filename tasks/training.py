@@ -8,6 +8,7 @@ from incumbent.plan import Full
 from tasks import artifacts
 from tasks.runs import Run
 from tasks.step import step
+from tasks.workers import search_with_workers
 
 if TYPE_CHECKING:
     from incumbent.challenger import Challenger
@@ -55,6 +56,8 @@ def _searched(run: Run) -> "StudyResult":
     from incumbent.challenger import search
     from incumbent.studies import place_of
 
+    if run.params.search.workers > 1:
+        return search_with_workers(run)
     place = place_of(run.project, run.data.md5, run.params)
     return search(run.files(_all(run)), run.params, place)
 

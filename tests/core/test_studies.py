@@ -24,7 +24,7 @@ GRID = {"num_leaves": [15, 31], "learning_rate": [0.05, 0.1, 0.2]}
 
 
 class Killed(BaseException):
-    """Ends a process as SIGKILL does: nothing may catch it, nothing is told of it."""
+    """Ends a process as SIGTERM does in a flow: nobody may stop it."""
 
 
 class Mortal:
@@ -150,7 +150,7 @@ def test_workers_never_make_more_trials_than_the_budget(place: Place) -> None:
     assert not best.trials[max(range(TRIALS), key=lambda slot: best.trials[slot].value)].pruned
 
 
-def test_a_trial_that_outlives_no_worker_is_given_up(rows: Rows, place: Place) -> None:
+def test_a_trial_that_no_worker_survives_is_given_up(rows: Rows, place: Place) -> None:
     params = with_search(trials=2, strategy="random")
     for _ in range(studies.RETRIES + 1):
         begin(params.search, learner(params).search_space, params.seed, place)
@@ -159,6 +159,17 @@ def test_a_trial_that_outlives_no_worker_is_given_up(rows: Rows, place: Place) -
     study = begin(params.search, learner(params).search_space, params.seed, place)
     join(rows, learner(params), params.search, params.seed, place, 0)
     assert [trial.number for trial in conclude(study, params.search).trials] == [1]
+
+
+def test_a_worker_that_is_told_to_end_gives_its_trial_back_at_once(rows: Rows, place: Place) -> None:
+    params = with_search(trials=3, strategy="random")
+    study = begin(params.search, learner(params).search_space, params.seed, place)
+    for _ in range(studies.RETRIES + 2):
+        with pytest.raises(Killed):
+            join(rows, Mortal(params, 0), params.search, params.seed, place, 0)
+    assert {trial.state for trial in study.trials} == {TrialState.FAIL, TrialState.WAITING}
+    join(rows, learner(params), params.search, params.seed, place, 1)
+    assert [trial.number for trial in conclude(study, params.search).trials] == [0, 1, 2]
 
 
 def test_a_worker_that_does_not_see_the_study_says_so(rows: Rows, place: Place) -> None:

@@ -39,7 +39,7 @@ from incumbent.train import (
     train_full,
     update,
 )
-from incumbent.tune import StudyResult, tune
+from incumbent.tune import StudyResult, join, tune
 from incumbent.window import EVERYTHING, Window
 
 REPLAY, ONNX = "replay.parquet", "model.onnx"
@@ -110,6 +110,12 @@ def search(
     """Tune on the training rows of the partitions, in their order; `place` is where the study is kept."""
     schema, rows = training_rows(window.of(paths), params)
     return tune(window.weighed(rows), open_learner(params, schema), schema, params, place)
+
+
+def search_share(paths: Sequence[Path], params: Params, window: Window, place: Place, worker: int) -> None:
+    """One worker's share of the same search, at a place where it was begun."""
+    schema, rows = training_rows(window.of(paths), params)
+    join(window.weighed(rows), open_learner(params, schema), schema, params, place, worker)
 
 
 def make_full(

@@ -18,15 +18,15 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 
-from incumbent import __version__
+from incumbent import __version__, own_code
 from incumbent.errors import BadParams, NotFound, StorageUnavailable
 from incumbent.params import Params
 
 FILE = "studies.db"
 # Seconds. A trial whose worker gave no sign of life for GRACE is given to another one.
 HEARTBEAT, GRACE = 10, 60
-# A trial that outlives no worker, for want of memory say, must not end them all.
-RETRIES = 2
+# A trial that no worker survives, for want of memory say, must not end them all.
+RETRIES = 3
 # Seconds that a process waits while another one writes to the same SQLite file.
 PATIENCE = 60
 
@@ -47,10 +47,15 @@ def address_of(project: Path, storage: str | None) -> str:
     return storage or f"sqlite:///{(project / '.incumbent' / FILE).resolve()}"
 
 
-def place_of(project: Path, data: str, params: Params) -> Place:
-    """The place of the study that these parameters ask for on the data version with this md5."""
+def place_of(project: Path, data: str, params: Params, window: str) -> Place:
+    """The place of the study that these parameters ask for on the data version with this md5.
+
+    window: what of the version is read, in words.
+    """
     shaping = params.model_dump(mode="json", exclude={**NO_PART, "search": {"storage"}})
-    work = json.dumps([data, shaping, __version__], sort_keys=True)
+    function = params.features.function
+    code = own_code.load(function)[1] if function else None
+    work = json.dumps([data, shaping, window, code, __version__], sort_keys=True)
     digest = hashlib.sha256(work.encode()).hexdigest()
     return Place(address_of(project, params.search.storage), f"{params.dataset.name}-{digest[:16]}")
 
@@ -117,6 +122,13 @@ def retry_failed(study: optuna.Study) -> None:
     for trial in trials:
         if trial.state == TrialState.FAIL and trial.number not in retried and trial.params:
             _retry(study, trial)
+
+
+def give_back(study: optuna.Study, number: int) -> None:
+    """Fail a trial of one's own, and queue it again; that it was given back is not its fault."""
+    study.tell(number, state=TrialState.FAIL)
+    with quiet():
+        RetryHeartbeatStaleTrialCallback()(study, study.trials[number])
 
 
 def fail_silent(study: optuna.Study) -> None:

@@ -157,6 +157,15 @@ def _work(
     def objective(trial: optuna.Trial) -> float:
         if studies.slots(study)[trial.number] >= budget:
             raise _BeyondBudget
+        try:
+            return tried(trial)
+        except (Exception, KeyboardInterrupt):
+            raise  # Optuna fails the trial
+        except BaseException:
+            studies.give_back(study, trial.number)  # this process was told to end: others need not wait
+            raise
+
+    def tried(trial: optuna.Trial) -> float:
         options = learner.search_space(trial)
         trial.set_user_attr("options", options)
         trial.set_user_attr("worker", worker)

@@ -8,6 +8,7 @@ from incumbent.plan import Full
 from tasks import artifacts
 from tasks.runs import Run
 from tasks.step import step
+from tasks.workers import search_with_workers
 
 if TYPE_CHECKING:
     from incumbent.challenger import Challenger
@@ -72,8 +73,10 @@ def _searched(run: Run) -> "StudyResult":
     from incumbent.challenger import search
     from incumbent.studies import place_of
 
-    place = place_of(run.project, run.data.md5, run.params)
     window = _window(run)
+    if run.params.search.workers > 1:
+        return search_with_workers(run, window)
+    place = place_of(run.project, run.data.md5, run.params, window.words)
     return search(run.files(window.of(_all(run))), run.params, window, place)
 
 

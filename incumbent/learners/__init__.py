@@ -88,7 +88,8 @@ class Learner(Protocol):
     def bin(self, X: np.ndarray, y: np.ndarray) -> Any:
         """Prepare (n, features) float32 and (n,) labels once for all folds and trials."""
 
-    def search_space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    @staticmethod
+    def search_space(trial: "optuna.Trial") -> dict[str, Any]:
         """Options that this trial tries."""
 
     def fit_fold(

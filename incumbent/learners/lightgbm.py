@@ -109,7 +109,8 @@ class LightGBM:
             )
             return binned.construct()
 
-    def search_space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    @staticmethod
+    def search_space(trial: "optuna.Trial") -> dict[str, Any]:
         return {
             "learning_rate": trial.suggest_float("learning_rate", 0.05, 0.2, log=True),
             "num_leaves": trial.suggest_int("num_leaves", 15, 63, log=True),

@@ -102,7 +102,8 @@ class Torch:
         labels = y.astype(np.int64) if self._schema.task == "multiclass" else y.astype(np.float32)
         return Binned(torch.from_numpy(X), torch.from_numpy(labels), *quantile_bins(X, self._numbers))
 
-    def search_space(self, trial: "optuna.Trial") -> dict[str, Any]:
+    @staticmethod
+    def search_space(trial: "optuna.Trial") -> dict[str, Any]:
         return {
             "rate": trial.suggest_float("rate", 5e-4, 1e-2, log=True),
             "width": trial.suggest_int("width", 32, 256, log=True),

@@ -134,6 +134,8 @@ class Claims:
         if not held or held.state != "running" or held.run_seq != run_seq:
             holder = f"run {held.run_seq} ({held.state})" if held else "nobody"
             raise Conflict(f"run {run_seq} lost its claim at {address} to {holder}; it may not promote")
+        if held.process is not None and held.process.is_known_dead():
+            raise Conflict(f"the process of run {run_seq}, which claims {address}, is dead; run it again")
         age = (datetime.now(UTC) - held.heartbeat).total_seconds()
         if age > lease_seconds:
             raise Conflict(

@@ -24,7 +24,7 @@ GRID = {"num_leaves": [15, 31], "learning_rate": [0.05, 0.1, 0.2]}
 
 
 class Killed(BaseException):
-    """Ends a process as SIGKILL does: nothing may catch it, nothing is told of it."""
+    """Ends a process as SIGTERM does in a flow: nobody may stop it."""
 
 
 class Mortal:
@@ -150,7 +150,7 @@ def test_workers_never_make_more_trials_than_the_budget(place: Place) -> None:
     assert not best.trials[max(range(TRIALS), key=lambda slot: best.trials[slot].value)].pruned
 
 
-def test_a_trial_that_outlives_no_worker_is_given_up(rows: Rows, place: Place) -> None:
+def test_a_trial_that_no_worker_survives_is_given_up(rows: Rows, place: Place) -> None:
     params = with_search(trials=2, strategy="random")
     for _ in range(studies.RETRIES + 1):
         begin(params.search, learner(params).search_space, params.seed, place)
@@ -159,6 +159,17 @@ def test_a_trial_that_outlives_no_worker_is_given_up(rows: Rows, place: Place) -
     study = begin(params.search, learner(params).search_space, params.seed, place)
     join(rows, learner(params), params.search, params.seed, place, 0)
     assert [trial.number for trial in conclude(study, params.search).trials] == [1]
+
+
+def test_a_worker_that_is_told_to_end_gives_its_trial_back_at_once(rows: Rows, place: Place) -> None:
+    params = with_search(trials=3, strategy="random")
+    study = begin(params.search, learner(params).search_space, params.seed, place)
+    for _ in range(studies.RETRIES + 2):
+        with pytest.raises(Killed):
+            join(rows, Mortal(params, 0), params.search, params.seed, place, 0)
+    assert {trial.state for trial in study.trials} == {TrialState.FAIL, TrialState.WAITING}
+    join(rows, learner(params), params.search, params.seed, place, 1)
+    assert [trial.number for trial in conclude(study, params.search).trials] == [0, 1, 2]
 
 
 def test_a_worker_that_does_not_see_the_study_says_so(rows: Rows, place: Place) -> None:
@@ -176,19 +187,20 @@ def test_a_storage_that_does_not_answer_is_an_outage_and_one_that_cannot_be_a_mi
 
 
 def test_a_study_is_known_by_the_data_and_by_what_shapes_it(flights_params: Params) -> None:
-    name = place_of(ROOT, "md5", flights_params).name
+    name = place_of(ROOT, "md5", flights_params, "all history").name
     assert name.startswith("flights-")
     same = changed(flights_params, registry={"address": "s3://other/place"}, retrain={"min_rows": 5})
-    assert place_of(ROOT, "md5", same).name == name
+    assert place_of(ROOT, "md5", same, "all history").name == name
     elsewhere = changed(flights_params, search={"storage": "postgresql://optuna@db/optuna"})
-    assert place_of(ROOT, "md5", elsewhere) == Place("postgresql://optuna@db/optuna", name)
+    assert place_of(ROOT, "md5", elsewhere, "all history") == Place("postgresql://optuna@db/optuna", name)
     others = [
-        place_of(ROOT, "other", flights_params),
-        place_of(ROOT, "md5", changed(flights_params, seed=1)),
-        place_of(ROOT, "md5", changed(flights_params, search={"trials": 9})),
-        place_of(ROOT, "md5", changed(flights_params, clean={"case": "lower"})),
+        place_of(ROOT, "other", flights_params, "all history"),
+        place_of(ROOT, "md5", flights_params, "the latest 3 partitions"),
+        place_of(ROOT, "md5", changed(flights_params, seed=1), "all history"),
+        place_of(ROOT, "md5", changed(flights_params, search={"trials": 9}), "all history"),
+        place_of(ROOT, "md5", changed(flights_params, clean={"case": "lower"}), "all history"),
     ]
-    assert len({name, *(other.name for other in others)}) == 5
+    assert len({name, *(other.name for other in others)}) == 6
     assert address_of(ROOT, None) == f"sqlite:///{ROOT}/.incumbent/studies.db"
 
 

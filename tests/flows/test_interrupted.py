@@ -14,9 +14,11 @@ from typing import Any
 
 import httpx
 import numpy as np
+import optuna
 import pandas as pd
 import psutil
 import pytest
+from optuna.trial import TrialState
 from prefect.logging import disable_run_logger
 from ruamel.yaml import YAML
 
@@ -27,6 +29,7 @@ from incumbent.local.loopback import post
 from incumbent.params import load_params
 from incumbent.storage.registry import Claimed
 from incumbent.storage.versions import add_partitions, fetch, resolve
+from incumbent.studies import place_of
 from tasks.arrival import Version, announce
 from tests.flows.conftest import Project, running, within
 from tests.flows.preparing import prepared
@@ -92,7 +95,7 @@ def test_of_ten_versions_in_ten_seconds_the_last_is_trained_and_the_others_are_t
 
 
 def test_a_run_that_is_killed_and_then_told_to_stop_is_finished_by_the_third(place: Project) -> None:
-    change_seed(place, 1)
+    change(place, 1)
     first, its = start(place), folder_with(place, "study.json")
     eventually(lambda: list(its.glob("checkpoint-*")))  # it is at its last step of training
     process_of(first).kill()
@@ -134,7 +137,7 @@ def uninterrupted(place: Project) -> str:
 
 
 def test_a_promotion_that_was_not_told_is_told_by_the_next(place: Project) -> None:
-    change_seed(place, 4)
+    change(place, 4)
     with disable_run_logger():
         dead = prepared(place, seed=4)
     assert dead.seq
@@ -153,11 +156,53 @@ def test_a_promotion_that_was_not_told_is_told_by_the_next(place: Project) -> No
     assert told["metric"]["ci"]
 
 
+# --- the workers of its study
+
+
+@pytest.mark.timeout(600)  # flow runs start after one another
+def test_a_study_of_two_workers_ends_with_its_run_and_goes_on_with_the_next(place: Project) -> None:
+    change(place, 5, trials=7, workers=2)
+    first = start(place)
+    study = eventually(lambda: shared_study(place), 60)
+    eventually(lambda: {0, 1} <= {trial.user_attrs.get("worker") for trial in study.trials}, 90)
+    workers = [process_of(run["id"]) for run in runs_of_workers(place) if run["state_type"] == "RUNNING"]
+    assert len(workers) == 2
+    process_of(first).kill()
+    eventually(lambda: all(gone(process) for process in workers), 60)
+    made = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
+    assert len(made) < 7, "they had finished before the run was killed: this tests nothing"
+    assert not [trial for trial in study.trials if trial.state == TrialState.RUNNING]
+
+    assert ends_as(place, start(place), 150) == "COMPLETED"
+    last = outcomes(place)[-1]
+    assert last["decision"]["kind"] in TRAINED
+    assert len(runs_of_workers(place)) == 4
+    values = [trial["value"] for trial in read(runs_of(place)[-1] / "study.json")["trials"]]
+    assert len(values) == 7
+    assert {trial.value for trial in made} <= set(values)
+    manifest = place.run("models", "show", last["challenger"], "--json").json
+    assert manifest["search"] == {"trials": 7, "workers": 2}
+    change(place, 5, trials=4, workers=1)
+
+
+def shared_study(place: Project) -> optuna.Study | None:
+    """The study that its workers share, once there is one."""
+    where = place_of(place.path, resolve(place.path).md5, load_params(place.path), "all history")
+    with suppress(KeyError):
+        return optuna.load_study(study_name=where.name, storage=where.address)
+    return None
+
+
+def runs_of_workers(place: Project) -> list[dict[str, Any]]:
+    body = {"deployments": {"name": {"any_": ["tune"]}}}
+    return post(f"{place.environment['PREFECT_API_URL']}/flow_runs/filter", body) or []
+
+
 # --- its worker
 
 
 def test_a_run_whose_worker_is_killed_ends_and_the_next_goes_on(place: Project) -> None:
-    change_seed(place, 2)
+    change(place, 2)
     run, its = start(place), folder_with(place, "plan.json")
     psutil.Process(stack.status(place.path)["services"]["worker-cpu"]["pid"]).kill()
     waiting = start(place)
@@ -176,7 +221,7 @@ def test_a_run_whose_worker_is_killed_ends_and_the_next_goes_on(place: Project) 
 
 
 def test_a_run_outlives_the_prefect_server(place: Project) -> None:
-    change_seed(place, 3)
+    change(place, 3)
     run, its = start(place), folder_with(place, "plan.json")
     server = psutil.Process(stack.status(place.path)["services"]["prefect"]["pid"])
     killed = [server, *server.children(recursive=True)]
@@ -231,11 +276,12 @@ def allow_short_partitions(place: Project) -> None:
     suite.write_text(json.dumps({**document, "expectations": kept}))
 
 
-def change_seed(place: Project, seed: int) -> None:
+def change(place: Project, seed: int, **search: Any) -> None:
     """Other parameters are other work, which nobody has decided."""
     yaml, path = YAML(), place.path / "params.yaml"
     params = yaml.load(path.read_text())
     params["seed"] = seed
+    params["search"].update(search)
     with path.open("w") as stream:
         yaml.dump(params, stream)
 

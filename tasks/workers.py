@@ -1,0 +1,180 @@
+"""A study that several flow runs share: begin it, start them, wait; and what each of them does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelling
+
+from incumbent.errors import BadParams, Conflict, IncumbentError, StorageUnavailable
+from incumbent.params import Params
+from incumbent.storage.registry import Registry, open_registry
+from incumbent.storage.versions import fetch, resolve
+from tasks.runs import LEASE_SECONDS, Run
+from tasks.step import without_tracebacks
+
+if TYPE_CHECKING:
+    import optuna
+
+    from incumbent.tune import StudyResult
+    from incumbent.window import Window
+
+DEPLOYMENT = "tune/tune"
+POLL = 2.0
+
+
+def search_with_workers(run: Run, window: Window) -> StudyResult:
+    """Have `search.workers` flow runs search, and wait for them; goes on with a study that was left undone.
+
+    Raises StorageUnavailable when they were ended before the study was, IncumbentError when they failed,
+    BadParams when there is no deployment to start them from.
+    """
+    from incumbent.learners import learner_type
+    from incumbent.studies import explained, place_of
+    from incumbent.tune import begin, conclude, is_over, whats_next
+
+    params, place = run.params, place_of(run.project, run.data.md5, run.params, window.words)
+    with explained():
+        study = begin(params.search, learner_type(params.learner.name).search_space, params.seed, place)
+        if not is_over(study):
+            ended = _through_workers(run, window, study)
+            if whats_next(study, params.search) != "end":
+                raise _early_end(ended)
+        return conclude(study, params.search)
+
+
+@task(cache_policy=NO_CACHE)
+def do_share(
+    project: Path,
+    data_rev: str,
+    params: dict[str, Any],
+    window: dict[str, Any],
+    run: int,
+    work: str,
+    worker: int,
+) -> None:
+    """A worker's part: read the rows of the run's own data version, take a device, make trials."""
+    from incumbent.challenger import search_share
+    from incumbent.learners.devices import one_device
+    from incumbent.studies import place_of
+    from incumbent.window import Window
+
+    without_tracebacks()
+    asked, project = Params.model_validate(params), project.resolve()
+    registry = open_registry(asked, project)
+    try:
+        registry.check_claim(work, run, LEASE_SECONDS)
+    except Conflict as gone:
+        get_run_logger().warning("nothing to do any more: %s", gone)
+        return
+    with _ending_with_its_run(registry, work, run):
+        data = resolve(project, data_rev)
+        chosen = Window.from_json(window)
+        paths = fetch(project, data, [partition.name for partition in chosen.of(data.partitions)])
+        with one_device(project / ".incumbent" / "devices") as device:
+            get_run_logger().info("worker %d of run %d, on %s", worker, run, device or "the CPU")
+            search_share(paths, asked, chosen, place_of(project, data.md5, asked, chosen.words), worker)
+
+
+def _through_workers(run: Run, window: Window, study: optuna.Study) -> list[FlowRun]:
+    """The flow runs, ended. Whatever ends this one ends them."""
+    started: list[FlowRun] = []
+    with get_client(sync_client=True) as client:
+        try:
+            for worker in range(run.params.search.workers):
+                started.append(_started(run, window, worker))
+            return _ended(client, run, study, started)
+        except BaseException:
+            for child in started:
+                _cancel(client, child)
+            raise
+
+
+def _started(run: Run, window: Window, worker: int) -> FlowRun:
+    try:
+        # Addresses only: on a cluster a worker has a clone of its own, and reads the rows itself.
+        child = run_deployment(
+            DEPLOYMENT,
+            parameters={
+                "data_rev": run.data.rev,
+                "params": run.params.model_dump(mode="json"),
+                "window": window.to_json(),
+                "run": run.seq,
+                "work": run.work,
+                "worker": worker,
+            },
+            flow_run_name=f"{run.data.short} run {run.seq} worker {worker}",
+            timeout=0,
+        )
+    except ObjectNotFound as error:
+        raise BadParams(
+            f"search.workers = {run.params.search.workers} needs the deployment {DEPLOYMENT}, which this "
+            "Prefect server does not have; run 'incumbent up' or 'prefect deploy --all', or set it to 1"
+        ) from error
+    assert isinstance(child, FlowRun)
+    return child
+
+
+def _ended(client: SyncPrefectClient, run: Run, study: optuna.Study, started: list[FlowRun]) -> list[FlowRun]:
+    from incumbent.tune import whats_next
+
+    while True:
+        seen = [client.read_flow_run(child.id) for child in started]
+        left = [child for child in seen if child.state is None or not child.state.is_final()]
+        if not left:
+            return seen
+        if whats_next(study, run.params.search) == "end":
+            for child in left:  # those that found no place in the pool are not needed any more
+                if child.state is None or not child.state.is_running():
+                    _cancel(client, child)
+        time.sleep(POLL)
+
+
+def _cancel(client: SyncPrefectClient, child: FlowRun) -> None:
+    with suppress(httpx.HTTPError, ObjectNotFound):
+        client.set_flow_run_state(child.id, Cancelling(message="its retraining needs it no more"))
+
+
+def _early_end(ended: list[FlowRun]) -> IncumbentError:
+    told = "; ".join(
+        f"{child.name}: {child.state.message or child.state.name}" for child in ended if child.state
+    )
+    if any(child.state and child.state.is_failed() for child in ended):
+        return IncumbentError(f"the study's workers failed: {told}")
+    return StorageUnavailable(f"the study's workers ended before it did, run it again to go on: {told}")
+
+
+@contextmanager
+def _ending_with_its_run(registry: Registry, work: str, run: int) -> Iterator[None]:
+    """End this process as an operator would when the run that it works for is dead or gave its work up."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(LEASE_SECONDS / 8):
+            try:
+                registry.check_claim(work, run, LEASE_SECONDS)
+            except Conflict:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            except StorageUnavailable:
+                continue  # the next look may get through
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()

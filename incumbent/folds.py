@@ -14,6 +14,7 @@ from incumbent.rows import Rows
 S = TypeVar("S")
 T = TypeVar("T")
 Split = tuple[np.ndarray, np.ndarray]
+MOST_ALONE = 1000
 
 
 def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
@@ -22,9 +23,16 @@ def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
     stratified: every fold has the classes' shares, or the deciles of a numeric target. stratified-group:
     the same with whole split.by groups. k-fold: at random. time-series: each fold is held out from a model
     of all rows before it, `gap` rows apart; rows are taken to be in time order, as partitions are by name,
-    and the first rows are never held out. Raises BadData when there are too few rows, classes or groups.
+    and the first rows are never held out. leave-one-out: each row by itself, at most 1,000. Raises BadData
+    when there are too few rows, classes or groups, or too many rows.
     """
-    from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold, TimeSeriesSplit
+    from sklearn.model_selection import (
+        KFold,
+        LeaveOneOut,
+        StratifiedGroupKFold,
+        StratifiedKFold,
+        TimeSeriesSplit,
+    )
 
     count, strata, groups = search.folds, None, None
     splitter: Any
@@ -39,6 +47,9 @@ def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
             splitter = KFold(count, shuffle=True, random_state=seed)
         case "time-series":
             splitter = TimeSeriesSplit(count, gap=search.gap)
+        case "leave-one-out":
+            splitter = LeaveOneOut()
+            _require_few(rows, search)
     _require_enough(rows, search, strata, groups)
     splits = [(np.sort(fit), np.sort(held)) for fit, held in splitter.split(rows.X, strata, groups)]
     _require_variety(rows.y, splits, search)
@@ -64,6 +75,15 @@ def _strata(y: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(np.argsort(y, kind="stable"), kind="stable") * bins // len(y)
 
 
+def _require_few(rows: Rows, search: SearchParams) -> None:
+    if (count := len(rows.y)) > MOST_ALONE:
+        raise BadData(
+            f"search.scheme = 'leave-one-out' fits one model a row: {count:,} training rows are {count:,} fits "
+            f"a trial and {count * search.trials:,} in all, about {count // 5:,} times the work of five folds; "
+            f"it takes at most {MOST_ALONE:,} rows, use 'stratified'"
+        )
+
+
 def _require_enough(
     rows: Rows, search: SearchParams, strata: np.ndarray | None, groups: np.ndarray | None
 ) -> None:
@@ -74,7 +94,7 @@ def _require_enough(
                 f"search.folds = {search.folds}, but the rarest class has {smallest} training rows"
                 + (f" and there are {groups.max() + 1} groups" if groups is not None else "")
             )
-    elif len(rows.y) // (search.folds + 1) <= search.gap:
+    elif search.scheme != "leave-one-out" and len(rows.y) // (search.folds + 1) <= search.gap:
         raise BadData(
             f"search.folds = {search.folds} with search.gap = {search.gap} leave no rows to fit on: "
             f"there are {len(rows.y)} training rows"

@@ -148,10 +148,10 @@ class SearchParams(Section):
     stall: int | None = Field(None, ge=1, description="trials without a better one after which it stops")
     grid: dict[str, list[int | float]] = Field({}, description="values to try, for the strategy grid")
     folds: int = Field(5, ge=2, le=100)
-    scheme: Literal["stratified", "stratified-group", "k-fold", "time-series"] = Field(
+    scheme: Literal["stratified", "stratified-group", "k-fold", "time-series", "leave-one-out"] = Field(
         "stratified",
         description="stratified-group keeps the rows of one split.by group in one fold; time-series holds "
-        "out what comes after",
+        "out what comes after; leave-one-out fits one model a row, for some hundred rows",
     )
     gap: int = Field(0, ge=0, description="rows left out between the two sides of a time-series fold")
     storage: str | None = Field(

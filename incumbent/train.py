@@ -102,7 +102,7 @@ def cross_validate(
         params.promotion.metric,
         tuple(scores),
         float(np.mean(scores)),
-        float(np.std(scores, ddof=1)),
+        float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0,
         len(rows.y),
         cost,
         treatment,
@@ -119,6 +119,8 @@ def _out_of_fold(
 
     splits = portions(rows, folds(rows, params.search, params.seed), learner, schema, params, binned)
     raw, labels = over_folds(predict, splits), [portion.y for portion in splits]
+    if params.search.scheme == "leave-one-out":  # a row alone has no score
+        raw, labels = [np.concatenate(raw)], [np.concatenate(labels)]
     y = np.concatenate(labels)
     curves = learn_curves(y, np.concatenate(raw), params.imbalance.calibrate)
     answers = [Output(curves).apply(each) for each in raw]

@@ -11,9 +11,11 @@ import optuna
 from optuna.trial import TrialState
 
 from incumbent import studies
+from incumbent.compare import score
 from incumbent.fitting import Portion, portions
 from incumbent.folds import folds, over_folds
 from incumbent.learners import Fold, Learner
+from incumbent.metrics import METRICS
 from incumbent.params import Params, SearchParams
 from incumbent.rows import Rows
 from incumbent.schema import Schema
@@ -118,7 +120,8 @@ def join(rows: Rows, learner: Learner, schema: Schema, params: Params, place: Pl
 def conclude(study: optuna.Study, search: SearchParams) -> StudyResult:
     """Close the study, and say who won."""
     study.set_user_attr(OVER, True)
-    trials = tuple(sorted(_results(study, search.folds), key=lambda trial: trial.number))
+    scores = 1 if search.scheme == "leave-one-out" else search.folds
+    trials = tuple(sorted(_results(study, scores), key=lambda trial: trial.number))
     best = max((trial for trial in trials if not trial.pruned), key=lambda trial: trial.value)
     return StudyResult(best.options, int(np.median(best.rounds)), trials, _importances(study))
 
@@ -150,6 +153,7 @@ def _work(
     study: optuna.Study, rows: Rows, learner: Learner, schema: Schema, params: Params, worker: int
 ) -> None:
     search = params.search
+    judging = params.promotion.model_copy(update={"metric": params.fold_metric})
     binned = learner.bin(rows.X, rows.y)
     splits = portions(rows, folds(rows, search, params.seed), learner, schema, params, binned)
     budget = study.sampler.trials
@@ -158,7 +162,7 @@ def _work(
         if studies.slots(study)[trial.number] >= budget:
             raise _BeyondBudget
         try:
-            return tried(trial)
+            return tried_alone(trial) if search.scheme == "leave-one-out" else tried(trial)
         except (Exception, KeyboardInterrupt):
             raise  # Optuna fails the trial
         except BaseException:
@@ -183,6 +187,22 @@ def _work(
                 break
         trial.set_user_attr("rounds", [fold.rounds for fold in seen])
         return _estimate(study, [fold.score for fold in seen], len(splits))
+
+    def tried_alone(trial: optuna.Trial) -> float:
+        """A row alone neither has a score nor tells when to stop: all rows are scored together."""
+        options = learner.search_space(trial)
+        rounds = trial.suggest_int("rounds", max(1, params.learner.rounds // 10), params.learner.rounds)
+
+        def predict(fold: Portion) -> np.ndarray:
+            return learner.fit(fold.binned, options, rounds, fold.rows, fold.weights).predict(fold.X)
+
+        y, predicted = np.concatenate([fold.y for fold in splits]), over_folds(predict, splits)
+        value = score(y, np.concatenate(predicted), judging)
+        value = value if METRICS[judging.metric].greater_is_better else -value
+        for name, attribute in {"options": options, "worker": worker, "rounds": [rounds]}.items():
+            trial.set_user_attr(name, attribute)
+        trial.report(value, 0)
+        return value
 
     if search.timeout is not None and study.user_attrs.get(DEADLINE) is None:
         study.set_user_attr(DEADLINE, time.time() + search.timeout)

@@ -1,4 +1,4 @@
-"""Work over the folds can be interrupted."""
+"""Folds of single rows; work over the folds can be interrupted."""
 
 import signal
 import time
@@ -8,7 +8,13 @@ from types import FrameType
 import numpy as np
 import pytest
 
-from incumbent.folds import Split, over_folds
+from incumbent.errors import BadData
+from incumbent.folds import Split, folds, over_folds
+from incumbent.params import SearchParams
+from incumbent.rows import Rows
+from incumbent.train import cross_validate
+from incumbent.tune import tune
+from tests.core.searching import SCHEMA, learner, table, with_search
 
 
 class Terminated(BaseException):
@@ -27,6 +33,24 @@ def alarm() -> Iterator[None]:
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
+
+
+def test_leave_one_out_holds_out_each_row_once_and_scores_them_together() -> None:
+    params = with_search(scheme="leave-one-out", trials=3)
+    few = table().take(np.arange(60))
+    result = tune(few, learner(params), SCHEMA, params)
+    assert [len(trial.folds) for trial in result.trials] == [1, 1, 1]
+    assert 2 <= result.rounds <= 20
+    binned = learner(params).bin(few.X, few.y)
+    estimate, _ = cross_validate(few, learner(params), binned, result, SCHEMA, params)
+    assert estimate.mean == max(trial.value for trial in result.trials)
+    assert (estimate.rows, len(estimate.folds)) == (60, 1)
+
+
+def test_leave_one_out_tells_what_many_rows_would_cost() -> None:
+    rows = Rows(np.zeros((1001, 1), dtype="float32"), np.arange(1001) % 2, np.zeros(1001))
+    with pytest.raises(BadData, match=r"1,001 fits a trial and 8,008 in all, about 200 times"):
+        folds(rows, SearchParams(scheme="leave-one-out"), 0)
 
 
 def test_an_interrupt_waits_for_no_fold_and_starts_no_other(alarm: None) -> None:

@@ -114,8 +114,9 @@ def _out_of_fold(
     rows: Rows, learner: Learner, binned: Any, study: StudyResult, schema: Schema, params: Params
 ) -> OutOfFold:
     def predict(portion: Portion) -> np.ndarray:
-        model = learner.fit(portion.binned, study.options, study.rounds, portion.rows, portion.weights)
-        return model.predict(portion.X)
+        lot = portion.lot
+        model = learner.fit(lot.binned, study.options, study.rounds, lot.rows, lot.weights)
+        return model.predict(portion.held_out())
 
     splits = portions(rows, folds(rows, params.search, params.seed), learner, schema, params, binned)
     raw, labels = over_folds(predict, splits), [portion.y for portion in splits]
@@ -146,12 +147,8 @@ def train_full(
     """A model on every training row with the study's winner, for each of `challenger_seeds`."""
     models = []
     for seed in challenger_seeds(params):
-        all_rows = everything(rows, learner, schema, binned, seed)
-        models.append(
-            learner.reseeded(seed).fit(
-                all_rows.binned, study.options, study.rounds, all_rows.rows, all_rows.weights
-            )
-        )
+        lot, own = everything(rows, learner, schema, binned, seed), learner.reseeded(seed)
+        models.append(own.fit(lot.binned, study.options, study.rounds, lot.rows, lot.weights))
     return models
 
 

@@ -19,18 +19,31 @@ from incumbent.schema import Schema
 
 
 @dataclass(frozen=True)
-class Portion:
-    """`rows` of `binned` to fit on (None: all), with `weights` (None: ones); `held` is held out.
-
-    rows, held: row numbers, ascending. X, y: the held-out rows as the model reads them, and their labels.
-    """
+class Lot:
+    """The row numbers `rows` of `binned`, ascending (None: all), with `weights` (None: ones)."""
 
     binned: Any
-    rows: np.ndarray | None
-    weights: np.ndarray | None
+    rows: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Portion:
+    """`lot` to fit on; `held`: numbers of the held-out rows in its bins; y: their labels.
+
+    source, at: a matrix as the model reads it, and where the held-out rows are in it. They are copied only
+    when asked for: those of all folds together are as large as the training rows.
+    """
+
+    lot: Lot
     held: np.ndarray
-    X: np.ndarray
     y: np.ndarray
+    source: np.ndarray
+    at: np.ndarray
+
+    def held_out(self) -> np.ndarray:
+        """The held-out rows, (n, features) float32."""
+        return self.source[self.at]
 
 
 def portions(
@@ -44,20 +57,28 @@ def _portion(
     rows: Rows, split: Split, learner: Learner, schema: Schema, params: Params, binned: Any
 ) -> Portion:
     fit, held = split
-    X, y = rows.X[held], rows.y[held]
-    own = schema.has_means
-    if own:
-        learned = rows.take(fit)
-        schema = schema.learned_means(learned.X, learned.y, learned.group)
-        rows, fit, X = as_read(learned, schema, learned=True), np.arange(len(fit)), schema.with_means(X)
-    balance = learned_balance(rows, fit, schema, params)
-    drawn = _drawn(rows, fit, balance, schema, params.seed)
-    if not own and drawn.X is None:
-        return Portion(binned, drawn.rows, drawn.weights, held, X, y)
+    source, at = rows.X, held
+    if schema.has_means:
+        schema, rows = _with_own_means(rows, fit, schema)
+        source, at, binned = rows.X[held], np.arange(len(held)), learner.bin(rows.X, rows.y)
+    drawn = _drawn(rows, fit, learned_balance(rows, fit, schema, params), schema, params.seed)
+    y = rows.y[held]
+    if drawn.X is None:
+        return Portion(Lot(binned, drawn.rows, drawn.weights), held, y, source, at)
     batch = _batch(rows, drawn)
-    binned = learner.bin(np.concatenate([batch.X, X]), np.concatenate([batch.y, y]))
+    own = learner.bin(np.concatenate([batch.X, source[at]]), np.concatenate([batch.y, y]))
     numbers = np.arange(len(batch.y) + len(y))
-    return Portion(binned, numbers[: len(batch.y)], batch.weights, numbers[len(batch.y) :], X, y)
+    lot = Lot(own, numbers[: len(batch.y)], batch.weights)
+    return Portion(lot, numbers[len(batch.y) :], y, source, at)
+
+
+def _with_own_means(rows: Rows, fit: np.ndarray, schema: Schema) -> tuple[Schema, Rows]:
+    """The rows as a model reads them that has learned the means from those of `fit` alone."""
+    learned = rows.take(fit)
+    schema = schema.learned_means(learned.X, learned.y, learned.group)
+    X = schema.with_means(rows.X)
+    X[fit] = schema.with_means(learned.X, learned.group)
+    return schema, replace(rows, X=X)
 
 
 def as_read(rows: Rows, schema: Schema, *, learned: bool) -> Rows:
@@ -65,15 +86,13 @@ def as_read(rows: Rows, schema: Schema, *, learned: bool) -> Rows:
     return replace(rows, X=schema.with_means(rows.X, rows.group if learned else None))
 
 
-def everything(rows: Rows, learner: Learner, schema: Schema, binned: Any, seed: int) -> Portion:
-    """All rows, as the model reads them, to fit on by the schema's balance, and none held out."""
-    fit = np.arange(len(rows.y))
-    drawn = _drawn(rows, fit, schema.balance, schema, seed)
-    nobody = (fit[:0], rows.X[:0], rows.y[:0])
-    if drawn.X is not None:
-        batch = _batch(rows, drawn)
-        return Portion(learner.bin(batch.X, batch.y), None, batch.weights, *nobody)
-    return Portion(binned, None if len(drawn.rows) == len(fit) else drawn.rows, drawn.weights, *nobody)
+def everything(rows: Rows, learner: Learner, schema: Schema, binned: Any, seed: int) -> Lot:
+    """All rows, as the model reads them, by the schema's balance; `binned` are they."""
+    drawn = _drawn(rows, np.arange(len(rows.y)), schema.balance, schema, seed)
+    if drawn.X is None:
+        return Lot(binned, None if len(drawn.rows) == len(rows.y) else drawn.rows, drawn.weights)
+    batch = _batch(rows, drawn)
+    return Lot(learner.bin(batch.X, batch.y), None, batch.weights)
 
 
 def batch_of(rows: Rows, schema: Schema, seed: int) -> Batch:

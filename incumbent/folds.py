@@ -78,9 +78,9 @@ def _strata(y: np.ndarray, count: int) -> np.ndarray:
 def _require_few(rows: Rows, search: SearchParams) -> None:
     if (count := len(rows.y)) > MOST_ALONE:
         raise BadData(
-            f"search.scheme = 'leave-one-out' fits one model a row: {count:,} training rows are {count:,} fits "
-            f"a trial and {count * search.trials:,} in all, about {count // 5:,} times the work of five folds; "
-            f"it takes at most {MOST_ALONE:,} rows, use 'stratified'"
+            f"search.scheme = 'leave-one-out' fits one model a row: {count:,} training rows are "
+            f"{count:,} fits a trial and {count * search.trials:,} in all, about {count // 5:,} times the "
+            f"work of five folds; it takes at most {MOST_ALONE:,} rows, use 'stratified'"
         )
 
 

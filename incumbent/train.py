@@ -114,8 +114,9 @@ def _out_of_fold(
     rows: Rows, learner: Learner, binned: Any, study: StudyResult, schema: Schema, params: Params
 ) -> OutOfFold:
     def predict(portion: Portion) -> np.ndarray:
-        model = learner.fit(portion.binned, study.options, study.rounds, portion.rows, portion.weights)
-        return model.predict(portion.X)
+        lot = portion.lot
+        model = learner.fit(lot.binned, study.options, study.rounds, lot.rows, lot.weights)
+        return model.predict(portion.held_out())
 
     splits = portions(rows, folds(rows, params.search, params.seed), learner, schema, params, binned)
     raw, labels = over_folds(predict, splits), [portion.y for portion in splits]
@@ -157,13 +158,9 @@ def train_full(
     """
     models = []
     for number, seed in enumerate(challenger_seeds(params)):
-        part = everything(rows, learner, schema, binned, seed)
-        checkpoint = checkpoints[number] if checkpoints else None
-        models.append(
-            learner.reseeded(seed).fit(
-                part.binned, study.options, study.rounds, part.rows, part.weights, checkpoint
-            )
-        )
+        lot, own = everything(rows, learner, schema, binned, seed), learner.reseeded(seed)
+        kept = checkpoints[number] if checkpoints else None
+        models.append(own.fit(lot.binned, study.options, study.rounds, lot.rows, lot.weights, kept))
     return models
 
 

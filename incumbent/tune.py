@@ -176,7 +176,7 @@ def _work(
         seen: list[Fold] = []
 
         def fit(fold: Portion) -> Fold:
-            return learner.fit_fold(fold.binned, options, fold.rows, fold.held, fold.weights)
+            return learner.fit_fold(fold.lot.binned, options, fold.lot.rows, fold.held, fold.lot.weights)
 
         for wave in (splits[:PRUNE_AFTER], splits[PRUNE_AFTER:]):
             done = over_folds(fit, wave)

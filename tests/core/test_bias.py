@@ -138,9 +138,9 @@ def test_held_out_rows_neither_weigh_nor_are_weighed(paths: Sequence[Path]) -> N
         told = Rows(rows.X, y, rows.group, protected=rows.protected)
         learner: Any = None  # shares the bins it is given
         [found] = portions(told, [split], learner, schema, params, Batch(rows.X, y))
-        weights.append(found.weights)
-        assert len(found.weights) == len(split[0])
-        assert found.weights.mean() == pytest.approx(1, abs=0.1)
+        weights.append(found.lot.weights)
+        assert len(found.lot.weights) == len(split[0])
+        assert found.lot.weights.mean() == pytest.approx(1, abs=0.1)
     assert np.array_equal(*weights)
 
 

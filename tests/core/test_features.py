@@ -221,7 +221,8 @@ def test_nothing_of_a_folds_held_out_rows_reaches_what_it_fits_on(paths: Sequenc
     for y in (rows.y, lied):
         told = type(rows)(rows.X, y, rows.group)
         [found] = portions(told, [split], learner, schema, chosen, None)
-        seen.append((found.binned.X, found.binned.y[found.rows], found.weights, found.X))
+        lot = found.lot
+        seen.append((lot.binned.X, lot.binned.y[lot.rows], lot.weights, found.held_out()))
     for first, second in zip(*seen, strict=True):
         np.testing.assert_array_equal(first, second)
 

@@ -67,10 +67,6 @@ def made(paths: Sequence[Path], params: Params, folder: Path) -> tuple[Challenge
     return challenger, open_challenger(challenger, params, folder, folder.name)
 
 
-def fold_rows(found: Any, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    return found.rows, np.ones(len(found.rows)) if found.weights is None else found.weights
-
-
 class Recording:
     """A learner that only keeps what it is given."""
 
@@ -106,12 +102,12 @@ def _fitted_on(X: np.ndarray, y: np.ndarray, split: Split, params: Params) -> tu
     """X, y and weights that a fold fits on; checks that its held-out rows are as they were."""
     learner: Any = Recording()
     [found] = portions(Rows(X, y, np.zeros(len(y))), [split], learner, SCHEMA, params, Batch(X, y))
-    assert np.array_equal(found.X, X[split[1]])
-    assert np.array_equal(found.binned.X[found.held], X[split[1]])
-    assert np.array_equal(found.binned.y[found.held], y[split[1]])
-    assert not set(found.rows) & set(found.held)
-    weights = np.ones(len(found.rows)) if found.weights is None else found.weights
-    return found.binned.X[found.rows], found.binned.y[found.rows], weights
+    assert np.array_equal(found.held_out(), X[split[1]])
+    assert np.array_equal(found.lot.binned.X[found.held], X[split[1]])
+    assert np.array_equal(found.lot.binned.y[found.held], y[split[1]])
+    assert not set(found.lot.rows) & set(found.held)
+    weights = np.ones(len(found.lot.rows)) if found.lot.weights is None else found.lot.weights
+    return found.lot.binned.X[found.lot.rows], found.lot.binned.y[found.lot.rows], weights
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -3,11 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from prefect.logging import disable_run_logger
 
 from incumbent.params import load_params
+from incumbent.report import render
 from incumbent.storage.registry import open_registry
+from tasks.record import _facts, _outcome
 from tests.flows.conftest import Project
+from tests.flows.preparing import prepared
 
 
 @pytest.mark.parametrize("kind", ["full", "incremental"])
@@ -23,6 +28,36 @@ def test_a_version_is_made_again_byte_for_byte(
     assert (done.json["same"], done.json["environment"]) == (True, {})
     assert project.trace() == before
     assert len(project.git("worktree", "list").splitlines()) == 1
+
+
+def test_a_version_of_every_way_to_treat_rows_is_published_scored_and_made_again(
+    inside: Project, first: dict[str, Any], tmp_path: Path
+) -> None:
+    with disable_run_logger():
+        run = prepared(
+            inside,
+            features={
+                "dates": {"time_hour": ["day"]},
+                "target": ["dest"],
+                "lags": {"columns": ["visib"], "by": ["origin", "carrier", "date"]},
+            },
+            imbalance={"method": "weights", "calibrate": "sigmoid"},
+            bias={"reweigh": "origin"},
+            decision={"false_negative": 5.0},
+        )
+    done = inside.run("models", "reproduce", run.version, "--json")
+    assert done.code == 0, done.err
+    assert done.json["same"]
+    done = inside.run("score", inside.months[4], tmp_path / "scores.parquet", "--version", run.version)
+    assert done.code == 0, done.err
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    threshold = run.registry.manifest(run.version)["schema"]["output"]["threshold"]
+    assert ((scores["score"] >= threshold) == scores["predicted"]).all()
+    assert 0.01 < scores["predicted"].mean() < 0.99
+    run.write("decision", {"kind": "hold", "reasons": ["a test"]})
+    report = render(_facts(run, _outcome(run, run.champion)), {})
+    assert "by origin, out of fold" in report
+    assert "a row costs" in report
 
 
 def test_code_that_was_never_committed_cannot_be_checked_out(

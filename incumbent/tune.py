@@ -194,7 +194,8 @@ def _work(
         rounds = trial.suggest_int("rounds", max(1, params.learner.rounds // 10), params.learner.rounds)
 
         def predict(fold: Portion) -> np.ndarray:
-            return learner.fit(fold.binned, options, rounds, fold.rows, fold.weights).predict(fold.X)
+            lot = fold.lot
+            return learner.fit(lot.binned, options, rounds, lot.rows, lot.weights).predict(fold.held_out())
 
         y, predicted = np.concatenate([fold.y for fold in splits]), over_folds(predict, splits)
         value = score(y, np.concatenate(predicted), judging)

@@ -149,12 +149,14 @@ class _Trial:
 
     def _fold(self, window: Window) -> Fold:
         part = self._portion(window)
-        return self._learner.fit_fold(part.binned, self._options, part.rows, part.held, part.weights)
+        lot = part.lot
+        return self._learner.fit_fold(lot.binned, self._options, lot.rows, part.held, lot.weights)
 
     def _predict(self, window: Window, rounds: int) -> np.ndarray:
         part = self._portion(window)
-        model = self._learner.fit(part.binned, self._options, rounds, part.rows, part.weights)
-        return model.predict(part.X)
+        lot = part.lot
+        model = self._learner.fit(lot.binned, self._options, rounds, lot.rows, lot.weights)
+        return model.predict(part.held_out())
 
     @property
     def _judges(self) -> str:

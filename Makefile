@@ -24,6 +24,8 @@ bench: $(INSTALLED)
 	$(BIN)/python bench/compare.py
 	$(BIN)/python bench/registry.py
 	$(BIN)/python bench/tuning.py
+	$(BIN)/python bench/warm_search.py
+	$(BIN)/python bench/workers.py
 	$(BIN)/python bench/gate.py
 	$(BIN)/python bench/arrival.py
 	$(BIN)/python bench/orchestration.py

@@ -90,7 +90,8 @@ def tune(
     with studies.explained():
         study = open_study(place, *_parts(search, learner.search_space, seed))
         if not is_over(study):
-            study = studies.without_unfinished(study)
+            if place is not None:
+                study = studies.without_unfinished(study, place)
             study.set_user_attr(DEADLINE, None)
             _work(study, rows, learner, search, seed, worker=0)
         return conclude(study, search)

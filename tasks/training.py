@@ -58,7 +58,7 @@ def _searched(run: Run) -> "StudyResult":
 
     if run.params.search.workers > 1:
         return search_with_workers(run)
-    place = place_of(run.project, run.data.md5, run.params)
+    place = place_of(run.project, run.params, run.work)
     return search(run.files(_all(run)), run.params, place)
 
 

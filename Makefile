@@ -26,6 +26,8 @@ bench: $(INSTALLED)
 	$(BIN)/python bench/tuning.py
 	$(BIN)/python bench/window.py
 	$(BIN)/python bench/incremental.py
+	$(BIN)/python bench/warm_search.py
+	$(BIN)/python bench/workers.py
 	$(BIN)/python bench/gate.py
 	$(BIN)/python bench/arrival.py
 	$(BIN)/python bench/orchestration.py

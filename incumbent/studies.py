@@ -4,9 +4,7 @@ A trial of a study has a number; its slot tells which of the budget's trials it 
 worker of a shared study died: its trial failed, and a copy with a higher number takes its slot.
 """
 
-import hashlib
 import itertools
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +16,6 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 
-from incumbent import __version__, own_code
 from incumbent.errors import BadParams, NotFound, StorageUnavailable
 from incumbent.params import Params
 
@@ -29,9 +26,6 @@ HEARTBEAT, GRACE = 10, 60
 RETRIES = 3
 # Seconds that a process waits while another one writes to the same SQLite file.
 PATIENCE = 60
-
-# What no study depends on: the rest of params.yaml is part of its name, so that what is added there is too.
-NO_PART = {"gate": True, "retrain": True, "monitor": True, "landing": True, "registry": True}
 
 
 @dataclass(frozen=True)
@@ -47,17 +41,9 @@ def address_of(project: Path, storage: str | None) -> str:
     return storage or f"sqlite:///{(project / '.incumbent' / FILE).resolve()}"
 
 
-def place_of(project: Path, data: str, params: Params, window: str) -> Place:
-    """The place of the study that these parameters ask for on the data version with this md5.
-
-    window: what of the version is read, in words.
-    """
-    shaping = params.model_dump(mode="json", exclude={**NO_PART, "search": {"storage"}})
-    function = params.features.function
-    code = own_code.load(function)[1] if function else None
-    work = json.dumps([data, shaping, window, code, __version__], sort_keys=True)
-    digest = hashlib.sha256(work.encode()).hexdigest()
-    return Place(address_of(project, params.search.storage), f"{params.dataset.name}-{digest[:16]}")
+def place_of(project: Path, params: Params, work: str) -> Place:
+    """The place of the study of this work (hex): whoever claims the work has the study to itself."""
+    return Place(address_of(project, params.search.storage), f"{params.dataset.name}-{work[:16]}")
 
 
 def open_study(place: Place | None, sampler: BaseSampler, pruner: optuna.pruners.BasePruner) -> optuna.Study:
@@ -93,7 +79,7 @@ def make_storage(address: str) -> None:
         _storage(address)
 
 
-def without_unfinished(study: optuna.Study) -> optuna.Study:
+def without_unfinished(study: optuna.Study, place: Place) -> optuna.Study:
     """The study as it was before the trials that a dead process left half done.
 
     For a study that is searched by one process alone: made anew of its finished trials, it goes on exactly
@@ -102,15 +88,8 @@ def without_unfinished(study: optuna.Study) -> optuna.Study:
     trials = study.get_trials()
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if len(finished) < len(trials):
-        storage, name = study._storage, study.study_name
-        optuna.delete_study(study_name=name, storage=storage)
-        study = optuna.create_study(
-            storage=storage,
-            study_name=name,
-            sampler=study.sampler,
-            pruner=study.pruner,
-            direction=study.direction,
-        )
+        optuna.delete_study(study_name=place.name, storage=_storage(place.address))
+        study = open_study(place, study.sampler, study.pruner)
         study.add_trials(finished)
     return study
 

@@ -94,7 +94,8 @@ def tune(
     with studies.explained():
         study = open_study(place, *_parts(params.search, learner.search_space, params.seed))
         if not is_over(study):
-            study = studies.without_unfinished(study)
+            if place is not None:
+                study = studies.without_unfinished(study, place)
             study.set_user_attr(DEADLINE, None)
             _work(study, rows, learner, schema, params, worker=0)
         return conclude(study, params.search)

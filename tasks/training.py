@@ -76,7 +76,7 @@ def _searched(run: Run) -> "StudyResult":
     window = _window(run)
     if run.params.search.workers > 1:
         return search_with_workers(run, window)
-    place = place_of(run.project, run.data.md5, run.params, window.words)
+    place = place_of(run.project, run.params, run.work)
     return search(run.files(window.of(_all(run))), run.params, window, place)
 
 

@@ -47,7 +47,7 @@ def search_with_workers(run: Run, window: Window) -> StudyResult:
     from incumbent.studies import explained, place_of
     from incumbent.tune import begin, conclude, is_over, whats_next
 
-    params, place = run.params, place_of(run.project, run.data.md5, run.params, window.words)
+    params, place = run.params, place_of(run.project, run.params, run.work)
     with explained():
         study = begin(params.search, learner_type(params.learner.name).search_space, params.seed, place)
         if not is_over(study):
@@ -87,7 +87,7 @@ def do_share(
         paths = fetch(project, data, [partition.name for partition in chosen.of(data.partitions)])
         with one_device(project / ".incumbent" / "devices") as device:
             get_run_logger().info("worker %d of run %d, on %s", worker, run, device or "the CPU")
-            search_share(paths, asked, chosen, place_of(project, data.md5, asked, chosen.words), worker)
+            search_share(paths, asked, chosen, place_of(project, asked, work), worker)
 
 
 def _through_workers(run: Run, window: Window, study: optuna.Study) -> list[FlowRun]:

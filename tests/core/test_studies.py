@@ -14,7 +14,7 @@ from incumbent import studies
 from incumbent.errors import BadParams, NotFound, StorageUnavailable
 from incumbent.params import Params
 from incumbent.rows import Rows
-from incumbent.studies import Place, address_of, place_of
+from incumbent.studies import Place, place_of
 from incumbent.tune import DEADLINE, StudyResult, begin, conclude, join, tune, whats_next
 from tests.core.building import ROOT, changed
 from tests.core.searching import SCHEMA, TRIALS, begin_share, learner, table, with_search
@@ -186,22 +186,13 @@ def test_a_storage_that_does_not_answer_is_an_outage_and_one_that_cannot_be_a_mi
         search(rows, params, Place("oracle+nothing://x", "toy"))
 
 
-def test_a_study_is_known_by_the_data_and_by_what_shapes_it(flights_params: Params) -> None:
-    name = place_of(ROOT, "md5", flights_params, "all history").name
-    assert name.startswith("flights-")
-    same = changed(flights_params, registry={"address": "s3://other/place"}, retrain={"min_rows": 5})
-    assert place_of(ROOT, "md5", same, "all history").name == name
+def test_a_study_is_known_by_the_work_that_its_run_claims(flights_params: Params) -> None:
+    mine, other = "1f" * 32, "2e" * 32
+    kept = Place(f"sqlite:///{ROOT}/.incumbent/studies.db", f"flights-{mine[:16]}")
+    assert place_of(ROOT, flights_params, mine) == kept
+    assert place_of(ROOT, flights_params, other).name != kept.name
     elsewhere = changed(flights_params, search={"storage": "postgresql://optuna@db/optuna"})
-    assert place_of(ROOT, "md5", elsewhere, "all history") == Place("postgresql://optuna@db/optuna", name)
-    others = [
-        place_of(ROOT, "other", flights_params, "all history"),
-        place_of(ROOT, "md5", flights_params, "the latest 3 partitions"),
-        place_of(ROOT, "md5", changed(flights_params, seed=1), "all history"),
-        place_of(ROOT, "md5", changed(flights_params, search={"trials": 9}), "all history"),
-        place_of(ROOT, "md5", changed(flights_params, clean={"case": "lower"}), "all history"),
-    ]
-    assert len({name, *(other.name for other in others)}) == 6
-    assert address_of(ROOT, None) == f"sqlite:///{ROOT}/.incumbent/studies.db"
+    assert place_of(ROOT, elsewhere, mine) == Place("postgresql://optuna@db/optuna", kept.name)
 
 
 def of_worker(study: optuna.Study, worker: int, state: TrialState) -> list[optuna.trial.FrozenTrial]:

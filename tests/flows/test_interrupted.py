@@ -163,6 +163,7 @@ def test_a_promotion_that_was_not_told_is_told_by_the_next(place: Project) -> No
 def test_a_study_of_two_workers_ends_with_its_run_and_goes_on_with_the_next(place: Project) -> None:
     change(place, 5, trials=7, workers=2)
     first = start(place)
+    folder_with(place, "plan.json")
     study = eventually(lambda: shared_study(place), 60)
     eventually(lambda: {0, 1} <= {trial.user_attrs.get("worker") for trial in study.trials}, 90)
     workers = [process_of(run["id"]) for run in runs_of_workers(place) if run["state_type"] == "RUNNING"]
@@ -186,8 +187,8 @@ def test_a_study_of_two_workers_ends_with_its_run_and_goes_on_with_the_next(plac
 
 
 def shared_study(place: Project) -> optuna.Study | None:
-    """The study that its workers share, once there is one."""
-    where = place_of(place.path, resolve(place.path).md5, load_params(place.path), "all history")
+    """The study that the newest run's workers share, once there is one."""
+    where = place_of(place.path, load_params(place.path), read(runs_of(place)[-1] / "begun.json")["work"])
     with suppress(KeyError):
         return optuna.load_study(study_name=where.name, storage=where.address)
     return None

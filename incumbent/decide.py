@@ -40,10 +40,15 @@ class Evidence:
     model_bytes: int | None = None
     microseconds_per_row: float | None = None
 
+    @property
+    def compared(self) -> Comparison | None:
+        """The comparison, if there could be one."""
+        return self.comparison if isinstance(self.comparison, Comparison) else None
+
     def to_json(self) -> dict[str, Any]:
         seen = self.comparison
         return {
-            "comparison": seen.to_json() if isinstance(seen, Comparison) else None,
+            "comparison": self.compared and self.compared.to_json(),
             "incomparable": vars(seen) if isinstance(seen, Incomparable) else None,
             "slices": [each.to_json() for each in self.slices],
             "calibration": self.calibration and self.calibration.to_json(),

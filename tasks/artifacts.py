@@ -102,11 +102,9 @@ def show_decision(
     report: str,
 ) -> None:
     """The verdict with its figures; `report` is a link to the whole story."""
-    from incumbent.compare import Comparison
-
     parts = [f"# Decision: {kind}", _bullets(reasons), f"[The whole report]({report}) (link for a week)"]
-    seen = evidence.comparison if evidence else None
-    if evidence and isinstance(seen, Comparison):
+    if evidence and evidence.compared:
+        seen = evidence.compared
         rows = [
             ("champion", str(seen.champion)),
             ("challenger", str(seen.challenger)),

@@ -155,13 +155,12 @@ def _window(run: Run) -> list[str]:
 
 
 def _metrics(run: Run, challenger: Challenger) -> dict[str, Any]:
-    from incumbent.compare import Comparison
     from incumbent.decide import Evidence
 
     seen = run.read("comparison")
-    figures = Evidence.from_json(seen["evidence"]).comparison
+    figures = Evidence.from_json(seen["evidence"]).compared
     holdout = None
-    if isinstance(figures, Comparison):
+    if figures:
         holdout = {**vars(figures.challenger), "window": seen["window"], "rows": figures.rows}
     cv = challenger.cv and challenger.cv.to_json()
     return {"metric": run.params.promotion.metric, "cv": cv, "holdout": holdout}

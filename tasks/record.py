@@ -143,11 +143,7 @@ def _evidence(run: Run) -> Evidence | None:
 
 def _comparison(run: Run) -> Comparison | None:
     evidence = _evidence(run)
-    if evidence is None:
-        return None
-    from incumbent.compare import Comparison
-
-    return evidence.comparison if isinstance(evidence.comparison, Comparison) else None
+    return evidence.compared if evidence else None
 
 
 def _pictures(run: Run) -> dict[str, bytes]:

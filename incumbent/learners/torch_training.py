@@ -83,7 +83,9 @@ class Training:
             # float32's range in half the bytes; only GPUs gain from it.
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
                 outputs = self.net(self._X[batch], self._dropout, self._noise)
-            losses = _losses(outputs.float(), self._y[batch], self._schema.task, self._params.focal or 0.0)
+            losses = member_losses(
+                outputs.float(), self._y[batch], self._schema.task, self._params.focal or 0.0
+            )
             loss = (losses if self._weights is None else losses * self._weights[batch][:, None]).mean()
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -129,7 +131,7 @@ class Training:
         return tensor.pin_memory().to(self._device) if self._device.type == "cuda" else tensor
 
 
-def _losses(outputs: torch.Tensor, y: torch.Tensor, task: Task, focal: float) -> torch.Tensor:
+def member_losses(outputs: torch.Tensor, y: torch.Tensor, task: Task, focal: float) -> torch.Tensor:
     """Each member's own loss of each row, (n, members); outputs (n, members, outputs).
 
     focal: gamma of Lin et al. 2017, "Focal Loss for Dense Object Detection": a row that is predicted with

@@ -16,10 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from incumbent.dataset import DataVersion, Partition
@@ -34,6 +32,9 @@ from incumbent.storage.git import (
     last_change,
     push,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DATA, POINTER = "data", "data.dvc"
 PUSH_ATTEMPTS = 8
@@ -107,7 +108,7 @@ def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Pat
 
 def read_columns(
     project: Path, version: DataVersion, names: Sequence[str], columns: Sequence[str]
-) -> Iterator[tuple[Partition, pa.Table]]:
+) -> Iterator[tuple[Partition, "pa.Table"]]:
     """Some columns of partitions, without keeping the rest of them; a column that is not there is left out.
 
     What comes from the remote is not verified by digest; `fetch` does that. DVC's file system reads 50 MB
@@ -115,6 +116,8 @@ def read_columns(
     """
     if not names:
         return
+    import pyarrow.parquet as pq  # what only resolves versions starts without it
+
     cache = project / ".incumbent" / "cache" / "partitions"
     digests = {partition.name: partition.md5 for partition in version.partitions}
     with explained(project), _files_of(project, version.rev) as files:

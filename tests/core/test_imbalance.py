@@ -24,7 +24,7 @@ from incumbent.fitting import portions
 from incumbent.folds import Split
 from incumbent.judge import score_holdout, weigh
 from incumbent.learners import Batch
-from incumbent.learners.torch import _losses
+from incumbent.learners.torch_training import member_losses
 from incumbent.model import Model
 from incumbent.output import Isotonic, Output, choose_threshold, learn_curves, mean_cost
 from incumbent.params import Params
@@ -316,10 +316,10 @@ def test_the_focal_loss_is_that_of_its_paper() -> None:
     outputs = torch.tensor([[[2.0]], [[-1.0]]])
     chance = torch.sigmoid(torch.tensor([2.0, 1.0]))  # of the true class
     expected = -((1 - chance) ** 2) * chance.log()
-    found = _losses(outputs, torch.tensor([1.0, 0.0]), "binary", 2.0)
+    found = member_losses(outputs, torch.tensor([1.0, 0.0]), "binary", 2.0)
     assert found[:, 0].tolist() == pytest.approx(expected.tolist(), rel=1e-5)
     many = torch.cat([torch.zeros_like(outputs), outputs], dim=2)
-    found = _losses(many, torch.tensor([1, 0]), "multiclass", 2.0)
+    found = member_losses(many, torch.tensor([1, 0]), "multiclass", 2.0)
     assert found[:, 0].tolist() == pytest.approx(expected.tolist(), rel=1e-5)
 
 

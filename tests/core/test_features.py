@@ -133,6 +133,13 @@ def test_parts_of_times_ratios_and_shares() -> None:
     assert schema.inputs == ["a", "at", "b", "word"]
 
 
+def test_a_filled_cell_has_the_share_of_its_value() -> None:
+    frame = trips(100).assign(plane=["x"] * 50 + ["y"] * 30 + [None] * 20)
+    schema = learn(frame, {"frequency": ["plane"]}, clean={"missing": {"plane": "x"}})
+    place = [feature.name for feature in schema.features].index("plane_frequency")
+    assert schema.encode(frame)[[0, 60, 90], place] == pytest.approx([0.7, 0.3, 0.7])
+
+
 @fewer_examples
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50), st.integers(0, 2)), min_size=1, max_size=30),

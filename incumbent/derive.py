@@ -62,7 +62,7 @@ class Derivation:
             made = self.by_function(self.params.function, frame)
             new |= {str(name): made[name] for name in made}
         lags = self.params.lags
-        if lags.columns and len(frame):
+        if lags.columns:
             in_order = frame.sort_values(str(self.time), kind="stable")
             entities = in_order.groupby(lags.by, dropna=False, sort=False)
             new |= {f"{name}_previous": entities[name].shift() for name in lags.columns}

@@ -175,6 +175,12 @@ def test_a_lag_of_held_out_days_is_the_same_alone_and_in_the_whole_file(paths: S
     np.testing.assert_array_equal(alone, together)
 
 
+def test_a_side_without_rows_has_all_columns(paths: Sequence[Path], project: Path) -> None:
+    schema, _ = training_rows(paths, params({**EVERYTHING, "function": "own_features:build"}))
+    nothing = pd.read_parquet(paths[0]).head(0)
+    assert schema.encode(nothing).shape == (0, len(schema.features))
+
+
 # Target encoding
 
 

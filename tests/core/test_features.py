@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import TargetEncoder
 
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger
+from incumbent.dataset import Diff
 from incumbent.drift import drift
 from incumbent.errors import BadData, BadParams
 from incumbent.fitting import as_read, portions
@@ -25,8 +26,10 @@ from incumbent.golden import GOLDEN, check_golden
 from incumbent.learn_schema import learn_schema
 from incumbent.learners import Batch
 from incumbent.means import Means, part_of
+from incumbent.measure import measure
 from incumbent.model import Model
 from incumbent.params import Params, load_params
+from incumbent.plan import Full, choose
 from incumbent.rows import Side, frames, read_rows, sampled_rows, training_rows
 from incumbent.schema import Schema
 from incumbent.split import group_hashes
@@ -402,6 +405,14 @@ def test_the_projects_function_makes_the_same_columns_in_training_and_scoring(
     rewrite(project, PACE + "\n# changed\n")
     with pytest.raises(BadData, match="its module changed; put a new function into a new module"):
         model.predict(frame)
+    known = {
+        "params": chosen.model_dump(mode="json"), "metrics": {"holdout": None}, "updates": 0, "rows_known": 9
+    }  # fmt: skip
+    kept = pd.read_parquet(project / "v1" / "replay.parquet")
+    seen = measure(model, known, kept, paths[1:], Diff(added=(paths[1].name,)), chosen)
+    plan = choose(seen.rules, chosen.retrain)
+    assert isinstance(plan, Full)
+    assert "its module changed" in plan.because[0]
 
 
 @pytest.mark.parametrize(

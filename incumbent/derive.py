@@ -16,7 +16,7 @@ from incumbent import own_code
 from incumbent.errors import BadData
 from incumbent.params import DatasetParams
 from incumbent.recipe import FeatureParams
-from incumbent.split import as_text
+from incumbent.split import as_text, text_of
 
 ALONE = 100
 """Rows that the project's function is tried on by themselves."""
@@ -62,7 +62,7 @@ class Derivation:
             made = self.by_function(self.params.function, frame)
             new |= {str(name): made[name] for name in made}
         lags = self.params.lags
-        if lags.columns and len(frame):
+        if lags.columns:
             in_order = frame.sort_values(str(self.time), kind="stable")
             entities = in_order.groupby(lags.by, dropna=False, sort=False)
             new |= {f"{name}_previous": entities[name].shift() for name in lags.columns}
@@ -166,9 +166,13 @@ class DerivationLearner:
         self._rows += len(cleaned)
         return self._start.derived(cleaned)
 
-    def learned(self) -> Derivation:
+    def learned(self, fills: Mapping[str, float | str]) -> Derivation:
+        """`fills`: what cleaning puts into empty cells, which have that value's share then."""
         params = self._start.params
         digest = own_code.load(params.function)[1] if params.function else None
+        for name, counts in self._counts.items():
+            if name in fills:
+                counts[text_of(fills[name])] += self._rows - counts.total()
         shares = {
             name: {value: counts[value] / self._rows for value in sorted(counts)}
             for name, counts in self._counts.items()

@@ -62,7 +62,7 @@ def learn_schema(
         task,
         tuple(sorted(classes)),
         cleaning=cleaned_by,
-        derivation=derivation.learned(),
+        derivation=derivation.learned(cleaned_by.fills),
     )
 
 

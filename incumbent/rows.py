@@ -108,9 +108,10 @@ def training_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:
 
 
 def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params) -> Rows:
-    """Rows of a version's sample, with the hash of the group that they had in their partition."""
-    X = schema.codes(kept, complete=True)
-    group = group_hashes(kept.drop(columns=schema.derivation.added_names), params.split.by)
+    """Rows of a version's sample; for means with the hash of the group in their partition, else with 0."""
+    X, group = schema.codes(kept, complete=True), np.zeros(len(kept))
+    if schema.has_means:
+        group = group_hashes(kept.drop(columns=schema.derivation.added_names), params.split.by)
     return Rows(X, schema.labels(kept), group, protected=_protected(kept, params))
 
 

@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import TargetEncoder
 
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger
+from incumbent.dataset import Diff
 from incumbent.drift import drift
 from incumbent.errors import BadData, BadParams
 from incumbent.fitting import as_read, portions
@@ -25,8 +26,10 @@ from incumbent.golden import GOLDEN, check_golden
 from incumbent.learn_schema import learn_schema
 from incumbent.learners import Batch
 from incumbent.means import Means, part_of
+from incumbent.measure import measure
 from incumbent.model import Model
 from incumbent.params import Params, load_params
+from incumbent.plan import Full, choose
 from incumbent.rows import Side, frames, read_rows, sampled_rows, training_rows
 from incumbent.schema import Schema
 from incumbent.split import group_hashes
@@ -133,6 +136,13 @@ def test_parts_of_times_ratios_and_shares() -> None:
     assert schema.inputs == ["a", "at", "b", "word"]
 
 
+def test_a_filled_cell_has_the_share_of_its_value() -> None:
+    frame = trips(100).assign(plane=["x"] * 50 + ["y"] * 30 + [None] * 20)
+    schema = learn(frame, {"frequency": ["plane"]}, clean={"missing": {"plane": "x"}})
+    place = [feature.name for feature in schema.features].index("plane_frequency")
+    assert schema.encode(frame)[[0, 60, 90], place] == pytest.approx([0.7, 0.3, 0.7])
+
+
 @fewer_examples
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50), st.integers(0, 2)), min_size=1, max_size=30),
@@ -166,6 +176,12 @@ def test_a_lag_of_held_out_days_is_the_same_alone_and_in_the_whole_file(paths: S
     together = schema.encode(whole)[held.index]
     assert 0 < len(held) < len(whole)
     np.testing.assert_array_equal(alone, together)
+
+
+def test_a_side_without_rows_has_all_columns(paths: Sequence[Path], project: Path) -> None:
+    schema, _ = training_rows(paths, params({**EVERYTHING, "function": "own_features:build"}))
+    nothing = pd.read_parquet(paths[0]).head(0)
+    assert schema.encode(nothing).shape == (0, len(schema.features))
 
 
 # Target encoding
@@ -389,6 +405,14 @@ def test_the_projects_function_makes_the_same_columns_in_training_and_scoring(
     rewrite(project, PACE + "\n# changed\n")
     with pytest.raises(BadData, match="its module changed; put a new function into a new module"):
         model.predict(frame)
+    known = {
+        "params": chosen.model_dump(mode="json"), "metrics": {"holdout": None}, "updates": 0, "rows_known": 9
+    }  # fmt: skip
+    kept = pd.read_parquet(project / "v1" / "replay.parquet")
+    seen = measure(model, known, kept, paths[1:], Diff(added=(paths[1].name,)), chosen)
+    plan = choose(seen.rules, chosen.retrain)
+    assert isinstance(plan, Full)
+    assert "its module changed" in plan.because[0]
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,20 @@ class TestContract:
         held = np.arange(1000, ROWS)
         assert case.loss(updated[0], held) < case.loss(old, held) + 0.05 * abs(case.loss(old, held))
 
+    def test_a_heavier_row_counts_more(self, name: str, task: Task, device: str | None) -> None:
+        case = make_case(name, task, device)
+        learner, high = case.learner, case.y > np.median(case.y)
+        if task != "regression":
+            high = case.y == case.y.max()
+        binned, means = learner.bin(case.X, case.y), []
+        for weights in (None, np.where(high, 20.0, 1.0)):
+            model = learner.fit(
+                binned, OPTIONS[name], 8, np.arange(900), None if weights is None else weights[:900]
+            )
+            predicted = model.predict(case.X[900:])
+            means.append((predicted[:, -1] if task == "multiclass" else predicted).mean())
+        assert means[1] > means[0]
+
     def test_onnx_predicts_the_same(self, name: str, task: Task, device: str | None) -> None:
         case = make_case(name, task, device)
         model = case.fitted(rounds=5)

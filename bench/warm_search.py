@@ -4,7 +4,7 @@ Warm: the best trials of last month's study are tried first, then the strategy g
 by one common cross-validation with other folds, and by a model of this month on the next month's flights.
 Means over the months, and the mean difference to the cold study with its standard error.
 
-    python bench/warm_search.py [--rows 8000] [--months 6]
+    python bench/warm_search.py [--rows 12000] [--months 10]
 """
 
 import argparse
@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold
 
 from incumbent.demo.flights import load_flights, write_months
+from incumbent.folds import folds
 from incumbent.learners import Learner, open_learner
 from incumbent.params import Params, load_params
 from incumbent.rows import Rows, Side, read_rows, training_rows
@@ -37,8 +37,8 @@ ARMS = {
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rows", type=int, default=8_000)
-    arguments.add_argument("--months", type=int, default=6, help="arrivals after the first month")
+    arguments.add_argument("--rows", type=int, default=12_000)
+    arguments.add_argument("--months", type=int, default=10, help="arrivals after the first month")
     asked = arguments.parse_args()
     params = load_params(Path(__file__).parents[1])
     figures: dict[str, list[tuple[float, float, float]]] = {arm: [] for arm in ARMS}
@@ -55,7 +55,9 @@ def main() -> None:
                 found, cost = study(
                     now, learner, params, trials, tried, Path(folder) / f"{number}{arm[:7]}.db"
                 )
-                figures[arm].append((cost, judge(now, learner, found), score(now, after, learner, found)))
+                figures[arm].append(
+                    (cost, judge(now, learner, found, params), score(now, after, learner, found))
+                )
                 if arm == COLD:
                     before_next = found
             before = before_next
@@ -92,11 +94,11 @@ def study(
     return conclude(opened, search), time.process_time() - began
 
 
-def judge(rows: Rows, learner: Learner, found: StudyResult) -> float:
-    """Mean ROC AUC over five other folds, the same for all arms."""
+def judge(rows: Rows, learner: Learner, found: StudyResult, params: Params) -> float:
+    """Mean ROC AUC over other folds of whole days, the same for all arms."""
     binned, scores = learner.bin(rows.X, rows.y), []
-    for fit, held in StratifiedKFold(5, shuffle=True, random_state=99).split(rows.X, rows.y):
-        model = learner.fit(binned, found.options, found.rounds, np.sort(fit))
+    for fit, held in folds(rows, params.search, seed=99):
+        model = learner.fit(binned, found.options, found.rounds, fit)
         scores.append(roc_auc_score(rows.y[held], model.predict(rows.X[held])))
     return float(np.mean(scores))
 

@@ -54,7 +54,7 @@ class TrialResult:
 class StudyResult:
     """The winner's options and rounds (median over folds), every trial, and how much each option mattered.
 
-    `importances` are shares of the variance between trials; empty when there were too few to tell.
+    `importances` sum to one (see _importances); empty when there were too few trials to tell.
     """
 
     options: dict[str, Any]

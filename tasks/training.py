@@ -37,7 +37,7 @@ def tune(run: Run) -> None:
     values, pruned = [t.value for t in study.trials], [t.pruned for t in study.trials]
     pictures = {"Trials": plots.trials(values, pruned)}
     if study.importances:
-        axis = "Share of the variance between trials"
+        axis = "Share of the importance for good trials"
         pictures["What mattered"] = plots.importances(study.importances, axis=axis)
     artifacts.show_study(len(values), sum(pruned), study.options, pictures)
     get_run_logger().info("tuned: %d trials, best %.4f, %s", len(values), max(values), study.options)

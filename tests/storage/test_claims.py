@@ -164,6 +164,14 @@ def test_a_pid_that_now_is_another_process_is_of_a_dead_one(registry: Registry) 
     assert take(registry, run_seq=6).claim.heir_of == 5
 
 
+def test_who_works_for_a_dead_process_is_told_at_once(registry: Registry) -> None:
+    take(registry, run_seq=5)
+    registry.check_claim(WORK, 5, 60)
+    as_of(registry, started=1.0)
+    with pytest.raises(Conflict, match=r"the process of run 5, which claims .*, is dead"):
+        registry.check_claim(WORK, 5, 60)
+
+
 def test_of_another_host_only_the_lease_tells(registry: Registry) -> None:
     take(registry, run_seq=5)
     as_of(registry, host="elsewhere", pid=2**22 + 1, started=1.0)

@@ -12,6 +12,8 @@ from incumbent.errors import BadData, BadParams
 if TYPE_CHECKING:
     import pandas as pd
 
+DIGEST = "__incumbent_digest__"
+
 Function = Callable[["pd.DataFrame"], "pd.DataFrame"]
 
 
@@ -30,12 +32,14 @@ def load(path: str) -> tuple[Function, str]:
     try:
         module: Any = importlib.import_module(module_name)
         function: Function = getattr(module, name)
-        source = Path(module.__file__)
+        # As it was when it was imported: the file may be edited while this process goes on with the old code.
+        if not hasattr(module, DIGEST):
+            setattr(module, DIGEST, hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest())
     except (ImportError, AttributeError, TypeError) as error:
         raise BadParams(
             f"params.yaml: features.function = '{path}' can't be imported from the project's folder: {error}"
         ) from error
-    return function, hashlib.sha256(source.read_bytes()).hexdigest()
+    return function, getattr(module, DIGEST)
 
 
 def call(path: str, function: Function, frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -4,7 +4,7 @@ Warm: the best trials of last month's study are tried first, then the strategy g
 by one common cross-validation with other folds, and by a model of this month on the next month's flights.
 Means over the months, and the mean difference to the cold study with its standard error.
 
-    python bench/warm_search.py [--rows 12000] [--months 10]
+    python bench/warm_search.py [--rows 6000] [--months 10]
 """
 
 import argparse
@@ -37,7 +37,7 @@ ARMS = {
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rows", type=int, default=12_000)
+    arguments.add_argument("--rows", type=int, default=6_000)
     arguments.add_argument("--months", type=int, default=10, help="arrivals after the first month")
     asked = arguments.parse_args()
     params = load_params(Path(__file__).parents[1])

@@ -155,9 +155,9 @@ def test_a_trial_that_no_worker_survives_is_given_up(rows: Rows, place: Place) -
     for _ in range(studies.RETRIES + 1):
         begin(params.search, learner(params).search_space, params.seed, place)
         with pytest.raises(MemoryError):
-            join(rows, Mortal(params, 0, MemoryError), params.search, params.seed, place, 0)
+            join(rows, Mortal(params, 0, MemoryError), SCHEMA, params, place, 0)
     study = begin(params.search, learner(params).search_space, params.seed, place)
-    join(rows, learner(params), params.search, params.seed, place, 0)
+    join(rows, learner(params), SCHEMA, params, place, 0)
     assert [trial.number for trial in conclude(study, params.search).trials] == [1]
 
 
@@ -166,16 +166,16 @@ def test_a_worker_that_is_told_to_end_gives_its_trial_back_at_once(rows: Rows, p
     study = begin(params.search, learner(params).search_space, params.seed, place)
     for _ in range(studies.RETRIES + 2):
         with pytest.raises(Killed):
-            join(rows, Mortal(params, 0), params.search, params.seed, place, 0)
+            join(rows, Mortal(params, 0), SCHEMA, params, place, 0)
     assert {trial.state for trial in study.trials} == {TrialState.FAIL, TrialState.WAITING}
-    join(rows, learner(params), params.search, params.seed, place, 1)
+    join(rows, learner(params), SCHEMA, params, place, 1)
     assert [trial.number for trial in conclude(study, params.search).trials] == [0, 1, 2]
 
 
 def test_a_worker_that_does_not_see_the_study_says_so(rows: Rows, place: Place) -> None:
     params = with_search()
     with pytest.raises(NotFound, match=r"no study 'toy' at sqlite.*share one by search\.storage"):
-        join(rows, learner(params), params.search, params.seed, place, 0)
+        join(rows, learner(params), SCHEMA, params, place, 0)
 
 
 def test_a_storage_that_does_not_answer_is_an_outage_and_one_that_cannot_be_a_mistake(rows: Rows) -> None:

@@ -452,7 +452,7 @@ def test_a_small_arrival_draws_the_same_history_twice_and_otherwise_with_another
 ) -> None:
     first, again = (update(champion, few_flights, params, tmp_path / name) for name in ("a", "b"))
     assert again.files == first.files
-    other = update(champion, few_flights, changed(params, seed=5), tmp_path / "c")
+    other = update(champion, few_flights, changed(params, seed=params.seed + 1), tmp_path / "c")
     assert other.files["model.txt"] != first.files["model.txt"]
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from incumbent.errors import BadData
-from incumbent.params import SearchParams
+from incumbent.recipe import SearchParams
 from incumbent.rows import Rows
 
 S = TypeVar("S")

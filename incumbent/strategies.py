@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from incumbent.errors import BadParams
-from incumbent.params import SearchParams
+from incumbent.recipe import SearchParams
 from incumbent.studies import quiet, slots
 
 Space = Callable[[optuna.Trial], Any]

@@ -16,7 +16,8 @@ from incumbent.fitting import Portion, portions
 from incumbent.folds import folds, over_folds
 from incumbent.learners import Fold, Learner
 from incumbent.metrics import METRICS
-from incumbent.params import Params, SearchParams
+from incumbent.params import Params
+from incumbent.recipe import SearchParams
 from incumbent.rows import Rows
 from incumbent.schema import Schema
 from incumbent.strategies import Space, Strategy

@@ -11,7 +11,8 @@ import numpy as np
 
 from incumbent.errors import BadInput
 from incumbent.learners.devices import Device
-from incumbent.params import Params, TorchParams
+from incumbent.params import Params
+from incumbent.recipe import TorchParams
 from incumbent.schema import Schema
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from incumbent.learners import Batch, joined
 from incumbent.learners.checkpoint import replace_file
 from incumbent.learners.devices import lightgbm_device
 from incumbent.metrics import Task
-from incumbent.params import LightGBMParams
+from incumbent.recipe import LightGBMParams
 from incumbent.schema import Schema
 
 if TYPE_CHECKING:

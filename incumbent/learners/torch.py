@@ -17,7 +17,8 @@ from incumbent.learners.devices import torch_device
 from incumbent.learners.network import BINS, TabM, from_document, quantile_bins, to_document
 from incumbent.learners.torch_training import Binned, Training, train_with_checkpoint
 from incumbent.metrics import METRICS, Task
-from incumbent.params import PromotionParams, TorchParams
+from incumbent.params import PromotionParams
+from incumbent.recipe import TorchParams
 from incumbent.schema import Schema
 
 if TYPE_CHECKING:

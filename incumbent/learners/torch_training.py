@@ -14,7 +14,7 @@ from incumbent.learners.checkpoint import replace_file
 from incumbent.learners.devices import Device
 from incumbent.learners.network import Shape, TabM
 from incumbent.metrics import Task
-from incumbent.params import TorchParams
+from incumbent.recipe import TorchParams
 from incumbent.schema import Schema
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from incumbent.errors import BadData
 from incumbent.folds import Split, folds, over_folds
-from incumbent.params import SearchParams
+from incumbent.recipe import SearchParams
 from incumbent.rows import Rows
 from incumbent.train import cross_validate
 from incumbent.tune import tune

@@ -19,7 +19,8 @@ from incumbent.errors import BadData, BadParams
 from incumbent.folds import folds
 from incumbent.learners import open_learner
 from incumbent.model import Model
-from incumbent.params import Params, SearchParams
+from incumbent.params import Params
+from incumbent.recipe import SearchParams
 from incumbent.rows import Rows, Side, frames, read_partition, read_rows, sample_partitions, training_rows
 from incumbent.split import group_hashes
 from incumbent.train import cross_validate

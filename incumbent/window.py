@@ -30,8 +30,11 @@ class Window:
 
     @property
     def words(self) -> str:
-        read = "all history" if self.partitions is None else f"the latest {self.partitions} partitions"
-        return read if self.half_life is None else f"{read}, half as much every {self.half_life:g} partitions"
+        if self.half_life is not None:
+            return f"all history, half as much every {self.half_life:g} partitions"
+        if self.partitions is None:
+            return "all history"
+        return f"the latest {self.partitions} partitions" if self.partitions > 1 else "the latest partition"
 
     def of(self, history: Sequence[T]) -> Sequence[T]:
         """The part of history, the earliest first, that the window lets through."""

@@ -6,7 +6,7 @@ from typing import Any
 from incumbent.storage.registry import Claimed
 from tasks.promotion import compare, register
 from tasks.runs import LEASE_SECONDS, Run, open_run
-from tasks.training import train, tune
+from tasks.training import choose_window, train, tune
 from tests.core.building import changed
 from tests.flows.conftest import Project
 
@@ -27,6 +27,6 @@ def prepared(project: Project, data_rev: str = "HEAD", **changes: Any) -> Run:
     """A run with a registered challenger, about to promote."""
     run = opened(project, "a test", data_rev, **changes)
     run.write("plan", {"kind": "full", "reasons": []})
-    for step in (tune, train, compare, register):
+    for step in (choose_window, tune, train, compare, register):
         step.fn(run)
     return run

@@ -36,13 +36,15 @@ POOR = {"dataset": {"drop": [*KNOWN, *WEATHER]}, "clean": {"impossible": {}}}
 def poor(inside: Project, first: dict[str, Any], arrival: dict[str, Any]) -> Iterator[Run]:
     """The run whose poor challenger was forced into office in the place of January's model."""
     with disable_run_logger():
-        run = prepared(inside, data_rev=first["data"]["rev"], **POOR)
+        run, before = prepared(inside, data_rev=first["data"]["rev"], **POOR), inside.champion()
+        if before != first["champion"]:
+            run.registry.force(first["champion"], "February's model has seen what arrives")
         run.registry.force(run.version, "to see what hindsight says")
         yield run
-        office = run.registry.champion()
-        assert office is not None
-        if office.version == run.version:
+        if inside.champion() == run.version:
             run.registry.rollback(None, "the test is over")
+        if inside.champion() != before:
+            run.registry.force(before, "the test is over")
 
 
 def later(project: Project, **promotion: Any) -> Run:

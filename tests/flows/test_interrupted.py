@@ -103,8 +103,8 @@ def test_a_run_that_is_killed_and_then_told_to_stop_is_finished_by_the_third(pla
 
     second = start(place)
     heirs = folder_with(place, "resumed.json")
-    eventually(lambda: "tune" in (read(heirs / "timings.json") or {}))
     process = process_of(second)
+    eventually(lambda: "choose_window" in (read(heirs / "timings.json") or {}))
     process.terminate()
     assert ends_as(place, second, 20) == "CRASHED"
     eventually(lambda: gone(process), 20)

@@ -101,10 +101,10 @@ def cpu(command: list[str]) -> float:
 
 
 def bench_latency(project: Path, runs: int) -> None:
-    worker = deploy_defaults(project)
+    worker, rev = deploy_defaults(project), git(project, "rev-parse", "HEAD").strip()
     try:
         ways = {"ours": "dataset.version.created", "Prefect's defaults": "bench.defaults"}
-        spent = {name: [latency(event) for _ in range(runs)] for name, event in ways.items()}
+        spent = {name: [latency(event, rev) for _ in range(runs)] for name, event in ways.items()}
     finally:
         worker.terminate()
         worker.wait()
@@ -116,7 +116,7 @@ def bench_latency(project: Path, runs: int) -> None:
     print(f"Prefect's defaults take {theirs / ours:.1f} times as long")
 
 
-def latency(event: str) -> float:
+def latency(event: str, rev: str) -> float:
     """Seconds from an event to the start of the run that it triggers, by the server's clock; then its end."""
     api, mark = os.environ["PREFECT_API_URL"], str(uuid.uuid4())
     sent = datetime.now(UTC)
@@ -125,7 +125,7 @@ def latency(event: str) -> float:
         "occurred": sent.isoformat(),
         "event": event,
         "resource": {"prefect.resource.id": "incumbent.dataset.bench"},
-        "payload": {},
+        "payload": {"rev": rev},
     }
     post(f"{api}/events", [document])
     deadline = time.monotonic() + 120

@@ -48,29 +48,27 @@ def place_of(project: Path, params: Params, work: str) -> Place:
 
 def open_study(place: Place | None, sampler: BaseSampler, pruner: optuna.pruners.BasePruner) -> optuna.Study:
     """The study that is kept there, made if need be; without a place one that is forgotten."""
-    with explained():
-        return optuna.create_study(
-            storage=_storage(place.address) if place else InMemoryStorage(),
-            study_name=place.name if place else None,
-            sampler=sampler,
-            pruner=pruner,
-            direction="maximize",
-            load_if_exists=True,
-        )
+    return optuna.create_study(
+        storage=_storage(place.address) if place else InMemoryStorage(),
+        study_name=place.name if place else None,
+        sampler=sampler,
+        pruner=pruner,
+        direction="maximize",
+        load_if_exists=True,
+    )
 
 
 def join_study(place: Place, sampler: BaseSampler, pruner: optuna.pruners.BasePruner) -> optuna.Study:
     """The study that another process opened. Raises NotFound when this one does not see it."""
-    with explained():
-        try:
-            return optuna.load_study(
-                storage=_storage(place.address), study_name=place.name, sampler=sampler, pruner=pruner
-            )
-        except KeyError as error:
-            raise NotFound(
-                f"no study '{place.name}' at {place.address}; workers on several machines share one by "
-                "search.storage"
-            ) from error
+    try:
+        return optuna.load_study(
+            storage=_storage(place.address), study_name=place.name, sampler=sampler, pruner=pruner
+        )
+    except KeyError as error:
+        raise NotFound(
+            f"no study '{place.name}' at {place.address}; workers on several machines share one by "
+            "search.storage"
+        ) from error
 
 
 def make_storage(address: str) -> None:
@@ -128,15 +126,11 @@ def slots(study: optuna.Study) -> dict[int, int]:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """The storage's errors as ours."""
-    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+    """A storage that fails, at any moment of a study, as our error."""
+    from sqlalchemy.exc import DBAPIError
 
     try:
         yield
-    except (ImportError, ArgumentError, NoSuchModuleError) as error:
-        raise BadParams(
-            f"search.storage can't be opened: {error}; for postgresql:// install 'incumbent[postgres]'"
-        ) from error
     except (DBAPIError, optuna.exceptions.StorageInternalError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise StorageUnavailable(
@@ -154,15 +148,22 @@ def quiet() -> Iterator[None]:
 
 
 def _storage(address: str) -> BaseStorage:
+    from sqlalchemy.exc import ArgumentError
+
     sqlite = address.startswith("sqlite")
-    with quiet():
-        return RDBStorage(
-            address,
-            engine_kwargs={"connect_args": {"timeout": PATIENCE}} if sqlite else {"pool_pre_ping": True},
-            heartbeat_interval=HEARTBEAT,
-            grace_period=GRACE,
-            heartbeat_stale_trial_callback=_retry,
-        )
+    try:
+        with quiet():
+            return RDBStorage(
+                address,
+                engine_kwargs={"connect_args": {"timeout": PATIENCE}} if sqlite else {"pool_pre_ping": True},
+                heartbeat_interval=HEARTBEAT,
+                grace_period=GRACE,
+                heartbeat_stale_trial_callback=_retry,
+            )
+    except (ImportError, ArgumentError) as error:  # also of a dialect that there is none of
+        raise BadParams(
+            f"search.storage can't be opened: {error}; for postgresql:// install 'incumbent[postgres]'"
+        ) from error
 
 
 def _retry(study: optuna.Study, trial: FrozenTrial) -> None:

@@ -159,15 +159,19 @@ class LightGBM:
         whether that model was just grown or read from the checkpoint."""
         params, every = self._params(options), self._learner.checkpoint
         model = lgb.Booster(model_file=checkpoint) if checkpoint and checkpoint.exists() else None
-        for start in range(model.current_iteration() if model else 0, rounds, every):
-            if model and model.current_iteration() < start:
-                break  # no split is left that gains anything
+        done = model.current_iteration() if model else 0
+        # A stretch ends early only where no split is left that gains anything: then all is done.
+        while done < rounds and done % every == 0:
+            goal = min(done + every, rounds)
             with _refusals():
                 part = _part(binned, params, rows, weights)
-                its_own = {**params, "seed": self._seed + start}
-                model = lgb.train(its_own, part, min(every, rounds - start), init_model=model)
+                its_own = {**params, "seed": (self._seed + done) % 2**31}
+                model = lgb.train(its_own, part, goal - done, init_model=model)
             if checkpoint:
                 replace_file(checkpoint, model.save_model)
+            if model.current_iteration() < goal:
+                break
+            done = goal
         return Trees(model, self._learner.threads)
 
     def update(self, champion: Path, fresh: Batch, replay: Batch) -> Trees:

@@ -258,6 +258,17 @@ def test_a_learner_of_the_future_is_refused() -> None:
         learner_type("oracle")
 
 
+def test_trees_that_can_not_grow_are_done_whenever_one_asks(tmp_path: Path) -> None:
+    """Nothing separates the classes, so growing ends in the middle of a stretch."""
+    case = make_case("lightgbm", "binary", None)
+    case = replace(case, X=np.zeros_like(case.X))
+    learner, kept = case.learner, tmp_path / "kept"
+    for file in ("first", "second"):
+        binned = learner.bin(case.X, case.y)
+        learner.fit(binned, OPTIONS["lightgbm"], 150, checkpoint=kept).save(tmp_path / file)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("wanted", "count", "chosen"),
     [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("auto", 4, "cuda"), ("cpu", 4, "cpu"), ("cuda", 2, "cuda")],

@@ -5,7 +5,8 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.arrival import add, announce, recover, settle, summary
+from tasks.arrival import add, announce, summary
+from tasks.release import recover, settle
 
 
 @flow(name="release")

@@ -13,16 +13,16 @@ from prefect.cache_policies import NO_CACHE
 from pyarrow.parquet import ParquetFile
 
 from incumbent.dataset import DataVersion, Diff, Partition, difference
-from incumbent.errors import BadData, BadInput
+from incumbent.errors import BadData
 from incumbent.gate import QUARANTINE, Finding, GateReport, Verdict
-from incumbent.gate.sift import Aside, put_back, sift, was_put_back
+from incumbent.gate.sift import Aside, sift
 from incumbent.gate.suites import load_suites
 from incumbent.params import Params, load_params
 from incumbent.reading import partition_by, stem_of, to_parquet
 from incumbent.storage.landing import Landed, open_landing
 from incumbent.storage.quarantine import open_quarantine
 from incumbent.storage.registry import open_registry
-from incumbent.storage.versions import add_partitions, catch_up, digest_of, fetch, resolve_or_empty
+from incumbent.storage.versions import add_partitions, digest_of, fetch, resolve_or_empty
 from tasks import artifacts
 from tasks.data import keep_gate, name_flow_run
 from tasks.events import emit
@@ -181,33 +181,6 @@ def announce(dataset: str, version: Version) -> None:
     )
 
 
-@task(cache_policy=NO_CACHE)
-def recover(project: Path, entry: str, folder: Path) -> Arrival:
-    """A file from quarantine as partitions, or rows in the partition that they came with.
-
-    Raises NotFound, BadData, and BadInput if it passed before or the partition is not what it was.
-    """
-    without_tracebacks()
-    arrival = Arrival(project.resolve(), folder, ())
-    quarantine = open_quarantine(arrival.params)
-    about = quarantine.require_held(entry)
-    file = File(quarantine.fetch(entry, folder), None)
-    name_flow_run(f"release {file.path.name}", [f"model:{arrival.params.dataset.name}"])
-    whole = (
-        _rejoined(file, about, arrival)
-        if about["kind"] == "rows"
-        else _read(file, folder / "made", arrival.params)
-    )
-    return replace(arrival, files=(whole,))
-
-
-@task(cache_policy=NO_CACHE)
-def settle(released: Arrival, entry: str, reason: str, version: Version) -> None:
-    """Note with the entry who let it pass, why, and which revision holds it."""
-    held_by = [digest_of(path) for path in released.partitions]
-    open_quarantine(released.params).mark_released(entry, reason, version.data.rev, held_by)
-
-
 def summary(
     good: Arrival, version: Version | None, blocked: dict[str, Any] | None, quarantined: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -241,7 +214,7 @@ def _inspected(
     """The file with what the gate says of it, and the keys that are in the data if it passes."""
     try:
         folder = arrival.folder / f"made-{number:06d}"
-        read = _read(file, folder, arrival.params)
+        read = read_partitions(file, folder, arrival.params)
         then = keys.without(read.partitions)
         sifted = []
         for path in read.partitions:
@@ -292,32 +265,7 @@ def _replaces(path: Path, file: File, taken: dict[str, str], arrival: Arrival) -
     )
 
 
-def _rejoined(file: File, about: dict[str, Any], arrival: Arrival) -> File:
-    """The partition as it is now, with the rows at its end."""
-    name, entry = about["partition"], about["entry"]
-    catch_up(arrival.project)
-    version = resolve_or_empty(arrival.project)
-    md5 = {partition.name: partition.md5 for partition in version.partitions}.get(name)
-    if md5 is None:
-        raise BadInput(
-            f"'{entry}' holds rows of {name}, which is not in the data (any more); nothing to join"
-        )
-    [partition] = fetch(arrival.project, version, [name])
-    whole = arrival.folder / "made" / name
-    if md5 == about["md5"]:
-        put_back(partition, file.path, whole)
-    elif was_put_back(partition, file.path):  # by a release that died before it could note so
-        whole.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(partition, whole)
-    else:
-        raise BadInput(
-            f"'{entry}' holds rows of {name} when it had md5 {about['md5']}; it was replaced since by {md5}. "
-            "Correct the rows and let the whole partition arrive again"
-        )
-    return replace(file, partitions=(whole,), replacing=((name, md5),))
-
-
-def _read(file: File, folder: Path, params: Params) -> File:
+def read_partitions(file: File, folder: Path, params: Params) -> File:
     """Its partitions: one of its own name, or by month or day as params.yaml has it."""
     whole = folder / f"{stem_of(file.path)}.parquet"
     to_parquet(file.path, whole, params.dataset)

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from prefect.exceptions import TerminationSignal
+
 from incumbent.errors import Conflict, IncumbentError, StorageUnavailable
 from incumbent.storage.registry import Claim, Claimed, Done, Running
 from tasks.record import close_promotion
@@ -40,11 +42,13 @@ class Lease:
         self._beating.start()
         try:
             yield self
-        except BaseException:
+        except BaseException as error:
             self._stop()
             # What went wrong is the news; a claim that can't be released expires by itself.
             with suppress(IncumbentError):
                 self._run.registry.release(self._claim)
+            if signalled := _hidden_signal(error):
+                raise signalled from None
             raise
         self._stop()
         self._run.registry.finish(self._claim, {"run": self._run.seq})
@@ -52,6 +56,18 @@ class Lease:
     def _stop(self) -> None:
         self._stopped.set()
         self._beating.join()
+
+
+def _hidden_signal(error: BaseException) -> TerminationSignal | None:
+    """The signal that ended the run, where Prefect stumbled over it.
+
+    One that comes while Prefect prepares a task run makes it raise of that task run, and the flow would end
+    as failed, for a reason that says nothing.
+    """
+    earlier = error.__context__
+    while earlier is not None and not isinstance(earlier, TerminationSignal):
+        earlier = earlier.__context__
+    return earlier
 
 
 @contextmanager

@@ -1,11 +1,18 @@
 """Two runs meet at the registry: the later look decides, and nobody wins against a champion it never met."""
 
+import signal
 from typing import Any
 
+import pytest
+from prefect.exceptions import TerminationSignal
 from prefect.logging import disable_run_logger
 
 from incumbent.decide import Hold
+from incumbent.storage.registry import Claimed
+from tasks.lease import lease
 from tasks.promotion import promote
+from tasks.runs import LEASE_SECONDS, open_run
+from tests.core.building import changed
 from tests.flows.conftest import Project
 from tests.flows.preparing import prepared
 
@@ -61,3 +68,20 @@ def test_a_promotion_whose_answer_was_lost_is_not_held_on_the_second_try(
     champion = run.registry.champion()
     assert champion is not None
     assert champion.version == run.version
+
+
+def stumble() -> None:
+    """As Prefect does over a signal between two tasks."""
+    try:
+        raise TerminationSignal(signal=signal.SIGTERM)
+    finally:
+        raise ValueError("Task run is not set")
+
+
+def test_a_signal_that_prefect_stumbles_over_is_still_what_ends_the_run(inside: Project) -> None:
+    run = open_run(inside.path, "HEAD", "full", "a test", dry=False)
+    run.__dict__["params"] = changed(run.params, seed=77)
+    assert run.seq
+    with disable_run_logger(), pytest.raises(TerminationSignal), lease(run):
+        stumble()
+    assert isinstance(run.registry.claim(run.work, run.seq, LEASE_SECONDS), Claimed)

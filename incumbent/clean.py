@@ -142,6 +142,8 @@ def _tidy(column: pd.Series, params: CleanParams, touched: Touched | None) -> pd
             before, tidy = tidy, {text: change(now) for text, now in tidy.items()}
             _count(touched, f"{step} {column.name}", column.isin([t for t in tidy if tidy[t] != before[t]]))
     emptied = {text: now if now else None for text, now in tidy.items()}  # spaces alone are no value
+    if all(text == now for text, now in emptied.items()):
+        return column
     return column.map(emptied).astype("str")
 
 

@@ -1,6 +1,7 @@
 """Which columns a Parquet file has, from its footer alone, and how they differ from what is declared."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,8 +34,15 @@ def columns_of(path: Path) -> dict[str, Kind | None]:
 
 def schema_of(path: Path) -> pa.Schema:
     """As the footer has it. Raises BadData for a file that is not Parquet."""
-    try:
+    with readable(path):
         return pq.read_schema(path)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raises BadData if reading the Parquet file fails in the block."""
+    try:
+        yield
     except (pa.ArrowException, OSError) as error:
         raise BadData(f"{path} is not a readable Parquet file: {str(error).splitlines()[0]}") from error
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incumbent.clean import Touched
+from incumbent.columns import readable
 from incumbent.derive import Derivation
 from incumbent.errors import BadData
 from incumbent.learn_schema import learn_schema
@@ -64,12 +64,10 @@ def read_partition(path: Path, columns: Sequence[str] | None = None) -> pd.DataF
         raise BadData(f"no such file: {path}")
     if path.stat().st_size == 0:
         raise BadData(f"{path} is empty (0 bytes)")
-    try:
+    with readable(path):
         # Without pandas' own metadata: a damaged one fails in many ways, and it hides index columns.
         names = None if columns is None else list(columns)
         frame = pq.read_table(path, columns=names).replace_schema_metadata(None).to_pandas()
-    except (pa.ArrowException, OSError) as error:
-        raise BadData(f"{path} is not a readable Parquet file: {str(error).splitlines()[0]}") from error
     if frame.empty:
         raise BadData(f"{path} has columns but no rows")
     return frame

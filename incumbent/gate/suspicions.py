@@ -1,19 +1,24 @@
-"""What is seldom meant, whatever a suite says: warnings, at the cost of one column in memory at a time."""
+"""What is seldom meant, whatever a suite says: warnings, from one pass over the rows, a batch at a time."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from scipy.stats import rankdata, spearmanr
 
-from incumbent.columns import schema_of
+from incumbent.columns import readable, schema_of
 from incumbent.gate.report import Finding
 from incumbent.gate.table import ambiguous
 from incumbent.metrics import Task
 from incumbent.params import DatasetParams
-from incumbent.rows import read_partition
+from incumbent.reading import BATCH_ROWS
 from incumbent.split import as_text
 
 LEAK = 0.98
@@ -24,6 +29,16 @@ FEW = 30
 SLACK = timedelta(days=1)  # clocks and time zones differ
 
 
+@dataclass
+class Seen:
+    """What one pass over the rows finds; `sample` are up to SAMPLE of them, spread evenly."""
+
+    infinite: Counter[str] = field(default_factory=Counter)
+    late: int = 0
+    latest: datetime | None = None
+    sample: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
 def suspicions(name: str, path: Path, dataset: DatasetParams, task: Task) -> list[Finding]:
     """Findings on one partition: infinite numbers, times to come, a target that never varies or leaks.
 
@@ -31,48 +46,67 @@ def suspicions(name: str, path: Path, dataset: DatasetParams, task: Task) -> lis
     """
     if ambiguous(schema_of(path).names):
         return []  # which of two columns is meant can't be told
-    found = (*_of_values(path, dataset), *_of_the_target(path, dataset, task))
-    return [Finding(name, expected, "warning", False, seen) for expected, seen in found]
+    with readable(path):
+        seen = _look(path, dataset.time)
+    found = (*_of_values(seen, dataset), *_of_the_target(seen.sample, dataset, task))
+    return [Finding(name, expected, "warning", False, told) for expected, told in found]
 
 
-def _of_values(path: Path, dataset: DatasetParams) -> Iterator[tuple[str, str]]:
-    for field in schema_of(path):
-        if str(field.type) in ("float", "double", "halffloat"):
-            infinite = int(np.isinf(read_partition(path, [field.name])[field.name]).sum())
-            if infinite:
-                yield f"column '{field.name}' is finite", f"infinite in {infinite:,} rows"
-    if dataset.time in schema_of(path).names:
-        times = pd.to_datetime(read_partition(path, [str(dataset.time)])[dataset.time], errors="coerce")
-        if not pd.api.types.is_datetime64_any_dtype(times.dtype):
-            return
-        now = datetime.now(UTC) + SLACK
-        late = times > (now if times.dt.tz is not None else now.replace(tzinfo=None))
-        if late.any():
-            seen = f"{int(late.sum()):,} rows lie ahead, up to {times.max()}"
-            yield f"column '{dataset.time}' is not in the future", seen
+def _look(path: Path, time: str | None) -> Seen:
+    seen, parts, start = Seen(), [], 0
+    with pq.ParquetFile(path) as file:
+        step = max(1, file.metadata.num_rows // SAMPLE)
+        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            for column in batch.schema:
+                if pa.types.is_floating(column.type):
+                    numbers = pc.cast(batch[column.name], pa.float64())
+                    seen.infinite[column.name] += pc.sum(pc.is_inf(numbers)).as_py() or 0
+            if time in batch.schema.names:
+                _look_ahead(seen, batch[time].to_pandas())
+            parts.append(batch.take(pa.array(np.arange(-start % step, batch.num_rows, step))))
+            start += batch.num_rows
+        # Without pandas' own metadata, as rows are read elsewhere.
+        seen.sample = (
+            pa.Table.from_batches(parts, file.schema_arrow).replace_schema_metadata(None).to_pandas()
+        )
+    return seen
 
 
-def _of_the_target(path: Path, dataset: DatasetParams, task: Task) -> Iterator[tuple[str, str]]:
-    names = schema_of(path).names
-    if dataset.target not in names:
+def _look_ahead(seen: Seen, times: pd.Series) -> None:
+    times = pd.to_datetime(times, errors="coerce")
+    if not pd.api.types.is_datetime64_any_dtype(times.dtype):
         return
-    target = read_partition(path, [dataset.target])[dataset.target]
-    every = np.arange(0, len(target), max(1, len(target) // SAMPLE))
-    target = target.iloc[every].reset_index(drop=True)
+    now = datetime.now(UTC) + SLACK
+    late = times[times > (now if times.dt.tz is not None else now.replace(tzinfo=None))]
+    if len(late):
+        seen.late += len(late)
+        seen.latest = max(late.max(), seen.latest or late.max())
+
+
+def _of_values(seen: Seen, dataset: DatasetParams) -> Iterator[tuple[str, str]]:
+    for name, rows in seen.infinite.items():
+        if rows:
+            yield f"column '{name}' is finite", f"infinite in {rows:,} rows"
+    if seen.late:
+        told = f"{seen.late:,} rows lie ahead, up to {seen.latest}"
+        yield f"column '{dataset.time}' is not in the future", told
+
+
+def _of_the_target(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> Iterator[tuple[str, str]]:
+    if dataset.target not in sample:
+        return
+    target = sample[dataset.target]
     if target.dropna().nunique() < 2:
         if target.notna().any():
             yield "the target varies", f"every row has {dataset.target} = {target.dropna().iloc[0]}"
         return
     aside = {dataset.target, dataset.time, *dataset.key, *dataset.drop}
-    for name in names:
-        if name in aside:
-            continue
-        column = read_partition(path, [name])[name].iloc[every].reset_index(drop=True)
-        strength = _strength(column, target, dataset, task)
+    for name in sample.columns.drop(list(aside), errors="ignore"):
+        strength = _strength(sample[name], target, dataset, task)
         if strength > LEAK:
             what = "a rank correlation" if task == "regression" else "an AUC"
-            seen = f"{what} of {strength:.3f} with {dataset.target}; is it known before the target is?"
-            yield f"column '{name}' alone does not give the target away", seen
+            told = f"{what} of {strength:.3f} with {dataset.target}; is it known before the target is?"
+            yield f"column '{name}' alone does not give the target away", told
 
 
 def _strength(column: pd.Series, target: pd.Series, dataset: DatasetParams, task: Task) -> float:

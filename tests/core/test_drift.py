@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import ks_2samp, norm, wasserstein_distance
 
 from incumbent.clean import Cleaning
 from incumbent.drift import MAJOR, Drift, Shift, drift
@@ -58,6 +58,18 @@ def test_each_distance_is_what_its_definition_gives() -> None:
     m = (p + q) / 2
     divergence = ((p * np.log2(p / m)).sum() + (q * np.log2(q / m)).sum()) / 2
     assert category.jensen_shannon == pytest.approx(np.sqrt(divergence), rel=0.06)
+
+
+@given(seed=st.integers(0, 10_000), rows=st.integers(1, 300), values=st.integers(1, 300))
+def test_the_distances_of_numbers_are_scipys(seed: int, rows: int, values: int) -> None:
+    rng = np.random.default_rng(seed)
+    before, now = table(300, seed), table(rows, seed + 1, mean=rng.normal())
+    for frame in (before, now):
+        frame["size"] = (frame["size"] * values).round()  # some values come often
+    number = shift(seen(before, now), "size")
+    first, second = before["size"].to_numpy(), now["size"].to_numpy()
+    assert number.ks == pytest.approx(ks_2samp(first, second).statistic)
+    assert number.wasserstein == pytest.approx(wasserstein_distance(first, second) / first.std())
 
 
 def test_what_moved_counts_by_what_the_model_makes_of_it() -> None:

@@ -64,57 +64,53 @@ def main() -> None:
     print(f"{asked.arrivals} arrivals of {ROWS} flights each, CPU seconds, median")
     print(f"{'partitions':>10}{''.join(f'{part:>8}' for part in PARTS)}{'ours':>8}"
           f"{'DVC + git':>11}{'DVC by command':>16}{'against ours':>14}{'and DVC + git':>15}")  # fmt: skip
-    ours = {}
     with TemporaryDirectory() as folder, s3_server(Path(folder)):
         os.environ |= local_s3.client_settings(Stack(Path(folder)))
         champion = make_champion(Path(folder))
-        for count in asked.partitions:
-            home = Path(folder) / str(count)
-            make_history(home, count)
-            spent = arrivals(home, count, asked.arrivals, champion)
-            ours[count] = sum(spent[part] for part in PARTS)
-            parts = "".join(f"{spent[part]:>8.3f}" for part in PARTS)
-            print(f"{count:>10}{parts}"
-                  f"{ours[count]:>8.3f}{spent['added']:>11.3f}{spent['command']:>16.3f}"
-                  f"{spent['command'] / ours[count]:>12.1f} x"
-                  f"{spent['command'] / (ours[count] + spent['added']):>13.1f} x", flush=True)  # fmt: skip
+        homes = {count: make_history(Path(folder) / str(count), count) for count in asked.partitions}
+        spent = [
+            (count, arrive(home, count + 2 * number, champion))
+            for number in range(asked.arrivals + 1)
+            for count, home in homes.items()  # in turn: what else the machine does hits all of them alike
+        ]
+    ours = {}
+    for count in asked.partitions:
+        each = [parts for its, parts in spent if its == count][1:]  # the first one imports
+        part = {name: statistics.median(parts[name] for parts in each) for name in each[0]}
+        ours[count] = statistics.median(sum(parts[name] for name in PARTS) for parts in each)
+        print(f"{count:>10}{''.join(f'{part[name]:>8.3f}' for name in PARTS)}"
+              f"{ours[count]:>8.3f}{part['added']:>11.3f}{part['command']:>16.3f}"
+              f"{part['command'] / ours[count]:>12.1f} x"
+              f"{part['command'] / (ours[count] + part['added']):>13.1f} x", flush=True)  # fmt: skip
     slope = np.polyfit(np.log10(list(ours)), np.log(list(ours.values())), 1)[0] if len(ours) > 1 else 0.0
     print(f"our own part grows by {np.expm1(slope):+.1%} per tenfold history")
 
 
-def arrivals(home: Path, count: int, times: int, champion: Champion) -> dict[str, float]:
-    """Median CPU seconds of each part; the first arrival, which imports, is not counted."""
+def arrive(home: Path, number: int, champion: Champion) -> dict[str, float]:
+    """CPU seconds of each part of one arrival at either clone."""
     params, suites = load_params(ROOT), load_suites(ROOT / "expectations")
     ours, by_hand = home / "ours", home / "by-hand"
-    for clone in (ours, by_hand):  # each with a history of its own, that grows by its own arrivals only
-        shutil.copytree(home / "origin.git", clone.with_suffix(".git"))
-        make_clone(clone.with_suffix(".git"), clone)
-    spent: dict[str, list[float]] = {}
-    for number in range(times + 1):
-        file = write(home, count + 2 * number)
-        before = resolve(ours)
-        known = {partition.name: partition.md5 for partition in before.partitions}
-        keys = KnownKeys(ours, params.dataset.key, before)
+    file = write(home, number)
+    before = resolve(ours)
+    known = {partition.name: partition.md5 for partition in before.partitions}
+    keys = KnownKeys(ours, params.dataset.key, before)
 
-        def ask(file: Path = file, keys: KnownKeys = keys) -> None:
-            assert not keys.repeated(file)
-            keys.take(file)
+    def ask() -> None:
+        assert not keys.repeated(file)
+        keys.take(file)
 
-        measured = {
-            "gate": cpu(lambda: sift(file.name, file, home / "made", suites, params, without_history)),  # noqa: B023
-            "keys": cpu(ask),
-            "added": cpu(lambda: add_partitions(ours, [file])),  # noqa: B023
-        }
-        version = resolve(ours)
-        measured["diff"] = cpu(lambda: difference(known, version.partitions))  # noqa: B023
-        measured["drift"] = cpu(
-            lambda: drift(champion.model.schema, champion.sample, [pd.read_parquet(file)], champion.gains)  # noqa: B023
-        )
-        measured["command"] = cpu(lambda: add_by_hand(by_hand, write(home, count + 2 * number + 1)))  # noqa: B023
-        if number:
-            for part, seconds in measured.items():
-                spent.setdefault(part, []).append(seconds)
-    return {part: statistics.median(seconds) for part, seconds in spent.items()}
+    spent = {
+        "gate": cpu(lambda: sift(file.name, file, home / "made", suites, params, without_history)),
+        "keys": cpu(ask),
+        "added": cpu(lambda: add_partitions(ours, [file])),
+    }
+    version = resolve(ours)
+    spent["diff"] = cpu(lambda: difference(known, version.partitions))
+    spent["drift"] = cpu(
+        lambda: drift(champion.model.schema, champion.sample, [pd.read_parquet(file)], champion.gains)
+    )
+    spent["command"] = cpu(lambda: add_by_hand(by_hand, write(home, number + 1)))
+    return spent
 
 
 def add_by_hand(clone: Path, file: Path) -> None:
@@ -142,7 +138,8 @@ def _cpu() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def make_history(home: Path, count: int) -> None:
+def make_history(home: Path, count: int) -> Path:
+    """A remote with so many partitions, and two clones, each with a remote of its own from here on."""
     home.mkdir()
     git(home, "init", "--quiet", "--bare", "--initial-branch", "main", "origin.git")
     first = home / "first"
@@ -160,6 +157,10 @@ def make_history(home: Path, count: int) -> None:
     for number in range(count):
         write(first / "data", number)
     track_all(first, "History")
+    for clone in (home / "ours", home / "by-hand"):
+        shutil.copytree(home / "origin.git", clone.with_suffix(".git"))
+        make_clone(clone.with_suffix(".git"), clone)
+    return home
 
 
 def make_clone(origin: Path, clone: Path) -> None:

@@ -3,7 +3,7 @@
 A project of its own on a local stack of its own, with two months of flights.
 
 Idle: `incumbent retrain` on a version that was decided before, against a Prefect flow with as many empty
-tasks, one artifact and the same command around it; CPU seconds of the process, in turn.
+tasks, the same parameters and one artifact; CPU seconds of the process, in turn.
 
 Latency: from the event to the flow's first line, our deployment and worker against the same flow deployed
 with Prefect's defaults: a process pool whose worker polls as often, and starts runs, as Prefect has it.
@@ -48,14 +48,14 @@ def begin(): pass
 def record(): create_markdown_artifact(key="decision", markdown="skip")
 
 @flow(name="empty")
-def empty():
+def empty(project: Path, data_rev: str, strategy: str, started_by: str, dry_run: bool):
     begin()
     record()
 
 if __name__ == "__main__":
     with get_client(sync_client=True) as client:
         client.request("GET", "/health")
-    empty()
+    empty(Path(), "HEAD", "auto", "by hand", False)
 """
 
 

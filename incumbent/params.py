@@ -4,6 +4,7 @@ import hashlib
 import json
 import reprlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -310,8 +311,9 @@ def load_params(project: Path) -> Params:
     return parse_params(text, path)
 
 
+@lru_cache(maxsize=8)
 def parse_params(text: str, path: Path) -> Params:
-    """The same from the text; `path` is for the messages."""
+    """The same from the text; `path` is for the messages. Parsed once, however often a run asks."""
     try:
         # YAML 1.2: `1e-3` is a number and `no` a word; duplicate keys are refused; no object tags.
         tree = YAML(typ="safe", pure=True).load(text)

@@ -8,6 +8,7 @@
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -44,6 +45,9 @@ __all__ = [
 ]
 
 
+RUN = re.compile(r"\d{12}/")
+
+
 class Registry:
     """The registry of one model.
 
@@ -67,15 +71,29 @@ class Registry:
     def start_run(self, about: Mapping[str, Any]) -> int:
         """Draw the next run number: the fencing token by which a later run outranks an earlier one."""
         champion = self.champion()
-        last = champion.run_seq if champion else 0
-        keys = self.store.list(self._runs, after=self._run(last))
-        known = [key.split("/")[2] for key in keys if key.endswith("/start.json")]
-        last = max((int(number) for number in known if number.isdecimal()), default=last)
+        last = self._last_run(champion.run_seq if champion else 0)
         about = {**about, "at": now(), "token": uuid.uuid4().hex}
         while True:
             last += 1
             if self.store.put_if_absent(f"{self._run(last)}/start.json", dump({**about, "run_seq": last})):
                 return last
+
+    def _last_run(self, known: int) -> int:
+        """The highest number drawn, from one that is known; few requests, however many runs lie between."""
+        last, step = known, 1
+        while self._drawn(last + step):
+            last, step = last + step, 2 * step
+        while step > 1:
+            step //= 2
+            if self._drawn(last + step):
+                last += step
+        return last
+
+    def _drawn(self, run_seq: int) -> bool:
+        """Is there a run of this number or of a higher one?"""
+        # Behind all keys of the run before: servers differ in whether a folder's name hides what is in it.
+        key = next(self.store.list(self._runs, after=f"{self._run(run_seq - 1)}~", page_size=1), "")
+        return RUN.match(key.removeprefix(self._runs)) is not None
 
     def record(self, run_seq: int, name: str, body: bytes) -> str:
         """Keep what a run leaves, such as decision.json; a retry writes it anew. Returns the key."""

@@ -1,11 +1,18 @@
 """The registry on S3 is exactly what docs and DESIGN draw, and readable with any S3 tool."""
 
 import json
+import uuid
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from incumbent.errors import BadParams, NotFound
 from incumbent.storage.registry import Claimed, Registry
+from incumbent.storage.s3_client import Connection
+from incumbent.storage.store import Store
+from tests.conftest import BUCKET
+from tests.storage.calls import watched
 from tests.storage.conftest import Publish
 
 
@@ -93,3 +100,21 @@ def test_two_models_share_a_bucket(registry: Registry, publish: Publish) -> None
 def test_a_model_name_is_one_name(registry: Registry) -> None:
     with pytest.raises(BadParams, match="bad model name"):
         Registry(registry.store, "a/b")
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    runs=st.sets(st.integers(1, 100_000), max_size=8), left=st.sets(st.sampled_from(["x/y", "notes", "12/a"]))
+)
+def test_the_next_run_number_is_found_in_few_requests_among_many_runs(
+    connection: Connection, runs: set[int], left: set[str]
+) -> None:
+    registry = Registry(Store(BUCKET, uuid.uuid4().hex, connection), "flights")
+    for run in runs:
+        registry.record(run, "decision.json", b"{}")
+    for name in left:
+        registry.store.put(f"flights/runs/{name}", b"not ours")
+    with watched(connection) as calls:
+        assert registry.start_run({}) == max(runs, default=0) + 1
+    assert len(calls.seen) <= 45
+    assert registry.start_run({}) == max(runs, default=0) + 2

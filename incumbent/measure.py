@@ -64,6 +64,7 @@ def measure(
         promised=promised and promised["value"],
         live=live.value if live else None,
         drift=shifts.share if shifts else 0.0,
+        drift_since_full=manifest.get("drift_since_full", 0.0),  # older versions do not know it
         moved=_names(shifts) if shifts else (),
         target_moved=_target(shifts) if shifts else None,
         updates=manifest["updates"],

@@ -93,6 +93,9 @@ class RetrainParams(Section):
     max_drift: float = Field(
         0.5, gt=0, le=1, description="share of the champion's gain on columns that moved; more is full"
     )
+    max_total_drift: float = Field(
+        1.5, gt=0, description="the same share, summed over the updates since the last full; more is full"
+    )
     max_unseen: float = Field(0.05, ge=0, le=1, description="share of new rows with a category never seen")
     max_updates: int = Field(6, ge=0, description="incremental updates in a row before a full retraining")
     max_growth: float = Field(

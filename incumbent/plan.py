@@ -41,10 +41,10 @@ class Measurements:
     the holdout when it took office, and on the new rows, which it had not seen; None: not judged.
     params_changes: sections of params.yaml that shape a model and differ from the champion's. updates: how
     often the champion was updated since its last full training. drift: how much of the champion's gain,
-    from 0 to 1, rests on columns that moved, which `moved` names; target_moved: the target's own shift, in
-    words, if it is a major one. growth: new training rows per row the
-    champion was trained on;
-    held updates leave no trace in the champion, so only this tells that it has fallen far behind.
+    from 0 to 1, rests on columns that moved, which `moved` names; drift_since_full: the sum of these shares
+    over its updates; target_moved: the target's own shift, in words, if it is a major one. growth: new
+    training rows per row the champion was trained on; held updates leave no trace in the champion, so only
+    this tells that it has fallen far behind.
     """
 
     champion: str | None
@@ -59,6 +59,7 @@ class Measurements:
     promised: float | None = None
     live: float | None = None
     drift: float = 0.0
+    drift_since_full: float = 0.0
     moved: tuple[str, ...] = ()
     target_moved: str | None = None
     updates: int = 0
@@ -109,6 +110,11 @@ def _reasons_against_an_update(seen: Measurements, policy: RetrainParams) -> Ite
         yield (
             f"drift: {seen.drift:.0%} of the champion's gain rests on columns that moved "
             f"({', '.join(seen.moved)}), more than retrain.max_drift = {policy.max_drift:.0%}"
+        )
+    elif (total := seen.drift_since_full + seen.drift) > policy.max_total_drift:
+        yield (
+            f"drift: {total:.0%} of the gain in all since the last full training, more than "
+            f"retrain.max_total_drift = {policy.max_total_drift:.0%}"
         )
     if _decay(seen) > policy.max_decay:
         yield (

@@ -169,6 +169,7 @@ def _metrics(run: Run, challenger: Challenger) -> dict[str, Any]:
 def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict[str, Any]:
     parent = run.champion if challenger.kind == "incremental" else None
     before = run.manifest(parent) if parent else {"updates": -1, "rows_known": 0}
+    drift = (run.read("drift") or {}).get("share")
     return {
         "model": run.params.dataset.name,
         "learner": run.params.learner.name,
@@ -182,7 +183,8 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "params": run.params.model_dump(mode="json"),
         "options": challenger.options,
         "rounds": challenger.rounds,
-        "drift": seen["share"] if (seen := run.read("drift")) else None,
+        "drift": drift,
+        "drift_since_full": before.get("drift_since_full", 0.0) + (drift or 0.0) if parent else 0.0,
         "search": _search(study) if (study := run.read("study")) else before.get("search"),
         "seed": run.params.seed,
         "prior": list(challenger.prior),

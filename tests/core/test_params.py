@@ -305,6 +305,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "min_rows": 999,
         "max_decay": 0.04,
         "max_drift": 0.4,
+        "max_total_drift": 1.1,
         "max_unseen": 0.06,
         "max_updates": 7,
         "max_growth": 0.6,

@@ -8,7 +8,9 @@ import pytest
 from incumbent.params import RetrainParams
 from incumbent.plan import Full, Incremental, Measurements, Plan, Skip, Strategy, choose, plan_from_json
 
-POLICY = RetrainParams(min_rows=1000, max_decay=0.03, max_unseen=0.05, max_updates=6, max_growth=0.5)
+POLICY = RetrainParams(
+    min_rows=1000, max_decay=0.03, max_total_drift=1.0, max_unseen=0.05, max_updates=6, max_growth=0.5
+)
 ARRIVAL = Measurements("v7", new_rows=24_000, added=1, promised=0.72, live=0.71)
 
 
@@ -47,6 +49,8 @@ def arrival(**others: object) -> Measurements:
         pytest.param(arrival(schema_changes=("class 'c' is new",)), "auto", Full, id="new class"),
         pytest.param(arrival(drift=0.51, moved=("x",)), "auto", Full, id="drift"),
         pytest.param(arrival(drift=0.5, moved=("x",)), "auto", Incremental, id="as much drift as allowed"),
+        pytest.param(arrival(drift=0.3, drift_since_full=0.71), "auto", Full, id="drift in small steps"),
+        pytest.param(arrival(drift=0.25, drift_since_full=0.75), "auto", Incremental, id="one step less"),
         pytest.param(arrival(target_moved="PSI 0.30"), "auto", Full, id="the target drifted"),
         pytest.param(arrival(drift=0.9, new_rows=10), "auto", Skip, id="too few rows to tell drift"),
         pytest.param(arrival(live=0.689), "auto", Full, id="decay"),
@@ -133,6 +137,15 @@ def test_measurements_are_answered_by_a_plan(
                 "the data grew by 62% since champion v7, more than retrain.max_growth = 50%",
             ],
             id="every reason against an update",
+        ),
+        pytest.param(
+            arrival(drift=0.4, drift_since_full=0.81),
+            "auto",
+            [
+                "drift: 121% of the gain in all since the last full training, more than "
+                "retrain.max_total_drift = 100%"
+            ],
+            id="drift that added up",
         ),
     ],
 )

@@ -108,7 +108,8 @@ def test_the_updates_since_the_last_full_training_are_shown(
     assert [update["version"], full["version"]] == [arrival["challenger"], first["champion"]]
     assert [update["kind"], full["kind"]] == ["incremental", "full"]
     assert update["rounds"] > full["rounds"]
-    assert 0 <= update["drift"] <= 1
+    assert 0 <= update["drift"] == update["drift_since_full"] <= 1
+    assert full["drift_since_full"] == 0
     shown = project.run("models", "show", arrival["challenger"]).out
     assert f"{full['version']}  " in shown[shown.index("lineage") :]
 

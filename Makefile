@@ -24,6 +24,7 @@ bench: $(INSTALLED)
 	$(BIN)/python bench/compare.py
 	$(BIN)/python bench/registry.py
 	$(BIN)/python bench/tuning.py
+	$(BIN)/python bench/neighbour.py
 	$(BIN)/python bench/window.py
 	$(BIN)/python bench/incremental.py
 	$(BIN)/python bench/warm_search.py

@@ -12,7 +12,6 @@ and its children, without the servers, which others share.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path

@@ -86,7 +86,7 @@ def _nodes(tree: Mapping[str, str]) -> _Tree:
     """LightGBM asks whether a category is in a set; ONNX asks for one category after the other."""
 
     def numbers(name: str, dtype: Any = np.int64) -> np.ndarray:
-        return np.array(tree.get(name, "").split(), dtype=dtype)
+        return np.fromstring(tree.get(name, ""), dtype=dtype, sep=" ")
 
     threshold, kind = numbers("threshold", np.float64), numbers("decision_type")
     categorical = (kind & CATEGORICAL) > 0

@@ -21,12 +21,14 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 bench: $(INSTALLED)
+	$(BIN)/pip install --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python bench/compare.py
 	$(BIN)/python bench/registry.py
 	$(BIN)/python bench/tuning.py
 	$(BIN)/python bench/neighbour.py
 	$(BIN)/python bench/window.py
 	$(BIN)/python bench/incremental.py
+	$(BIN)/python bench/overhead.py
 	$(BIN)/python bench/warm_search.py
 	$(BIN)/python bench/workers.py
 	$(BIN)/python bench/gate.py

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +36,7 @@ from incumbent.storage.git import git
 from incumbent.storage.versions import track_all
 
 ROOT = Path(__file__).parents[1]
+QUICK = {"search": {"trials": 2, "folds": 3}, "learner": {"rounds": 40}}
 EMPTY = """
 from pathlib import Path
 from prefect import flow, task
@@ -64,7 +66,7 @@ def main() -> None:
     arguments.add_argument("--runs", type=int, default=10)
     asked = arguments.parse_args()
     with TemporaryDirectory() as folder:
-        project = make_project(Path(folder))
+        project = make_project(Path(folder), QUICK)
         stack.up(project, say)
         try:
             os.environ |= environment(project)
@@ -183,8 +185,8 @@ def deploy_defaults(project: Path) -> "subprocess.Popen[bytes]":
     return worker
 
 
-def make_project(folder: Path) -> Path:
-    """A clone of this repository's HEAD with a quick search; without schedules, which would add runs."""
+def make_project(folder: Path, changes: Mapping[str, Mapping[str, Any]]) -> Path:
+    """A clone of this repository's HEAD with other parameters; without schedules, which would add runs."""
     origin, project = folder / "origin.git", folder / "flights"
     git(folder, "init", "--quiet", "--bare", "--initial-branch", "main", str(origin))
     git(origin, "fetch", "--quiet", str(ROOT), "HEAD:refs/heads/main")
@@ -193,15 +195,15 @@ def make_project(folder: Path) -> Path:
     git(project, "config", "user.email", "bench@incumbent.invalid")
     yaml = YAML()
     params = yaml.load((project / "params.yaml").read_text())
-    params["search"] |= {"trials": 2, "folds": 3}
-    params["learner"]["rounds"] = 40
+    for section, values in changes.items():
+        params[section] |= values
     deployed = yaml.load((project / "prefect.yaml").read_text())
     for deployment in deployed["deployments"]:
         deployment["schedules"] = []
     for name, tree in (("params.yaml", params), ("prefect.yaml", deployed)):
         with (project / name).open("w") as stream:
             yaml.dump(tree, stream)
-    git(project, "commit", "--quiet", "--all", "--message", "Quick search, no schedules")
+    git(project, "commit", "--quiet", "--all", "--message", "Other parameters, no schedules")
     return project
 
 

@@ -1,32 +1,46 @@
-"""Tuning with cross-validation: one binned Dataset for all folds and trials, against a search that rebins.
+"""Tuning with cross-validation: one binned Dataset for all folds and trials, against searches that rebin.
 
-Both search the same space with the same number of trials on the same stratified folds of the same real
-rows. The winners are judged by one common scikit-learn cross-validation with other folds. Prints CPU and
-wall-clock ratios and both scores.
+All search LightGBM's options by stratified folds of the same rows:
+- we, scikit-learn's RandomizedSearchCV, Optuna's OptunaSearchCV: the same space, number of trials and folds;
+- Optuna's LightGBMTunerCV and FLAML, which bring spaces of their own: as many CPU seconds as our search took,
+  up to the end of a trial.
 
-    python bench/tuning.py [--rows 50000] [--trials 12]
+The winners are judged by one common scikit-learn cross-validation with other folds. Medians over seeds; each
+has a sample of rows, searches and folds of its own.
+
+    pip install 'incumbent[bench]'
+    python bench/tuning.py [--data flights|synthetic] [--rows 20000] [--trials 12] [--seeds 3]
 """
 
 import argparse
 import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import joblib
+import lightgbm as lgb
 import numpy as np
+import optuna
 from lightgbm import LGBMClassifier
+from optuna.distributions import FloatDistribution, IntDistribution
 from scipy.stats import loguniform, randint, uniform
+from sklearn.datasets import make_classification
 from sklearn.model_selection import RandomizedSearchCV, StratifiedKFold, cross_val_score
 
 from incumbent.demo.flights import load_flights, write_months
 from incumbent.learners import open_learner
 from incumbent.params import Params, load_params
 from incumbent.rows import Rows, training_rows
-from incumbent.schema import Schema
+from incumbent.schema import Feature, Schema
 from incumbent.tune import tune
 
 # The bounds of LightGBM.search_space.
-SPACE = {
+RANDOM = {
     "learning_rate": loguniform(0.05, 0.2),
     "num_leaves": randint(15, 64),
     "min_child_samples": randint(20, 401),
@@ -34,72 +48,184 @@ SPACE = {
     "subsample": uniform(0.5, 0.5),
     "reg_lambda": loguniform(1e-3, 100.0),
 }
-NAMES = {"colsample_bytree": "feature_fraction", "subsample": "bagging_fraction", "reg_lambda": "lambda_l2"}
+OPTUNA = {
+    "learning_rate": FloatDistribution(0.05, 0.2, log=True),
+    "num_leaves": IntDistribution(15, 63, log=True),
+    "min_child_samples": IntDistribution(20, 400, log=True),
+    "colsample_bytree": FloatDistribution(0.3, 0.8),
+    "subsample": FloatDistribution(0.5, 1.0),
+    "reg_lambda": FloatDistribution(1e-3, 100.0, log=True),
+}
+Options = dict[str, Any]
+Search = Callable[[Rows, Schema, Params, float], Options]
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rows", type=int, default=50_000)
+    arguments.add_argument("--data", choices=["flights", "synthetic"], default="flights")
+    arguments.add_argument("--rows", type=int, default=20_000)
     arguments.add_argument("--trials", type=int, default=12)
+    arguments.add_argument("--seeds", type=int, default=3)
     asked = arguments.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore")
     params = load_params(Path(__file__).parents[1])
     search = params.search.model_copy(update={"trials": asked.trials, "scheme": "stratified"})
-    params = params.model_copy(update={"search": search})
-    schema, rows = real_rows(params, asked.rows)
-    learner = open_learner(params, schema)
-
-    ours, our_cost = measured(lambda: tune(rows, learner, schema, params))
-    peer, peer_cost = measured(lambda: random_search(rows, schema, search.folds, search.trials, params))
-
-    our_options = {"n_estimators": ours.rounds, **ours.options}
-    peer_options = {NAMES.get(name, name): value for name, value in peer.items()}
-    scores = [judge(rows, schema, options) for options in (our_options, peer_options)]
-    print(f"{len(rows.y):,} rows, {search.trials} trials, {search.folds} folds")
-    print(f"{'':<22}{'CPU s':>9}{'wall s':>9}{'ROC AUC':>10}")
-    for name, cost, score in zip(
-        ("incumbent", "RandomizedSearchCV"), (our_cost, peer_cost), scores, strict=True
-    ):
-        print(f"{name:<22}{cost[0]:>9.1f}{cost[1]:>9.1f}{score:>10.4f}")
-    print(
-        f"ratio peer / incumbent: CPU {peer_cost[0] / our_cost[0]:.1f}, wall {peer_cost[1] / our_cost[1]:.1f}"
-    )
+    table = real_table(params) if asked.data == "flights" else synthetic_table()
+    seen: dict[str, list[tuple[float, float, float]]] = {}
+    for seed in range(asked.seeds):
+        params = params.model_copy(update={"search": search, "seed": seed})
+        rows, budget = sampled(table[1], asked.rows, seed), 0.0
+        for name, find in SEARCHES.items():
+            options, cost = measured(find, rows, table[0], params, budget)
+            budget = budget or cost[0]
+            seen.setdefault(name, []).append((*cost, judge(rows, table[0], options, seed)))
+            print(
+                f"seed {seed}  {name:<20}" + "".join(f"{each:>9.4g}" for each in seen[name][-1]), flush=True
+            )
+    print(f"\n{asked.data}, {len(rows.y):,} rows, {asked.trials} trials, {search.folds} folds")
+    print(f"{'':<20}{'CPU s':>8}{'wall s':>8}{'ROC AUC':>9}{'CPU / ours':>12}{'AUC - ours':>12}")
+    ours = np.array(seen["incumbent"])
+    for name, values in seen.items():
+        each = np.array(values)
+        cpu, wall, auc = np.median(each, axis=0)
+        ratio, gap = median(each[:, 0] / ours[:, 0]), median(each[:, 2] - ours[:, 2])
+        print(f"{name:<20}{cpu:>8.1f}{wall:>8.1f}{auc:>9.4f}{ratio:>12.1f}{gap:>+12.4f}")
 
 
 def real_rows(params: Params, size: int) -> tuple[Schema, Rows]:
+    schema, rows = real_table(params)
+    return schema, sampled(rows, size, 0)
+
+
+def real_table(params: Params) -> tuple[Schema, Rows]:
     with TemporaryDirectory() as folder:
-        schema, rows = training_rows(write_months(load_flights(), Path(folder))[:6], params)
-    chosen = np.sort(np.random.default_rng(0).choice(len(rows.y), min(size, len(rows.y)), replace=False))
-    return schema, Rows(rows.X[chosen], rows.y[chosen], rows.group[chosen])
+        return training_rows(write_months(load_flights(), Path(folder))[:6], params)
 
 
-def random_search(rows: Rows, schema: Schema, folds: int, trials: int, params: Params) -> dict[str, float]:
-    """As most projects do it: the estimator's own rounds, every fold binned anew, all cores."""
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=params.seed)
-    model = LGBMClassifier(
-        n_estimators=params.learner.rounds, subsample_freq=1, n_jobs=1, verbosity=-1, random_state=params.seed
+def synthetic_table() -> tuple[Schema, Rows]:
+    X, y = make_classification(
+        200_000, 30, n_informative=12, n_redundant=4, flip_y=0.1, class_sep=0.6, weights=[0.8], random_state=0
     )
+    schema = Schema(tuple(Feature(f"x{number:02d}") for number in range(30)), "y")
+    return schema, Rows(X.astype(np.float32), y.astype(np.int8), np.arange(len(y)) / len(y))
+
+
+def sampled(rows: Rows, size: int, seed: int) -> Rows:
+    size = min(size, len(rows.y))
+    chosen = np.sort(np.random.default_rng(seed).choice(len(rows.y), size, replace=False))
+    return Rows(rows.X[chosen], rows.y[chosen], rows.group[chosen])
+
+
+def incumbent(rows: Rows, schema: Schema, params: Params, _: float) -> Options:
+    found = tune(rows, open_learner(params, schema), schema, params)
+    return {"n_estimators": found.rounds, **found.options}
+
+
+def random_search(rows: Rows, schema: Schema, params: Params, _: float) -> Options:
+    """As most projects do it: the estimator's own rounds, every fold binned anew, all cores."""
     found = RandomizedSearchCV(
-        model, SPACE, n_iter=trials, scoring="roc_auc", cv=splitter, n_jobs=-1, refit=False,
-        random_state=params.seed,
+        estimator(params), RANDOM, n_iter=params.search.trials, scoring="roc_auc", cv=splitter(params),
+        n_jobs=-1, refit=False, random_state=params.seed,
     )  # fmt: skip
     with joblib.parallel_config("threading"):  # in this process, so that its CPU is counted
         found.fit(rows.X, rows.y, categorical_feature=schema.categorical)
-    return {"n_estimators": params.learner.rounds, "bagging_freq": 1, **found.best_params_}
+    return {**estimator(params).get_params(), **found.best_params_}
 
 
-def judge(rows: Rows, schema: Schema, options: dict[str, float]) -> float:
-    """Mean ROC AUC over five other folds, the same for both."""
-    splitter = StratifiedKFold(5, shuffle=True, random_state=99)
-    model = LGBMClassifier(n_jobs=2, verbosity=-1, random_state=99, **options)
+def optuna_search(rows: Rows, schema: Schema, params: Params, _: float) -> Options:
+    from optuna_integration import OptunaSearchCV
+
+    found = OptunaSearchCV(
+        estimator(params), OPTUNA, n_trials=params.search.trials, scoring="roc_auc", cv=splitter(params),
+        n_jobs=1, refit=False, random_state=params.seed,
+    )  # fmt: skip
+    found.fit(rows.X, rows.y, categorical_feature=schema.categorical)
+    return {**estimator(params).get_params(), **found.best_params_}
+
+
+def tuner(rows: Rows, schema: Schema, params: Params, budget: float) -> Options:
+    from optuna_integration.lightgbm import LightGBMTunerCV
+
+    began = time.process_time()
+
+    def stop(*_: Any) -> None:
+        if time.process_time() - began > budget:
+            raise _Spent
+
+    options = {"objective": "binary", "metric": "auc", "verbosity": -1, "num_threads": 1, "seed": params.seed}
+    found = LightGBMTunerCV(
+        options, lgb.Dataset(rows.X, rows.y, categorical_feature=schema.categorical, free_raw_data=False),
+        num_boost_round=params.learner.rounds, folds=splitter(params), optuna_callbacks=[stop],
+        optuna_seed=params.seed, show_progress_bar=False,
+        callbacks=[lgb.early_stopping(params.learner.patience, verbose=False)],
+    )  # fmt: skip
+    with suppress(_Spent):
+        found.run()
+    return {**found.best_params, "n_estimators": params.learner.rounds}
+
+
+def flaml(rows: Rows, schema: Schema, params: Params, budget: float) -> Options:
+    import pandas as pd
+    from flaml import AutoML
+
+    frame = pd.DataFrame(rows.X)
+    frame = frame.astype(dict.fromkeys(schema.categorical, "category"))
+    began, least, best = time.process_time(), np.inf, dict[str, Any]()
+    # Its budget is of wall-clock time, of which a busy machine gives it a part; it goes on from its best.
+    while (left := budget - (time.process_time() - began)) > budget / 20:
+        found = AutoML()
+        found.fit(
+            frame, rows.y, task="classification", metric="roc_auc", estimator_list=["lgbm"], time_budget=left,
+            eval_method="cv", n_splits=params.search.folds, n_jobs=1, seed=params.seed, retrain_full=False,
+            starting_points={"lgbm": best} if best else "static", verbose=0,
+        )  # fmt: skip
+        if found.best_loss < least:
+            least, best = found.best_loss, found.best_config
+    bins = best.pop("log_max_bin")
+    return {**best, "max_bin": 2**bins - 1}
+
+
+class _Spent(Exception):
+    """The budget is."""
+
+
+SEARCHES: dict[str, Search] = {
+    "incumbent": incumbent,
+    "RandomizedSearchCV": random_search,
+    "OptunaSearchCV": optuna_search,
+    "LightGBMTunerCV": tuner,
+    "FLAML": flaml,
+}
+
+
+def estimator(params: Params) -> LGBMClassifier:
+    return LGBMClassifier(
+        n_estimators=params.learner.rounds, subsample_freq=1, n_jobs=1, verbosity=-1, random_state=params.seed
+    )
+
+
+def splitter(params: Params) -> StratifiedKFold:
+    return StratifiedKFold(params.search.folds, shuffle=True, random_state=params.seed)
+
+
+def judge(rows: Rows, schema: Schema, options: Options, seed: int) -> float:
+    """Mean ROC AUC over five other folds, the same for all."""
+    other = StratifiedKFold(5, shuffle=True, random_state=seed + 1000)
+    rest = {name: value for name, value in options.items() if name not in OF_THE_JUDGE}
+    model = LGBMClassifier(n_jobs=1, verbosity=-1, random_state=99, **rest)
     fit = {"categorical_feature": schema.categorical}
-    return float(cross_val_score(model, rows.X, rows.y, scoring="roc_auc", cv=splitter, params=fit).mean())
+    return float(cross_val_score(model, rows.X, rows.y, scoring="roc_auc", cv=other, params=fit).mean())
 
 
-def measured(work):  # type: ignore[no-untyped-def]
-    """The result, and (CPU seconds of all threads, wall seconds)."""
+OF_THE_JUDGE = {"n_jobs", "num_threads", "verbosity", "verbose", "random_state", "seed"}
+
+
+def measured(find: Search, *given: Any) -> tuple[Options, tuple[float, float]]:
+    """What it found; CPU seconds of all threads, wall-clock seconds."""
     cpu, wall = time.process_time(), time.perf_counter()
-    result = work()
-    return result, (time.process_time() - cpu, time.perf_counter() - wall)
+    found = find(*given)
+    return found, (time.process_time() - cpu, time.perf_counter() - wall)
 
 
 if __name__ == "__main__":

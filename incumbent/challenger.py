@@ -155,23 +155,27 @@ def make_update(
     champion: Model,
     champion_folder: Path,
     options: dict[str, Any],
+    known: int,
     fresh: Sequence[Path],
     params: Params,
     folder: Path,
 ) -> Challenger:
-    """Continue from the champion with the training rows of new partitions; cost follows those alone.
+    """Continue from the champion with the training rows of new partitions and as many of history; cost
+    follows the new ones alone.
 
-    `champion_folder` holds its verified files: the model and its sample of history. Raises BadData when
-    the new rows hold none to train on.
+    `champion_folder` holds its verified files: the model and its sample of history; `known`: how many
+    training rows it has seen. Raises BadData when the new rows hold none to train on.
     """
     schema = champion.schema
     new = as_read(read_rows(fresh, schema, params, Side.TRAINING), schema, learned=False)
     if len(new.y) == 0:
         raise BadData("every new row is in the holdout; an update has nothing to learn from")
     past = pd.read_parquet(champion_folder / REPLAY)
-    replay = as_read(sampled_rows(past, schema, params), schema, learned=True)
+    size = min(len(past), len(new.y))
+    chosen = np.sort(np.random.default_rng(params.seed).choice(len(past), size, replace=False))
+    replay = as_read(sampled_rows(past.iloc[chosen], schema, params), schema, learned=True)
     learner = open_learner(params, schema)
-    models = update(champion_folder / learner.file, new, replay, learner, schema, params)
+    models = update(champion_folder / learner.file, new, replay, learner, schema, params, options, known)
     sample = sample_partitions(fresh, params, past)
     golden = latest_rows(fresh, params) if sample.empty else sample
     return _finish("incremental", models, learner, schema, new, sample, golden, options, None, folder)

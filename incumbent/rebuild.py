@@ -61,7 +61,8 @@ def rebuild(order: Order) -> Challenger:
         return make_full(_in_order(order), params, study, order.out, window, estimate=False)
     before = json.loads((order.parent / MANIFEST).read_text(encoding="utf-8"))
     champion = open_model(order.parent, before)
-    return make_update(champion, order.parent, manifest["options"], _fresh(order, before), params, order.out)
+    options, known = manifest["options"], before["rows_known"]
+    return make_update(champion, order.parent, options, known, _fresh(order, before), params, order.out)
 
 
 def needed(manifest: Mapping[str, Any], parent: Mapping[str, Any] | None) -> list[str]:

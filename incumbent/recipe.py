@@ -67,7 +67,7 @@ class LightGBMParams(Section):
     patience: int = Field(20, ge=1, description="rounds without gain on the fold before it stops")
     update_rounds: int = Field(10, ge=1, description="trees that an incremental update adds")
     update_rate: float = Field(0.05, gt=0, le=1, description="learning rate of those trees")
-    refit_decay: float = Field(0.9, ge=0, le=1, description="weight of the old leaf values in an update")
+    refit_decay: float = Field(0.9, ge=0, le=1, description="most that old leaf values weigh in an update")
     checkpoint: int = Field(100, ge=1, description="rounds after which a full training can go on")
     device: Literal["cpu", "gpu", "cuda"] = Field(
         "cpu",

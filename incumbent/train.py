@@ -165,15 +165,20 @@ def train_full(
 
 
 def update(
-    champion: Path, fresh: Rows, replay: Rows, learner: Learner, schema: Schema, params: Params
+    champion: Path,
+    fresh: Rows,
+    replay: Rows,
+    learner: Learner,
+    schema: Schema,
+    params: Params,
+    options: dict[str, Any],
+    known: int,
 ) -> list[Trained]:
-    """Continue from the champion with the new rows and as many rows of history, once for each seed."""
+    """Continue from the champion with new rows and history, once for each seed, as Learner.update does."""
     models = []
     for seed in challenger_seeds(params):
-        size = min(len(replay.y), len(fresh.y))
-        chosen = np.sort(np.random.default_rng(seed).choice(len(replay.y), size, replace=False))
-        batches = (batch_of(each, schema, seed) for each in (fresh, replay.take(chosen)))
-        models.append(learner.reseeded(seed).update(champion, *batches))
+        new, past = (batch_of(each, schema, seed) for each in (fresh, replay))
+        models.append(learner.reseeded(seed).update(champion, new, past, options, known))
     return models
 
 

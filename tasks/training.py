@@ -107,6 +107,6 @@ def _update(run: Run) -> "Challenger":
     if run.champion is None:
         raise ValueError("an update needs a champion; the plan chose it without one")
     folder = run.pulled(run.champion)
-    champion, options = run.model(run.champion), run.manifest(run.champion)["options"]
-    fresh = run.files(run.diff.fresh)
-    return make_update(champion, folder, options, fresh, run.params, run.folder)
+    champion, manifest, fresh = run.model(run.champion), run.manifest(run.champion), run.files(run.diff.fresh)
+    known = manifest["rows_known"]
+    return make_update(champion, folder, manifest["options"], known, fresh, run.params, run.folder)

@@ -121,8 +121,13 @@ class Learner(Protocol):
         it must be of the same fit. The model has the same bytes either way.
         """
 
-    def update(self, champion: Path, fresh: Batch, replay: Batch) -> Trained:
-        """Continue from a model's file with new rows and a sample of history."""
+    def update(
+        self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int
+    ) -> Trained:
+        """Continue from a model's file with new rows and a sample of history.
+
+        options: those that the model was tuned to; known: training rows that it has seen so far.
+        """
 
     def reseeded(self, seed: int) -> "Learner":
         """The same with another seed; what it was given to `bin` stays good."""

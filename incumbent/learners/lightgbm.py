@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # AUC after every single tree would cost a fifth of the training time.
 EVALUATE_EVERY = 10
 
+# Rows of each of the two sides that an update's trees have, if there are as many.
+FEWEST_TO_GROW = 10_000
+
 # What stops a fold and ranks trials: the metric that promotes if LightGBM has it, else its nearest kin.
 STOPS_BY = {
     "roc_auc": "auc",
@@ -174,21 +177,27 @@ class LightGBM:
             done = goal
         return Trees(model, self._learner.threads)
 
-    def update(self, champion: Path, fresh: Batch, replay: Batch) -> Trees:
+    def update(
+        self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int
+    ) -> Trees:
         """Refit the leaves on the new rows, then grow a few slow trees on new rows and history.
 
         Plain continuation (`init_model` alone) forgets; see docs/decisions/0003.
         """
         old = lgb.Booster(model_file=champion)
+        # So that all rows ever seen count the same; but with a long history the new ones never count less
+        # than refit_decay leaves them, or the model could not follow a change.
+        decay = min(self._learner.refit_decay, known / (known + len(fresh.y)))
         refitted = old.refit(
             fresh.X,
             fresh.y,
             weight=fresh.weights,
-            decay_rate=self._learner.refit_decay,
+            decay_rate=decay,
             num_threads=self._learner.threads,
         )
-        X, y, weights = joined(fresh, replay)
-        params = self._params({"learning_rate": self._learner.update_rate})
+        rng = np.random.default_rng(self._seed)
+        X, y, weights = joined(_some(fresh, rng), _some(replay, rng))
+        params = self._params({**options, "learning_rate": self._learner.update_rate})
         grown = lgb.train(
             params,
             lgb.Dataset(X, y, weight=weights, categorical_feature=self._categorical, params=params),
@@ -207,6 +216,14 @@ class LightGBM:
     def _params(self, options: dict[str, Any]) -> dict[str, Any]:
         """The user's own options win over those of a trial: what is given is not searched."""
         return {**self._options, **options, **self._learner.options}
+
+
+def _some(batch: Batch, rng: np.random.Generator) -> Batch:
+    """Half of the rows, as the refit has read all; but not too few to grow trees on."""
+    size = min(len(batch.y), max(len(batch.y) // 2, FEWEST_TO_GROW))
+    chosen = np.sort(rng.choice(len(batch.y), size, replace=False))
+    weights = None if batch.weights is None else batch.weights[chosen]
+    return Batch(batch.X[chosen], batch.y[chosen], weights)
 
 
 def _part(

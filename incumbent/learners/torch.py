@@ -152,13 +152,16 @@ class Torch:
             train_with_checkpoint(training, rounds, checkpoint, self._learner.checkpoint)
         return self._network(training, rounds)
 
-    def update(self, champion: Path, fresh: Batch, replay: Batch) -> Network:
-        """Go on from the champion's weights, more slowly, with the new rows and the sample of history."""
+    def update(
+        self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int
+    ) -> Network:
+        """Go on from the champion's weights with the new rows and the sample of history; more slowly than
+        the tuned options, which were for starting from nothing."""
         old = Torch.load(champion, self._learner.threads)
         X, y, weights = joined(fresh, replay)
         binned = self.bin(X, y)
-        options = {"rate": self._learner.update_rate, "dropout": 0.0, "decay": 1e-5}
-        training = self._training(binned, options, None, weights, start=old)
+        slow = {"rate": self._learner.update_rate, "dropout": 0.0, "decay": 1e-5}
+        training = self._training(binned, slow, None, weights, start=old)
         for _ in range(self._learner.update_rounds):
             training.epoch()
         return self._network(training, old.epochs + self._learner.update_rounds)

@@ -116,7 +116,7 @@ def test_an_update_keeps_the_weights_of_its_champion(
 ) -> None:
     first, folder = reweighed
     champion = open_challenger(first, chosen(), folder, "v1")
-    second = make_update(champion, folder, first.options, paths[1:], chosen(), tmp_path)
+    second = make_update(champion, folder, first.options, first.rows, paths[1:], chosen(), tmp_path)
     assert second.schema.balance == first.schema.balance
     assert set(second.schema.balance.groups) == {"a", "b", "missing"}
     strangers = people(20_000, seed=9)

@@ -305,7 +305,9 @@ def test_a_model_with_features_goes_all_the_way(
     strangers = trips(seed=8)
     assert roc_auc_score(strangers["y"], model.predict(strangers)) > 0.65
     (tmp_path / "v2").mkdir()
-    second = make_update(model, tmp_path / "v1", first.options, paths[1:], chosen, tmp_path / "v2")
+    second = make_update(
+        model, tmp_path / "v1", first.options, first.rows, paths[1:], chosen, tmp_path / "v2"
+    )
     updated = open_challenger(second, chosen, tmp_path / "v2", "v2")
     assert second.schema == first.schema
     assert roc_auc_score(strangers["y"], updated.predict(strangers)) > 0.65

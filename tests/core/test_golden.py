@@ -117,7 +117,8 @@ def test_a_version_keeps_golden_rows_of_its_training_side(
         (tmp_path / name).mkdir()
     full = make_full(thinned[:1], params, FEW, tmp_path / "full", estimate=False)
     champion = open_challenger(full, params, tmp_path / "full", "v1")
-    update = make_update(champion, tmp_path / "full", {}, thinned[1:], params, tmp_path / "update")
+    source, fresh = tmp_path / "full", thinned[1:]
+    update = make_update(champion, source, {}, full.rows, fresh, params, tmp_path / "update")
     for made, months in ((full, thinned[:1]), (update, thinned)):
         folder = tmp_path / ("full" if made is full else "update")
         assert GOLDEN in made.files

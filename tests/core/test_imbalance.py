@@ -174,7 +174,7 @@ def test_a_balanced_model_is_calibrated_and_updates_keep_the_meaning_of_its_odds
     assert calibration(judged["y"].to_numpy(), probabilities).error < 0.03
     assert roc_auc_score(judged["y"], probabilities) == roc_auc_score(judged["y"], uncalibrated) > 0.75
     (tmp_path / "v2").mkdir()
-    later = make_update(model, tmp_path / "v1", first.options, paths[1:], params, tmp_path / "v2")
+    later = make_update(model, tmp_path / "v1", first.options, first.rows, paths[1:], params, tmp_path / "v2")
     assert (later.schema.output, later.schema.balance) == (first.schema.output, first.schema.balance)
     updated = open_challenger(later, params, tmp_path / "v2", "v2").predict(judged)
     assert calibration(judged["y"].to_numpy(), updated).error < 0.03
@@ -199,7 +199,8 @@ def test_an_update_of_rows_without_an_event_keeps_its_balance(paths: Sequence[Pa
     quiet = table(seed=1).query("y == 0")
     quiet.to_parquet(tmp_path / "quiet.parquet", index=False)
     (tmp_path / "v2").mkdir()
-    made_of = make_update(model, tmp_path / "v1", {}, [tmp_path / "quiet.parquet"], params, tmp_path / "v2")
+    fresh, known = [tmp_path / "quiet.parquet"], first.rows
+    made_of = make_update(model, tmp_path / "v1", {}, known, fresh, params, tmp_path / "v2")
     assert made_of.schema.balance == first.schema.balance
     judged, updated = table(seed=2), open_challenger(made_of, params, tmp_path / "v2", "v2")
     assert roc_auc_score(judged["y"], updated.predict(judged)) > 0.75

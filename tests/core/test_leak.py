@@ -61,7 +61,7 @@ def train(thinned: Sequence[Path], params: Params, side: bool, folder: Path) -> 
     study = search(months[:1], params)
     made = make_full(months[:1], params, study, first)
     champion = open_challenger(made, params, first, "v1")
-    updated = make_update(champion, first, made.options, months[1:], params, second)
+    updated = make_update(champion, first, made.options, made.rows, months[1:], params, second)
     for path in first.iterdir():
         path.rename(second / f"first-{path.name}")
     documents = [study.to_json(), made.to_json(), updated.to_json()]

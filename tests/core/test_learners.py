@@ -206,6 +206,8 @@ class TestContract:
                 tmp_path / case.learner.file,
                 Batch(case.X[fresh], case.y[fresh]),
                 Batch(case.X[replay], case.y[replay]),
+                OPTIONS[name],
+                len(replay),
             )
             for _ in range(2)
         ]

@@ -133,6 +133,23 @@ def test_infinities_go_where_lightgbm_sends_them() -> None:
     assert check_onnx(bytes_of(trained, schema), X, trained.predict(X)) < 1e-6
 
 
+def test_a_vocabulary_of_thousands_is_told_apart_word_by_word() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3000, 20_000).astype(np.float32)[:, None]
+    schema = schema_of([3000])
+    trained = boosted(
+        X, X[:, 0] % 7 < 3, schema, 10, min_data_per_group=1, cat_smooth=1, max_cat_threshold=2000
+    )
+    rows = odd_rows(np.arange(3000, dtype=np.float32)[:, None], schema)
+    assert check_onnx(bytes_of(trained, schema), rows, trained.predict(rows)) < 1e-6
+
+
+def test_a_model_of_a_single_leaf_has_a_graph() -> None:
+    X, schema = np.zeros((100, 1), np.float32), schema_of([None])
+    trained = boosted(X, np.arange(100) % 4 == 0, schema, 3)
+    assert check_onnx(bytes_of(trained, schema), X, trained.predict(X)) < 1e-6
+
+
 CONVERSION = """
 import hashlib, sys
 from pathlib import Path
@@ -151,7 +168,7 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
     boosted(X, (X[:, 0] == 1) ^ (X[:, 1] > 0), schema).save(tmp_path / "model.txt")
     here = hashlib.sha256(bytes_of(_load(tmp_path), schema)).hexdigest()
     command = [sys.executable, "-c", CONVERSION, str(tmp_path / "model.txt")]
-    # With this seed of hashes the converter lists its operator sets in another order than usual.
+    # Sets are in another order there than here.
     environment = {**os.environ, "PYTHONHASHSEED": "20"}
     there = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     assert there.split()[-1] == here
@@ -190,7 +207,7 @@ def test_a_server_that_knows_only_the_file_can_build_the_input(
         pytest.param({"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5}, id="random forest"),
     ],
 )
-def test_what_the_converter_gets_wrong_is_not_written(options: dict[str, Any], tmp_path: Path) -> None:
+def test_what_the_export_does_not_know_is_not_written(options: dict[str, Any], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     X = np.where(rng.random((500, 3)) < 0.2, 0, rng.normal(size=(500, 3))).astype(np.float32)
     schema = schema_of([None] * 3)
@@ -201,7 +218,7 @@ def test_what_the_converter_gets_wrong_is_not_written(options: dict[str, Any], t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_objective_that_the_converter_does_not_know_has_a_reason(tmp_path: Path) -> None:
+def test_an_objective_that_onnx_does_not_know_has_a_reason(tmp_path: Path) -> None:
     X = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
     schema = schema_of([None] * 2)
     trained = boosted(X, X[:, 0] > 0, schema, objective="cross_entropy")

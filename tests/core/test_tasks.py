@@ -122,7 +122,9 @@ def test_the_same_rows_give_the_same_bytes(case: Case, made: tuple[Challenger, P
 def test_an_update_learns_from_new_rows(
     case: Case, made: tuple[Challenger, Path], model: Model, tmp_path: Path
 ) -> None:
-    updated = make_update(model, made[1], made[0].options, case.paths[1:], case.params, tmp_path)
+    updated = make_update(
+        model, made[1], made[0].options, made[0].rows, case.paths[1:], case.params, tmp_path
+    )
     newer = open_challenger(updated, case.params, tmp_path, "v2")
     seen = weigh(score_holdout(model, newer, case.window, case.params), case.params.promotion, 0).comparison
     assert isinstance(seen, Comparison)
@@ -137,7 +139,9 @@ def test_an_update_learns_from_new_rows(
 def test_a_predecessor_is_scored_beside_the_champion(
     case: Case, made: tuple[Challenger, Path], model: Model, tmp_path: Path
 ) -> None:
-    updated = make_update(model, made[1], made[0].options, case.paths[1:], case.params, tmp_path)
+    updated = make_update(
+        model, made[1], made[0].options, made[0].rows, case.paths[1:], case.params, tmp_path
+    )
     newer = open_challenger(updated, case.params, tmp_path, "v2")
     frame = pd.read_parquet(case.paths[1])
     groups = group_hashes(frame, [])

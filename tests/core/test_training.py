@@ -49,8 +49,8 @@ def train(paths: Sequence[Path], params: Params, study: StudyResult, folder: Pat
 
 def update(champion: Made, fresh: Sequence[Path], params: Params, folder: Path) -> Made:
     folder.mkdir(parents=True)
-    options = champion.challenger.options
-    made = make_update(champion.model, champion.folder, options, fresh, params, folder)
+    before = champion.challenger
+    made = make_update(champion.model, champion.folder, before.options, before.rows, fresh, params, folder)
     return Made(folder, made, open_challenger(made, params, folder, "v2"))
 
 
@@ -474,6 +474,23 @@ def test_each_parameter_of_an_update_has_its_effect(
     made = update(Made(champion.folder, champion.challenger, model), february_only, others, tmp_path / "v2")
     frame = read_partition(february_only[0])
     assert not np.array_equal(made.model.predict(frame), updated.model.predict(frame))
+
+
+def test_new_rows_move_a_champion_the_more_the_fewer_it_knows(
+    champion: Made, february_only: Sequence[Path], params: Params, tmp_path: Path
+) -> None:
+    frame, before = read_partition(february_only[0]), champion.challenger
+    moved = []
+    for known in (10, before.rows, 100 * before.rows, 200 * before.rows):
+        folder = tmp_path / str(known)
+        folder.mkdir()
+        made = make_update(
+            champion.model, champion.folder, before.options, known, february_only, params, folder
+        )
+        after = open_challenger(made, params, folder, "v2").predict(frame)
+        moved.append(np.abs(after - champion.model.predict(frame)).mean())
+    assert moved[0] > moved[1] > moved[2]
+    assert moved[2] == moved[3], "learner.refit_decay is the most that the old leaf values weigh"
 
 
 def test_an_updates_sample_is_that_of_all_training_rows_so_far(

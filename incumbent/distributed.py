@@ -236,11 +236,7 @@ def _cluster(cpus: int) -> Iterator[None]:
     import ray
 
     address, ours = os.environ.get("RAY_ADDRESS"), signal.getsignal(signal.SIGTERM)
-    own = {
-        "num_cpus": max(cpus, os.cpu_count() or 1),
-        "include_dashboard": False,
-        "_node_ip_address": "127.0.0.1",
-    }
+    own = {"num_cpus": max(cpus, os.cpu_count() or 1), "include_dashboard": False}
     try:
         ray.init(address or "local", log_to_driver=False, logging_level="warning", **({} if address else own))
     except ConnectionError as error:

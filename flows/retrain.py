@@ -5,6 +5,7 @@ from typing import Any
 
 from prefect import flow
 
+from incumbent.engine import EngineName
 from incumbent.gate import Verdict
 from incumbent.plan import Full, Skip, Strategy
 from tasks.data import begin, gate, make_plan
@@ -23,13 +24,14 @@ def retrain(
     strategy: Strategy = "auto",
     started_by: str = "by hand",
     dry_run: bool = False,
+    engine: EngineName = "local",
 ) -> dict[str, Any]:
     """One run on one data version; returns the document that `incumbent retrain --json` prints.
 
     `announced_rev`, what an event told of, is not taken as the latest: by default the head of the branch
     is, so a burst of events ends in one run on the last version, and a record for each that it superseded.
     """
-    run = begin(project, data_rev, announced_rev, strategy, started_by, dry_run)
+    run = begin(project, data_rev, announced_rev, strategy, started_by, dry_run, engine)
     with lease(run) as work:
         if work.taken:
             return record(run.told, "skip", (work.taken,))

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from incumbent.distributed import fit_together
+from incumbent.engine import LOCAL, Engine
 from incumbent.errors import BadData
 from incumbent.fitting import as_read, learned_balance
 from incumbent.golden import GOLDEN, make_golden
-from incumbent.learners import Learner, Trained, learner_type, open_learner
+from incumbent.learners import learner_type, open_learner
 from incumbent.learners.devices import Device
 from incumbent.model import Model
 from incumbent.params import Params
@@ -23,16 +25,18 @@ from incumbent.rows import (
     Rows,
     Side,
     latest_rows,
-    prior,
     read_rows,
+    require_variety,
     sample_partitions,
     sampled_rows,
+    survey,
     training_rows,
 )
 from incumbent.schema import Schema
 from incumbent.studies import Place
 from incumbent.train import (
     CrossValidation,
+    Fitted,
     challenger_seeds,
     cross_validate,
     importances,
@@ -53,7 +57,7 @@ class Challenger:
     kept. `options` are the tuned ones, kept through updates. `prior` is the trivial baseline's
     prediction: the share of positives, of each class, or the mean. `onnx` is what came of model.onnx.
     `cleaned` is how many cells each step of cleaning changed in the rows that it learned from; `device` is
-    where it was trained.
+    where it was trained, `engine` what trained it.
     """
 
     kind: str
@@ -70,6 +74,7 @@ class Challenger:
     onnx: Export
     cleaned: dict[str, int]
     device: Device
+    engine: Engine
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "schema": self.schema.to_json()}
@@ -84,6 +89,7 @@ class Challenger:
                 "schema": Schema.from_json(document["schema"]),
                 "onnx": Export(**document["onnx"]),
                 "device": Device(**document["device"]),
+                "engine": Engine(**document["engine"]),
                 "cv": cv and CrossValidation.from_json(cv),
             }
         )
@@ -105,10 +111,21 @@ def _opened(made: Challenger, params: Params, path: Path, name: str) -> Model:
 
 
 def search(
-    paths: Sequence[Path], params: Params, window: Window = EVERYTHING, place: Place | None = None
+    paths: Sequence[Path],
+    params: Params,
+    window: Window = EVERYTHING,
+    place: Place | None = None,
+    engine: Engine = LOCAL,
 ) -> StudyResult:
-    """Tune on the training rows of the partitions, in their order; `place` is where the study is kept."""
-    schema, rows = training_rows(window.of(paths), params)
+    """Tune on the training rows of the partitions, in their order; `place` is where the study is kept.
+
+    With Ray on a sample of them, the one that is kept for updates.
+    """
+    if engine.name == "ray":
+        schema, _ = survey(window.of(paths), params)
+        rows = _sampled(sample_partitions(window.of(paths), params, None), schema, params)
+    else:
+        schema, rows = training_rows(window.of(paths), params)
     return tune(window.weighed(rows), open_learner(params, schema), schema, params, place)
 
 
@@ -125,6 +142,7 @@ def make_full(
     folder: Path,
     window: Window = EVERYTHING,
     *,
+    engine: Engine = LOCAL,
     estimate: bool = True,
     checkpoints: Path | None = None,
 ) -> Challenger:
@@ -132,9 +150,11 @@ def make_full(
 
     `estimate` asks for the cross-validation, which does not change the model unless it is calibrated or
     decides by costs. `checkpoints`: a folder that only this very training uses; interrupted, it goes on from
-    what is there, to the same bytes.
+    what is there, to the same bytes. Ray knows neither: nobody has all rows to make folds of.
     """
     paths = window.of(paths)
+    if engine.name == "ray":
+        return _full_on_ray(paths, params, study, folder, engine)
     schema, rows = training_rows(paths, params)
     rows, learner = window.weighed(rows), open_learner(params, schema)
     read = as_read(rows, schema, learned=True)
@@ -148,7 +168,25 @@ def make_full(
     models = train_full(read, learner, binned, study, schema, params, kept)
     sample = sample_partitions(paths, params, None)
     golden = latest_rows(paths, params) if sample.empty else sample
-    return _finish("full", models, learner, schema, read, sample, golden, study.options, cv, folder)
+    fitted = Fitted.of(models, read, schema, learner.device)
+    return _finish("full", fitted, params, schema, sample, golden, study.options, cv, folder)
+
+
+def _full_on_ray(
+    paths: Sequence[Path], params: Params, study: StudyResult, folder: Path, engine: Engine
+) -> Challenger:
+    """The same with one partition and the sample in this process at a time; workers have the rows."""
+    schema, counts = survey(paths, params)
+    sample = sample_partitions(paths, params, None)
+    rows = _sampled(sample, schema, params)
+    fitted = fit_together(paths, counts, rows, study, schema, params, engine.workers)
+    return _finish("full", fitted, params, schema, sample, sample, study.options, None, folder, engine)
+
+
+def _sampled(sample: pd.DataFrame, schema: Schema, params: Params) -> Rows:
+    rows = sampled_rows(sample, schema, params)
+    require_variety(rows, params)
+    return rows
 
 
 def make_update(
@@ -178,42 +216,44 @@ def make_update(
     models = update(champion_folder / learner.file, new, replay, learner, schema, params, options, known)
     sample = sample_partitions(fresh, params, past)
     golden = latest_rows(fresh, params) if sample.empty else sample
-    return _finish("incremental", models, learner, schema, new, sample, golden, options, None, folder)
+    fitted = Fitted.of(models, new, schema, learner.device)
+    return _finish("incremental", fitted, params, schema, sample, golden, options, None, folder)
 
 
 def _finish(
     kind: str,
-    models: Sequence[Trained],
-    learner: Learner,
+    fitted: Fitted,
+    params: Params,
     schema: Schema,
-    rows: Rows,
     sample: pd.DataFrame,
     golden: pd.DataFrame,
     options: dict[str, Any],
     cv: CrossValidation | None,
     folder: Path,
+    engine: Engine = LOCAL,
 ) -> Challenger:
-    model, *others = models
-    names = tuple(f"seed-{number}-{learner.file}" for number in range(1, len(models)))
+    (model, *others), file = fitted.models, learner_type(params.learner.name).file
+    names = tuple(f"seed-{number}-{file}" for number in range(1, len(others) + 1))
     for trained, name in zip(others, names, strict=True):
         trained.save(folder / name)
-    model.save(folder / learner.file)
+    model.save(folder / file)
     sample.to_parquet(folder / REPLAY, index=False)
     make_golden(golden, Model("challenger", schema, model)).to_parquet(folder / GOLDEN, index=False)
-    onnx = export_onnx(model, schema, rows.X, folder / ONNX)
+    onnx = export_onnx(model, schema, fitted.X, folder / ONNX)
     return Challenger(
         kind=kind,
-        file=learner.file,
-        files=(learner.file, REPLAY, GOLDEN, *([ONNX] if onnx.reason is None else [])),
+        file=file,
+        files=(file, REPLAY, GOLDEN, *([ONNX] if onnx.reason is None else [])),
         others=names,
         schema=schema,
         options=options,
         rounds=model.rounds,
-        rows=len(rows.y),
-        prior=tuple(float(share) for share in prior(rows, schema)),
+        rows=fitted.rows,
+        prior=tuple(float(share) for share in fitted.prior),
         cv=cv,
         importances=importances(model, [feature.name for feature in schema.features]),
         onnx=onnx,
-        cleaned=dict(rows.touched),
-        device=learner.device,
+        cleaned=dict(fitted.touched),
+        device=fitted.device,
+        engine=engine,
     )

@@ -105,6 +105,9 @@ class RetrainParams(Section):
         "auto", description="partitions that a full retraining reads: all, so many latest, or what does best"
     )
     replay: int = Field(50_000, ge=0, description="rows of history kept with a version for its update")
+    workers: int = Field(
+        2, ge=1, le=1000, description="Ray workers that train one model together, with --engine ray"
+    )
 
 
 class SliceParams(Section):

@@ -8,12 +8,13 @@ The order names the manifest, the partitions' files, the parent's folder (or nul
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from incumbent.challenger import Challenger, make_full, make_update
 from incumbent.dataset import Partition, difference
+from incumbent.engine import LOCAL, Engine, chosen
 from incumbent.model import open_model
 from incumbent.params import Params
 from incumbent.tune import StudyResult
@@ -58,7 +59,9 @@ def rebuild(order: Order) -> Challenger:
     params = params.model_copy(update={"promotion": params.promotion.model_copy(update={"seeds": 1})})
     if order.parent is None:
         study, window = StudyResult(manifest["options"], manifest["rounds"], ()), _window(manifest)
-        return make_full(_in_order(order), params, study, order.out, window, estimate=False)
+        return make_full(
+            _in_order(order), params, study, order.out, window, engine=_engine(manifest), estimate=False
+        )
     before = json.loads((order.parent / MANIFEST).read_text(encoding="utf-8"))
     champion = open_model(order.parent, before)
     options, known = manifest["options"], before["rows_known"]
@@ -77,6 +80,14 @@ def needed(manifest: Mapping[str, Any], parent: Mapping[str, Any] | None) -> lis
 def _window(manifest: Mapping[str, Any]) -> Window:
     window = manifest.get("window")  # versions from before there was one read all
     return Window.from_json(window) if window else EVERYTHING
+
+
+def _engine(manifest: Mapping[str, Any]) -> Engine:
+    """As many workers as then: others round sums differently. Raises BadParams where Ray is missing."""
+    seen = manifest.get("engine")  # versions from before there was a choice were trained in one process
+    if seen is None or seen["name"] == LOCAL.name:
+        return LOCAL
+    return replace(chosen(seen["name"], Params.model_validate(manifest["params"])), workers=seen["workers"])
 
 
 def _in_order(order: Order) -> Sequence[Path]:

@@ -94,23 +94,39 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
 
 def training_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:
     """Learn the schema from the training side and encode it. Raises BadData for a target without variety."""
-    sides = (frame for frame, _ in frames(paths, params, Side.TRAINING))
-    schema = learn_schema(sides, params.dataset, params.task, params.clean, params.features)
+    schema, _ = survey(paths, params)
     rows = read_rows(paths, schema, params, Side.TRAINING)
+    require_variety(rows, params)
+    return schema.learned_means(rows.X, rows.y, rows.group), rows
+
+
+def survey(paths: Sequence[Path], params: Params) -> tuple[Schema, list[int]]:
+    """The schema, but for means, and how many training rows each partition has; no row is kept."""
+    counts: list[int] = []
+
+    def counted() -> Iterator[pd.DataFrame]:
+        for frame, _ in frames(paths, params, Side.TRAINING):
+            counts.append(len(frame))
+            yield frame
+
+    schema = learn_schema(counted(), params.dataset, params.task, params.clean, params.features)
+    return schema, counts
+
+
+def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params) -> Rows:
+    """Rows of a version's sample, with the hash of the group that they had in their partition."""
+    X = schema.codes(kept, complete=True)
+    group = group_hashes(kept.drop(columns=schema.derivation.added_names), params.split.by)
+    return Rows(X, schema.labels(kept), group, protected=_protected(kept, params))
+
+
+def require_variety(rows: Rows, params: Params) -> None:
+    """Raises BadData when there is nothing to tell apart."""
     if len(np.unique(rows.y)) < 2:
         what = "value" if params.task == "regression" else "class"
         told = f"the target '{params.dataset.target}' has a single {what} in all {len(rows.y)} training rows"
         hint = f"; is dataset.positive = {params.dataset.positive!r} right?"
         raise BadData(told + hint if params.task == "binary" else told)
-    return schema.learned_means(rows.X, rows.y, rows.group), rows
-
-
-def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params) -> Rows:
-    """Rows of a version's sample; for means with the hash of the group in their partition, else with 0."""
-    X, group = schema.codes(kept, complete=True), np.zeros(len(kept))
-    if schema.has_means:
-        group = group_hashes(kept.drop(columns=schema.derivation.added_names), params.split.by)
-    return Rows(X, schema.labels(kept), group, protected=_protected(kept, params))
 
 
 def prior(rows: Rows, schema: Schema) -> np.ndarray:

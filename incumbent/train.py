@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from incumbent.clean import Touched
 from incumbent.compare import Fairness, decided, fairness, score
 from incumbent.fitting import Portion, batch_of, everything, portions
 from incumbent.folds import folds, over_folds
 from incumbent.learners import Learner, Trained
+from incumbent.learners.devices import Device
 from incumbent.output import Output, choose_threshold, learn_curves, mean_cost
 from incumbent.params import Params, PromotionParams
-from incumbent.rows import Rows
+from incumbent.rows import Rows, prior
 from incumbent.schema import Schema
 from incumbent.tune import StudyResult
 
@@ -57,6 +59,24 @@ class CrossValidation:
         pairs = {name: tuple(value) for name, value in (seen or {}).items() if name != "column"}
         treatment = seen and Treatment(seen["column"], **pairs)
         return CrossValidation(**{**document, "folds": tuple(document["folds"]), "treatment": treatment})
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """`models` differ in their seed only. X: rows as a model reads them, to try it on; `rows`: how many it
+    learned from; prior: the trivial baseline's prediction for them; `touched`: what cleaning did to them."""
+
+    models: Sequence[Trained]
+    X: np.ndarray
+    rows: int
+    prior: np.ndarray
+    touched: Touched
+    device: Device
+
+    @staticmethod
+    def of(models: Sequence[Trained], rows: Rows, schema: Schema, device: Device) -> "Fitted":
+        """Of rows that are all here."""
+        return Fitted(models, rows.X, len(rows.y), prior(rows, schema), rows.touched, device)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
+from incumbent.engine import EngineName
 from incumbent.gate import GateReport, Verdict
 from incumbent.plan import Measurements, Plan, Strategy, choose, plan_from_json
 from incumbent.storage.quarantine import open_quarantine
@@ -19,11 +20,19 @@ MOST_PAGES = 20
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
 def begin(
-    project: Path, data_rev: str, announced_rev: str | None, strategy: Strategy, started_by: str, dry: bool
+    project: Path,
+    data_rev: str,
+    announced_rev: str | None,
+    strategy: Strategy,
+    started_by: str,
+    dry: bool,
+    engine: EngineName = "local",
 ) -> Run:
     """Resolve the data version, draw a run number, and name the flow run after the data."""
     without_tracebacks()
-    run = open_run(project, data_rev, strategy, started_by, announced_rev=announced_rev, dry=dry)
+    run = open_run(
+        project, data_rev, strategy, started_by, announced_rev=announced_rev, dry=dry, engine=engine
+    )
     tags = [f"model:{run.params.dataset.name}", f"data:{run.data.short}", f"strategy:{strategy}"]
     if run.announced:
         tags.append(f"announced:{run.announced.short}")

@@ -193,6 +193,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "metrics": metrics,
         "cleaned": challenger.cleaned,
         "device": challenger.device.to_json(),
+        "engine": challenger.engine.to_json(),
         "onnx": challenger.onnx.to_json(),
         "code": code_revision(run.project),
         "environment": describe_environment(),

@@ -60,7 +60,12 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
 @step
 def pass_over(run: Run) -> None:
     """A record of its own for the version that the run's event told of: it takes the one that came after."""
-    about = {"data": run.told.data.to_json(), "strategy": run.strategy, "started_by": run.started_by}
+    about = {
+        "data": run.told.data.to_json(),
+        "strategy": run.strategy,
+        "engine": run.engine.name,
+        "started_by": run.started_by,
+    }
     passed = replace(run.told, seq=run.registry.start_run(about))
     record(passed, "skip", (f"{run.superseded}, which run {run.seq} takes",))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from incumbent import __version__, own_code
 from incumbent.dataset import DataVersion, Diff, difference
+from incumbent.engine import LOCAL, Engine, EngineName, chosen
 from incumbent.errors import NotFound
 from incumbent.params import Params, load_params
 from incumbent.plan import Strategy
@@ -59,6 +60,7 @@ class Run:
     strategy: Strategy
     started_by: str
     announced: DataVersion | None = None
+    engine: Engine = LOCAL
     began: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
 
     @cached_property
@@ -85,7 +87,15 @@ class Run:
         suites = [digest_of(suite) for suite in sorted((self.project / "expectations").glob("*.json"))]
         function = self.params.features.function
         code = [own_code.load(function)[1]] if function else []
-        parts = [self.data.md5, self.params.digest(), __version__, self.strategy, *suites, *code]
+        parts = [
+            self.data.md5,
+            self.params.digest(),
+            __version__,
+            self.strategy,
+            self.engine.name,
+            *suites,
+            *code,
+        ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
@@ -160,18 +170,20 @@ def open_run(
     *,
     announced_rev: str | None = None,
     dry: bool,
+    engine: EngineName = "local",
 ) -> Run:
-    """Resolve what to work on and draw a run number. Raises what storage and params raise."""
+    """Resolve what to work on and draw a run number. Raises what storage, params and engine.chosen raise."""
     params = load_params(project)
+    trains = chosen(engine, params)
     data, announced = _latest(project, data_rev, announced_rev)
     registry = open_registry(params, project)
     champion = registry.champion()
     known = registry.manifest(champion.version)["data"]["partitions"] if champion else {}
-    about = {"data": data.to_json(), "strategy": strategy, "started_by": started_by}
+    about = {"data": data.to_json(), "strategy": strategy, "engine": engine, "started_by": started_by}
     seq = None if dry else registry.start_run(about)
     diff = difference(known, data.partitions)
     version = champion.version if champion else None
-    run = Run(project, seq, data, diff, version, strategy, started_by, announced)
+    run = Run(project, seq, data, diff, version, strategy, started_by, announced, trains)
     shutil.rmtree(run.folder, ignore_errors=True)  # of a dry run before, or of a registry that is gone
     return run
 

@@ -77,7 +77,7 @@ def _searched(run: Run) -> "StudyResult":
     if run.params.search.workers > 1:
         return search_with_workers(run, window)
     place = place_of(run.project, run.params, run.work)
-    return search(run.files(window.of(_all(run))), run.params, window, place)
+    return search(run.files(window.of(_all(run))), run.params, window, place, run.engine)
 
 
 def _all(run: Run) -> list[str]:
@@ -98,7 +98,7 @@ def _made(run: Run) -> "Challenger":
         return _update(run)
     study, window = StudyResult.from_json(run.read("study")), _window(run)
     files = run.files(window.of(_all(run)))
-    return make_full(files, run.params, study, run.folder, window, checkpoints=run.folder)
+    return make_full(files, run.params, study, run.folder, window, engine=run.engine, checkpoints=run.folder)
 
 
 def _update(run: Run) -> "Challenger":

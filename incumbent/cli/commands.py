@@ -7,6 +7,7 @@ import typer
 
 from incumbent.cli import expectations, init, models, quarantine, review, stage
 from incumbent.cli.options import VERDICT, Json, Project, enter, say, show
+from incumbent.engine import EngineName
 from incumbent.errors import BadInput
 from incumbent.plan import Strategy
 
@@ -141,6 +142,9 @@ def retrain(
     project: Project = Path(),
     data_rev: Annotated[str, typer.Option(help="Git revision of the data.")] = "HEAD",
     strategy: Annotated[Strategy, typer.Option(help="auto follows the plan's rules.")] = "auto",
+    engine: Annotated[
+        EngineName, typer.Option(help="A full training: in this process, or on a Ray cluster.")
+    ] = "local",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Gate and plan only; leaves no record.")] = False,
     require_promotion: Annotated[
         bool, typer.Option("--require-promotion", help="Exit code 3 unless the challenger took office.")
@@ -155,7 +159,13 @@ def retrain(
     # Said at once; inside the flow an outage is retried for more than a minute.
     models.registry_of(project).champion()
     done = in_this_process(
-        flow, project=project, data_rev=data_rev, strategy=strategy, started_by="by hand", dry_run=dry_run
+        flow,
+        project=project,
+        data_rev=data_rev,
+        strategy=strategy,
+        started_by="by hand",
+        dry_run=dry_run,
+        engine=engine,
     )
     show(done, as_json, _outcome)
     if require_promotion and _kind(done) != "promote":

@@ -25,6 +25,8 @@ DAYS_FOR_MONTHS = 62  # a table that spans less is split by day
 # The project's file -> the template it comes from. DVC would take one named dvc.yaml for a pipeline of ours.
 AS_THEY_ARE = {
     "prefect.yaml": "prefect.yaml",
+    "kubernetes/cpu.json": "kubernetes-cpu.json",
+    "kubernetes/gpu.json": "kubernetes-gpu.json",
     "dvc.yaml": "dvc.yaml.txt",
     ".dvc/config": "dvc-config",
     ".dvcignore": "dvcignore",

@@ -121,6 +121,14 @@ class Learner(Protocol):
         it must be of the same fit. The model has the same bytes either way.
         """
 
+    def fit_share(self, share: Batch, options: dict[str, Any], rounds: int, start: Path) -> Trained:
+        """Fit so many rounds as one of a group of processes, each with a share of the rows; all get one
+        model.
+
+        The group is there already: torch's, or LightGBM's in `options`. start: what networks begin with, a
+        file that `fit` made in no rounds of a sample of the rows.
+        """
+
     def update(
         self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int
     ) -> Trained:

@@ -1,5 +1,6 @@
 """Gradient-boosted trees by LightGBM (Ke et al. 2017), kept in its text format."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ STOPS_BY = {
     "rmse": "rmse",
     "r2": "rmse",
 }
+# Where the processes of a group found each other; LightGBM would keep it in the model.
+_ADDRESSES = re.compile(r"^\[(machines|local_listen_port): .*\]$", re.MULTILINE)
 LIKELIHOOD: dict[Task, str] = {
     "binary": "binary_logloss",
     "multiclass": "multi_logloss",
@@ -176,6 +179,18 @@ class LightGBM:
                 break
             done = goal
         return Trees(model, self._learner.threads)
+
+    def fit_share(self, share: Batch, options: dict[str, Any], rounds: int, start: Path) -> Trees:
+        """LightGBM's data-parallel learner: histograms of all shares are summed before each split.
+
+        It bins on all shares together, so trees need no `start`.
+        """
+        params = self._params(options)
+        with _refusals():
+            data = lgb.Dataset(share.X, share.y, categorical_feature=self._categorical, params=params)
+            model = lgb.train(params, data, rounds)
+        whole = _ADDRESSES.sub(r"[\1: ]", model.model_to_string())
+        return Trees(lgb.Booster(model_str=whole), self._learner.threads)
 
     def update(
         self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int

@@ -152,6 +152,20 @@ class Torch:
             train_with_checkpoint(training, rounds, checkpoint, self._learner.checkpoint)
         return self._network(training, rounds)
 
+    def fit_share(self, share: Batch, options: dict[str, Any], rounds: int, start: Path) -> Network:
+        """Distributed data parallel in torch's process group: the gradients of all shares are averaged."""
+        first, own = Torch.load(start, self._learner.threads), self._of_rank(torch.distributed.get_rank())
+        training = own._training(
+            self.bin(share.X, share.y), options, None, share.weights, start=first, grouped=True
+        )
+        for _ in range(rounds):
+            training.epoch()
+        return self._network(training, rounds)
+
+    def _of_rank(self, rank: int) -> "Torch":
+        """Orders and dropout that differ between the processes of a group."""
+        return self.reseeded(int(np.random.SeedSequence([self._seed, rank]).generate_state(1)[0]))
+
     def update(
         self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int
     ) -> Network:
@@ -185,10 +199,21 @@ class Torch:
         rows: np.ndarray | None,
         weights: np.ndarray | None,
         start: Network | None = None,
+        *,
+        grouped: bool = False,
     ) -> Training:
         held = (start.net, start.center, start.spread) if start else None
         return Training(
-            self._learner, self._schema, self._seed, self.device, binned, options, rows, weights, held
+            self._learner,
+            self._schema,
+            self._seed,
+            self.device,
+            binned,
+            options,
+            rows,
+            weights,
+            held,
+            grouped=grouped,
         )
 
     def _network(self, training: Training, epochs: int) -> Network:

@@ -32,7 +32,8 @@ class Training:
     """One run of AdamW (Loshchilov & Hutter 2019) over some rows, epoch by epoch.
 
     rows: numbers of those of `binned`, None for all; weights: (n,) of these. start: a network to go on from,
-    with its `center` and `spread`, which turn a regression's outputs into values of the target.
+    with its `center` and `spread`, which turn a regression's outputs into values of the target. grouped: one
+    of torch's process group, each with rows of its own; a step takes learner.batch rows of them together.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class Training:
         rows: np.ndarray | None,
         weights: np.ndarray | None,
         start: tuple[TabM, float, float] | None = None,
+        *,
+        grouped: bool = False,
     ) -> None:
         self._params, self._schema = learner, schema
         self._device = torch.device(device.used)
@@ -70,6 +73,10 @@ class Training:
         if self._schema.task == "regression":
             y = (y - self.center) / self.spread
         self._y, self.net = self._placed(y), self.net.to(self._device)
+        self._model: torch.nn.Module = self.net
+        self._batch, self._length = learner.batch, len(self._y)
+        if grouped:
+            self._join()
         self._dropout = float(options["dropout"])
         self._optimizer = torch.optim.AdamW(
             self.net.parameters(), lr=options["rate"], weight_decay=options["decay"]
@@ -79,10 +86,12 @@ class Training:
         """Every row once, in an order of its own."""
         torch.set_num_threads(self._params.threads)
         order = torch.randperm(len(self._y), generator=self._order).to(self._device)
-        for batch in order.split(self._params.batch):
+        if self._length > len(order):
+            order = order.repeat(-(-self._length // len(order)))[: self._length]
+        for batch in order.split(self._batch):
             # float32's range in half the bytes; only GPUs gain from it.
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
-                outputs = self.net(self._X[batch], self._dropout, self._noise)
+                outputs = self._model(self._X[batch], self._dropout, self._noise)
             losses = member_losses(
                 outputs.float(), self._y[batch], self._schema.task, self._params.focal or 0.0
             )
@@ -112,6 +121,14 @@ class Training:
                 memory.setdefault(int(number), {})[what] = tensor
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": memory, "param_groups": groups})
+
+    def _join(self) -> None:
+        """All processes take as many steps: those with fewer rows begin their order again."""
+        self._model = torch.nn.parallel.DistributedDataParallel(self.net, broadcast_buffers=False)
+        self._batch = max(1, self._params.batch // torch.distributed.get_world_size())
+        longest = torch.tensor(self._length, device=self._device)
+        torch.distributed.all_reduce(longest, torch.distributed.ReduceOp.MAX)
+        self._length = int(longest)
 
     def _shape(self, options: dict[str, Any]) -> Shape:
         features = self._schema.features

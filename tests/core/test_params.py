@@ -311,6 +311,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "max_growth": 0.6,
         "window": 3,
         "replay": 1,
+        "workers": 3,
     },
     "clean": {
         "duplicates": False,

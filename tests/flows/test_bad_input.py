@@ -164,3 +164,13 @@ def assert_refused(done: Done, code: int, *seen: str) -> None:
     if code == 1:
         assert done.out == ""
         assert "error: " in done.err
+
+
+def test_ray_is_refused_what_needs_all_rows_in_one_process(project: Project, first: dict[str, Any]) -> None:
+    before = project.trace(), project.listing()
+    done = project.run("retrain", "--engine", "ray")
+    assert done.code == 1
+    assert "retrain.window = 'auto'" in done.err
+    assert "--engine local" in done.err
+    assert "Traceback" not in done.err
+    assert (project.trace(), project.listing()) == before

@@ -9,6 +9,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,10 +145,14 @@ def _run(order: _Order) -> bytes:
             scaling_config=scaling,
             run_config=RunConfig(storage_path=folder),
         )
+        # Ray's waiting swallows what a signal's handler raises; a thread's does not.
+        pool = ThreadPoolExecutor(1)
         try:
-            return bytes(trainer.fit().return_value)
+            return bytes(pool.submit(trainer.fit).result().return_value)
         except TrainingFailedError as error:
             raise _reason(error) from error
+        finally:
+            pool.shutdown(wait=False)
 
 
 def _work(config: dict[str, Any]) -> bytes:

@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -130,6 +133,37 @@ def test_two_workers_train_a_network_as_good_as_that_of_one_process(
     assert auc(shared, network_params, tmp_path, thinned) == pytest.approx(
         auc(alone, network_params, tmp_path / "alone", thinned), abs=0.02
     )
+
+
+class Cancelled(BaseException):
+    """As Prefect's of a run that is told to stop."""
+
+
+def test_a_signal_ends_a_training_at_once(
+    cluster: str, thinned: Sequence[Path], params: Params, tmp_path: Path
+) -> None:
+    import ray
+
+    def stop(_signum: int, _frame: object) -> None:
+        raise Cancelled
+
+    def send_when_it_trains() -> None:
+        while not ray.is_initialized() or signal.getsignal(signal.SIGTERM) is not stop:
+            time.sleep(0.1)
+        time.sleep(3)
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    sent: list[float] = []
+    before = signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=send_when_it_trains, daemon=True).start()
+    try:
+        with pytest.raises(Cancelled):
+            make_full(thinned, params, StudyResult({}, 100_000, ()), tmp_path, engine=TWO)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert time.monotonic() - sent[0] < 10
+    assert not ray.is_initialized()
 
 
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=30), st.integers(1, 6))

@@ -164,3 +164,10 @@ def assert_refused(done: Done, code: int, *seen: str) -> None:
     if code == 1:
         assert done.out == ""
         assert "error: " in done.err
+
+
+def test_ray_is_refused_what_needs_all_rows_in_one_process(project: Project, first: dict[str, Any]) -> None:
+    before = project.trace()
+    done = project.run("retrain", "--engine", "ray")
+    assert_refused(done, 1, "retrain.window = 'auto'", "--engine local")
+    assert project.trace() == before

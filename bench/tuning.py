@@ -3,7 +3,7 @@
 All search LightGBM's options by stratified folds of the same rows:
 - we, scikit-learn's RandomizedSearchCV, Optuna's OptunaSearchCV: the same space, number of trials and folds;
 - Optuna's LightGBMTunerCV and FLAML, which bring spaces of their own: as many CPU seconds as our search took,
-  up to the end of a trial.
+  up to the end of a trial. FLAML counts wall-clock time: it gets what the tuner before it needed for them.
 
 The winners are judged by one common scikit-learn cross-validation with other folds. Medians over seeds; each
 has a sample of rows, searches and folds of its own.
@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
 import lightgbm as lgb
@@ -57,7 +57,16 @@ OPTUNA = {
     "reg_lambda": FloatDistribution(1e-3, 100.0, log=True),
 }
 Options = dict[str, Any]
-Search = Callable[[Rows, Schema, Params, float], Options]
+
+
+class Seconds(NamedTuple):
+    """CPU seconds of all threads; wall-clock seconds."""
+
+    cpu: float
+    wall: float
+
+
+Search = Callable[[Rows, Schema, Params, Seconds], Options]
 
 
 def main() -> None:
@@ -75,21 +84,22 @@ def main() -> None:
     seen: dict[str, list[tuple[float, float, float]]] = {}
     for seed in range(asked.seeds):
         params = params.model_copy(update={"search": search, "seed": seed})
-        rows, budget = sampled(table[1], asked.rows, seed), 0.0
+        rows, budget = sampled(table[1], asked.rows, seed), Seconds(0, 0)
         for name, find in SEARCHES.items():
             options, cost = measured(find, rows, table[0], params, budget)
-            budget = budget or cost[0]
+            ours = cost.cpu if name == "incumbent" else budget.cpu
+            budget = Seconds(ours, ours * cost.wall / cost.cpu)
             seen.setdefault(name, []).append((*cost, judge(rows, table[0], options, seed)))
             print(
                 f"seed {seed}  {name:<20}" + "".join(f"{each:>9.4g}" for each in seen[name][-1]), flush=True
             )
     print(f"\n{asked.data}, {len(rows.y):,} rows, {asked.trials} trials, {search.folds} folds")
     print(f"{'':<20}{'CPU s':>8}{'wall s':>8}{'ROC AUC':>9}{'CPU / ours':>12}{'AUC - ours':>12}")
-    ours = np.array(seen["incumbent"])
+    first = np.array(seen["incumbent"])
     for name, values in seen.items():
         each = np.array(values)
         cpu, wall, auc = np.median(each, axis=0)
-        ratio, gap = median(each[:, 0] / ours[:, 0]), median(each[:, 2] - ours[:, 2])
+        ratio, gap = median(each[:, 0] / first[:, 0]), median(each[:, 2] - first[:, 2])
         print(f"{name:<20}{cpu:>8.1f}{wall:>8.1f}{auc:>9.4f}{ratio:>12.1f}{gap:>+12.4f}")
 
 
@@ -117,12 +127,12 @@ def sampled(rows: Rows, size: int, seed: int) -> Rows:
     return Rows(rows.X[chosen], rows.y[chosen], rows.group[chosen])
 
 
-def incumbent(rows: Rows, schema: Schema, params: Params, _: float) -> Options:
+def incumbent(rows: Rows, schema: Schema, params: Params, _: Seconds) -> Options:
     found = tune(rows, open_learner(params, schema), schema, params)
     return {"n_estimators": found.rounds, **found.options}
 
 
-def random_search(rows: Rows, schema: Schema, params: Params, _: float) -> Options:
+def random_search(rows: Rows, schema: Schema, params: Params, _: Seconds) -> Options:
     """As most projects do it: the estimator's own rounds, every fold binned anew, all cores."""
     found = RandomizedSearchCV(
         estimator(params), RANDOM, n_iter=params.search.trials, scoring="roc_auc", cv=splitter(params),
@@ -133,7 +143,7 @@ def random_search(rows: Rows, schema: Schema, params: Params, _: float) -> Optio
     return {**estimator(params).get_params(), **found.best_params_}
 
 
-def optuna_search(rows: Rows, schema: Schema, params: Params, _: float) -> Options:
+def optuna_search(rows: Rows, schema: Schema, params: Params, _: Seconds) -> Options:
     from optuna_integration import OptunaSearchCV
 
     found = OptunaSearchCV(
@@ -144,13 +154,13 @@ def optuna_search(rows: Rows, schema: Schema, params: Params, _: float) -> Optio
     return {**estimator(params).get_params(), **found.best_params_}
 
 
-def tuner(rows: Rows, schema: Schema, params: Params, budget: float) -> Options:
+def tuner(rows: Rows, schema: Schema, params: Params, budget: Seconds) -> Options:
     from optuna_integration.lightgbm import LightGBMTunerCV
 
     began = time.process_time()
 
     def stop(*_: Any) -> None:
-        if time.process_time() - began > budget:
+        if time.process_time() - began > budget.cpu:
             raise _Spent
 
     options = {"objective": "binary", "metric": "auc", "verbosity": -1, "num_threads": 1, "seed": params.seed}
@@ -165,23 +175,19 @@ def tuner(rows: Rows, schema: Schema, params: Params, budget: float) -> Options:
     return {**found.best_params, "n_estimators": params.learner.rounds}
 
 
-def flaml(rows: Rows, schema: Schema, params: Params, budget: float) -> Options:
+def flaml(rows: Rows, schema: Schema, params: Params, budget: Seconds) -> Options:
     import pandas as pd
     from flaml import AutoML
 
     frame = pd.DataFrame(rows.X)
     frame = frame.astype(dict.fromkeys(schema.categorical, "category"))
-    began, least, best = time.process_time(), np.inf, dict[str, Any]()
-    # Its budget is of wall-clock time, of which a busy machine gives it a part; it goes on from its best.
-    while (left := budget - (time.process_time() - began)) > budget / 20:
-        found = AutoML()
-        found.fit(
-            frame, rows.y, task="classification", metric="roc_auc", estimator_list=["lgbm"], time_budget=left,
-            eval_method="cv", n_splits=params.search.folds, n_jobs=1, seed=params.seed, retrain_full=False,
-            starting_points={"lgbm": best} if best else "static", verbose=0,
-        )  # fmt: skip
-        if found.best_loss < least:
-            least, best = found.best_loss, found.best_config
+    found = AutoML()
+    found.fit(
+        frame, rows.y, task="classification", metric="roc_auc", estimator_list=["lgbm"],
+        time_budget=budget.wall, eval_method="cv", n_splits=params.search.folds, n_jobs=1, seed=params.seed,
+        retrain_full=False, verbose=0,
+    )  # fmt: skip
+    best = dict(found.best_config)
     bins = best.pop("log_max_bin")
     return {**best, "max_bin": 2**bins - 1}
 
@@ -221,11 +227,11 @@ def judge(rows: Rows, schema: Schema, options: Options, seed: int) -> float:
 OF_THE_JUDGE = {"n_jobs", "num_threads", "verbosity", "verbose", "random_state", "seed"}
 
 
-def measured(find: Search, *given: Any) -> tuple[Options, tuple[float, float]]:
-    """What it found; CPU seconds of all threads, wall-clock seconds."""
+def measured(find: Search, *given: Any) -> tuple[Options, Seconds]:
+    """What it found, and what that took."""
     cpu, wall = time.process_time(), time.perf_counter()
     found = find(*given)
-    return found, (time.process_time() - cpu, time.perf_counter() - wall)
+    return found, Seconds(time.process_time() - cpu, time.perf_counter() - wall)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ demo: $(INSTALLED)
 	$(BIN)/incumbent demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile tests/core tests/storage
+	$(BIN)/pytest --durations 40 tests/flows tests/test_local_stack.py
 
 test-deep: $(INSTALLED)
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -m 'opencl or not opencl' tests/core tests/storage

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.distributed import fit_together
+from incumbent.distributed import deal, fit_together
 from incumbent.engine import LOCAL, Engine
 from incumbent.errors import BadData
 from incumbent.fitting import as_read, learned_balance
@@ -122,7 +122,8 @@ def search(
     With Ray on a sample of them, the one that is kept for updates.
     """
     if engine.name == "ray":
-        schema, _ = survey(window.of(paths), params)
+        schema, counts = survey(window.of(paths), params)
+        deal(counts, engine.workers)  # what can't be trained is not searched for either
         rows = _sampled(sample_partitions(window.of(paths), params, None), schema, params)
     else:
         schema, rows = training_rows(window.of(paths), params)

@@ -109,8 +109,8 @@ def deal(counts: Sequence[int], workers: int) -> list[list[int]]:
     there = [number for number, count in enumerate(counts) if count]
     if len(there) < workers:
         raise BadParams(
-            f"params.yaml: retrain.workers = {workers}, but only {len(there)} partitions of the window have "
-            "training rows, and a worker needs one of its own; lower it, or split the data into more files"
+            f"params.yaml: retrain.workers = {workers}, and a worker needs a partition of its own, but the "
+            f"window has {len(there)} with training rows; lower it, or split the data into more files"
         )
     shares: list[list[int]] = [[] for _ in range(workers)]
     loads = [0] * workers

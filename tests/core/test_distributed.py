@@ -170,7 +170,7 @@ def test_a_signal_ends_a_training_at_once(
 def test_every_partition_with_rows_has_one_reader(counts: list[int], workers: int) -> None:
     there = [number for number, count in enumerate(counts) if count]
     if len(there) < workers:
-        with pytest.raises(BadParams, match=f"only {len(there)} partitions"):
+        with pytest.raises(BadParams, match=f"the window has {len(there)} with training rows"):
             deal(counts, workers)
         return
     shares = deal(counts, workers)

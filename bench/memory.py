@@ -56,7 +56,7 @@ def bench(flights: pd.DataFrame, folder: Path) -> tuple[int, int, float]:
     """Bytes of the frame, bytes at the peak, seconds of the run."""
     flights = flights.sort_values("date")
     frame = flights.drop(columns="delay").assign(
-        late=flights["delay"] > 15, hour=flights["date"].dt.hour, weekday=flights["date"].dt.weekday
+        late=flights["delay"] > 15, hour=flights["date"].dt.hour, weekday=flights["date"].dt.day_of_week
     )
     size = int(frame.memory_usage(deep=True).sum())
     (folder / "parts").mkdir()

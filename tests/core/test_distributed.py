@@ -8,9 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,6 +137,16 @@ def test_two_workers_train_a_network_as_good_as_that_of_one_process(
     )
 
 
+def training() -> set[int]:
+    """The processes of workers that train. Once there is one Ray has set the signal handlers that it sets."""
+    found = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if "ray::RayTrainWorker" in " ".join(process.cmdline()):
+                found.add(process.pid)
+    return found
+
+
 class Cancelled(BaseException):
     """As Prefect's of a run that is told to stop."""
 
@@ -148,13 +160,12 @@ def test_a_signal_ends_a_training_at_once(
         raise Cancelled
 
     def send_when_it_trains() -> None:
-        while not ray.is_initialized() or signal.getsignal(signal.SIGTERM) is not stop:
+        while not training() - others:
             time.sleep(0.1)
-        time.sleep(3)
         sent.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGTERM)
 
-    sent: list[float] = []
+    others, sent = training(), list[float]()
     before = signal.signal(signal.SIGTERM, stop)
     threading.Thread(target=send_when_it_trains, daemon=True).start()
     try:

@@ -185,7 +185,7 @@ def _full_on_ray(
 
 
 def _sampled(sample: pd.DataFrame, schema: Schema, params: Params) -> Rows:
-    rows = sampled_rows(sample, schema, params)
+    rows = sampled_rows(sample, schema, params, grouped=True)
     require_variety(rows, params)
     return rows
 

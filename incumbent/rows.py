@@ -113,10 +113,12 @@ def survey(paths: Sequence[Path], params: Params) -> tuple[Schema, list[int]]:
     return schema, counts
 
 
-def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params) -> Rows:
-    """Rows of a version's sample, with the hash of the group that they had in their partition."""
-    X = schema.codes(kept, complete=True)
-    group = group_hashes(kept.drop(columns=schema.derivation.added_names), params.split.by)
+def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params, *, grouped: bool = False) -> Rows:
+    """Rows of a version's sample; for means, or if `grouped`, with the hash of the group that they had in
+    their partition, else with 0: an update asks for no groups and need not hash its rows."""
+    X, group = schema.codes(kept, complete=True), np.zeros(len(kept))
+    if grouped or schema.has_means:
+        group = group_hashes(kept.drop(columns=schema.derivation.added_names), params.split.by)
     return Rows(X, schema.labels(kept), group, protected=_protected(kept, params))
 
 

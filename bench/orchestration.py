@@ -141,13 +141,8 @@ def latency(event: str, rev: str) -> float:
 
 
 def post(url: str, body: Any) -> Any:
-    """Prefect on SQLite refuses a request now and then while it writes."""
-    for _ in range(20):
-        answer = httpx.post(url, json=body, timeout=30)
-        if answer.status_code != 503:
-            break
-        time.sleep(0.3)
-    return answer.raise_for_status().json() if answer.content else None
+    answer = httpx.post(url, json=body, timeout=30).raise_for_status()
+    return answer.json() if answer.content else None
 
 
 def deploy_defaults(project: Path) -> "subprocess.Popen[bytes]":

@@ -2,12 +2,8 @@
 
 import http.client
 import json
-import time
 from typing import Any
 from urllib.parse import urlsplit
-
-# Prefect on SQLite refuses one request in ten while its own services write; having changed nothing.
-TRIES = 20
 
 
 def is_healthy(url: str) -> bool:
@@ -17,11 +13,7 @@ def is_healthy(url: str) -> bool:
 
 def post(url: str, body: dict[str, Any]) -> Any:
     """The JSON answer to a POST; None when the server is down or refuses."""
-    for _ in range(TRIES):
-        status, answer = _ask("POST", url, json.dumps(body))
-        if status != http.client.SERVICE_UNAVAILABLE:
-            break
-        time.sleep(0.2)
+    status, answer = _ask("POST", url, json.dumps(body))
     try:
         return json.loads(answer) if 200 <= status < 300 else None
     except ValueError:

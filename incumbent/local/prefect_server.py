@@ -43,7 +43,7 @@ def prepare_server(stack: Stack) -> Service:
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
     del settings["PREFECT_API_URL"]
-    command = (*PREFECT, "server", "start")
+    command = (sys.executable, "-P", "-m", "incumbent.local.prefect_on_sqlite", "server", "start")
     # Not in the project's folder, whose prefect.toml or .env are not meant for the server.
     return Service(NAME, command, stack.state_dir, _inherited(), settings)
 

@@ -32,11 +32,18 @@ def _texts(rows: pd.DataFrame) -> list[str]:
     return ["\x1f".join(values) for values in zip(*(_canonical(rows[c]) for c in rows), strict=True)]
 
 
-def _canonical(column: pd.Series) -> list[str]:
-    """The values as text that is the same whatever type the file's writer chose."""
+def _canonical(column: pd.Series) -> np.ndarray:
+    """The values as text that is the same whatever type the file's writer chose, (n,); "" for empty cells.
+
+    Each distinct value is written once: in Python, a text takes longer than all the rest of a row's hash.
+    """
+    codes, values = pd.factorize(column)
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        column = column.dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str.removesuffix("T00:00:00.000000")
-    return ["" if missing else text_of(value) for value, missing in zip(column, column.isna(), strict=True)]
+        values = (
+            pd.DatetimeIndex(values).strftime("%Y-%m-%dT%H:%M:%S.%f").str.removesuffix("T00:00:00.000000")
+        )
+    texts = [*map(text_of, values), ""]  # an empty cell has the code -1
+    return np.array(texts, dtype=object)[codes]
 
 
 def text_of(value: object) -> str:

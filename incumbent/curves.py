@@ -1,18 +1,20 @@
 """Learning curves: when a fold stops, and when a trial can no longer beat the best one."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
-from incumbent.folds import over_folds
 from incumbent.learners import Point
 
 S = TypeVar("S")
 # A trial starts on two folds; most are hopeless there and spare the others. Fixed, and not the number of
 # cores, so that a study gives the same result on every machine.
 FIRST = 2
+# And the others so many at once: each takes memory for as long as it grows.
+NEXT = 8
 
 
 @dataclass(frozen=True)
@@ -79,29 +81,36 @@ def race(
     The first folds run side by side until their mean has not risen for `patience` rounds, the others for as
     many rounds. After each step the trial is compared with the best one on the folds seen so far.
     """
-    for first in _steps(grow, folds[:FIRST]):
-        if best is not None and (estimate := first.estimate(best)) is not None:
-            return first, estimate
-        if first.is_tired(patience):
-            break
-    seen = first
-    for others in _steps(grow, folds[FIRST:]):
-        seen = first.beside(others)
-        if best is not None and (estimate := seen.estimate(best)) is not None:
-            return seen, estimate
-        if len(others.rounds) == len(first.rounds):
-            break
-    return seen, None
+    seen: Curves | None = None
+    for wave in (folds[:FIRST], *(folds[at : at + NEXT] for at in range(FIRST, len(folds), NEXT))):
+        for steps in _steps(grow, wave):
+            now = steps if seen is None else seen.beside(steps)
+            if best is not None and (estimate := now.estimate(best)) is not None:
+                return now, estimate
+            if steps.is_tired(patience) if seen is None else len(steps.rounds) == len(seen.rounds):
+                break
+        seen = now
+    return now, None
 
 
 def _steps(grow: Callable[[S], Iterator[Point]], folds: Sequence[S]) -> Iterator[Curves]:
-    """The curves of some folds so far, after each step."""
-    curves, seen = [grow(fold) for fold in folds], list[list[Point]]()
-    while (points := over_folds(_step_of, curves)) and (reached := [each for each in points if each]):
-        seen.append(reached)
-        scores = [[point.score for point in step] for step in seen]
-        yield Curves(np.array([step[0].rounds for step in seen]), np.array(scores).T)
+    """The curves of some folds so far, after each step.
 
-
-def _step_of(curve: Iterator[Point]) -> Point | None:
-    return next(curve, None)
+    A curve stays in one thread: LightGBM's verbosity and torch's number of threads are a thread's own. When
+    interrupted it returns at once; what is under way ends with its step.
+    """
+    curves = [grow(fold) for fold in folds]
+    threads = [ThreadPoolExecutor(1) for _ in folds]
+    seen: list[list[Point]] = []
+    try:
+        while True:
+            under_way = [each.submit(next, curve, None) for each, curve in zip(threads, curves, strict=True)]
+            points = [point for each in under_way if (point := each.result())]
+            if not points:
+                return
+            seen.append(points)
+            scores = np.array([[point.score for point in step] for step in seen])
+            yield Curves(np.array([step[0].rounds for step in seen]), scores.T)
+    finally:
+        for each in threads:
+            each.shutdown(wait=False, cancel_futures=True)

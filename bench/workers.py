@@ -77,8 +77,8 @@ def share(schema: Schema, rows: Rows, params: Params, place: Place, worker: int)
     join(
         rows,
         LightGBM(params.learner, params.seed, schema, "roc_auc"),
-        params.search,
-        params.seed,
+        schema,
+        params,
         place,
         worker,
     )

@@ -217,11 +217,10 @@ def test_a_pruned_trial_cost_little_and_never_wins(study: StudyResult, params: P
         assert trial.value < earlier <= best.value
 
 
-def test_most_trials_of_a_search_do_not_look_at_all_folds(study: StudyResult, params: Params) -> None:
-    spent = [len(trial.folds) * trial.rounds for trial in study.trials]
-    whole = [each for each, trial in zip(spent, study.trials, strict=True) if not trial.pruned]
-    assert np.mean(spent) < 0.6 * np.mean(whole)
-    assert min(len(trial.folds) for trial in study.trials) == 2
+def test_a_hopeless_trial_costs_a_small_part_of_a_whole_one(study: StudyResult) -> None:
+    worst, best = (choose(study.trials, key=lambda trial: trial.value) for choose in (min, max))
+    assert len(worst.folds) == 2
+    assert len(worst.folds) * worst.rounds < len(best.folds) * best.rounds / 4
 
 
 def test_a_finished_trials_value_is_the_mean_of_its_folds(study: StudyResult, params: Params) -> None:

@@ -6,7 +6,8 @@ All search LightGBM's options by stratified folds of the same rows:
   up to the end of a trial. FLAML counts wall-clock time: it gets what the tuner before it needed for them.
 
 The winners are judged by one common scikit-learn cross-validation with other folds. Medians over seeds; each
-has a sample of rows, searches and folds of its own.
+has a sample of rows, searches and folds of its own. So are the best trials that our search had on its way:
+after how much CPU was one as good as what OptunaSearchCV found in the end?
 
     pip install 'incumbent[bench]'
     python bench/tuning.py [--data flights|synthetic] [--rows 20000] [--trials 12] [--seeds 3]
@@ -15,7 +16,7 @@ has a sample of rows, searches and folds of its own.
 import argparse
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
@@ -33,7 +34,7 @@ from sklearn.datasets import make_classification
 from sklearn.model_selection import RandomizedSearchCV, StratifiedKFold, cross_val_score
 
 from incumbent.demo.flights import load_flights, write_months
-from incumbent.learners import open_learner
+from incumbent.learners import Learner, open_learner
 from incumbent.params import Params, load_params
 from incumbent.rows import Rows, training_rows
 from incumbent.schema import Feature, Schema
@@ -66,7 +67,14 @@ class Seconds(NamedTuple):
     wall: float
 
 
-Search = Callable[[Rows, Schema, Params, Seconds], Options]
+class Found(NamedTuple):
+    """The winner; of our search also each best trial so far, with the CPU seconds by then."""
+
+    options: Options
+    path: Sequence[tuple[float, Options]] = ()
+
+
+Search = Callable[[Rows, Schema, Params, Seconds], Found]
 
 
 def main() -> None:
@@ -82,17 +90,22 @@ def main() -> None:
     search = params.search.model_copy(update={"trials": asked.trials, "scheme": "stratified"})
     table = real_table(params) if asked.data == "flights" else synthetic_table()
     seen: dict[str, list[tuple[float, float, float]]] = {}
+    shares = []
     for seed in range(asked.seeds):
         params = params.model_copy(update={"search": search, "seed": seed})
         rows, budget = sampled(table[1], asked.rows, seed), Seconds(0, 0)
         for name, find in SEARCHES.items():
-            options, cost = measured(find, rows, table[0], params, budget)
-            ours = cost.cpu if name == "incumbent" else budget.cpu
-            budget = Seconds(ours, ours * cost.wall / cost.cpu)
-            seen.setdefault(name, []).append((*cost, judge(rows, table[0], options, seed)))
-            print(
-                f"seed {seed}  {name:<20}" + "".join(f"{each:>9.4g}" for each in seen[name][-1]), flush=True
-            )
+            found, cost = measured(find, rows, table[0], params, budget)
+            if name == "incumbent":
+                path, budget = found.path, Seconds(cost.cpu, 0)
+            budget = Seconds(budget.cpu, budget.cpu * cost.wall / cost.cpu)
+            auc = judge(rows, table[0], found.options, seed)
+            seen.setdefault(name, []).append((*cost, auc))
+            print(f"seed {seed}  {name:<20}{cost.cpu:>9.1f}{cost.wall:>9.1f}{auc:>9.4f}", flush=True)
+            if name == "OptunaSearchCV":
+                spent = reached(path, auc, rows, table[0], seed)
+                shares.append(spent / cost.cpu)
+                print(f"seed {seed}  reached by us after {spent:.1f} CPU s = 1/{cost.cpu / spent:.1f}")
     print(f"\n{asked.data}, {len(rows.y):,} rows, {asked.trials} trials, {search.folds} folds")
     print(f"{'':<20}{'CPU s':>8}{'wall s':>8}{'ROC AUC':>9}{'CPU / ours':>12}{'AUC - ours':>12}")
     first = np.array(seen["incumbent"])
@@ -101,6 +114,10 @@ def main() -> None:
         cpu, wall, auc = np.median(each, axis=0)
         ratio, gap = median(each[:, 0] / first[:, 0]), median(each[:, 2] - first[:, 2])
         print(f"{name:<20}{cpu:>8.1f}{wall:>8.1f}{auc:>9.4f}{ratio:>12.1f}{gap:>+12.4f}")
+    print(
+        f"as good as OptunaSearchCV's best in {np.isfinite(shares).sum()} of {len(shares)} seeds; after "
+        f"1/{1 / median(shares):.1f} of its CPU (median)"
+    )
 
 
 def real_rows(params: Params, size: int) -> tuple[Schema, Rows]:
@@ -127,12 +144,42 @@ def sampled(rows: Rows, size: int, seed: int) -> Rows:
     return Rows(rows.X[chosen], rows.y[chosen], rows.group[chosen])
 
 
-def incumbent(rows: Rows, schema: Schema, params: Params, _: Seconds) -> Options:
-    found = tune(rows, open_learner(params, schema), schema, params)
-    return {"n_estimators": found.rounds, **found.options}
+class Clocked:
+    """A learner that notes the CPU time at which each trial begins."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner, self.began = learner, list[float]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._learner, name)
+
+    def search_space(self, trial: optuna.Trial) -> Options:
+        self.began.append(time.process_time())
+        return self._learner.search_space(trial)
 
 
-def random_search(rows: Rows, schema: Schema, params: Params, _: Seconds) -> Options:
+def incumbent(rows: Rows, schema: Schema, params: Params, _: Seconds) -> Found:
+    start = time.process_time()
+    learner: Any = Clocked(open_learner(params, schema))
+    found = tune(rows, learner, schema, params)
+    ended = [*learner.began[1:], time.process_time()]
+    path: list[tuple[float, Options]] = []
+    best = -np.inf
+    for trial, end in zip(found.trials, ended, strict=True):
+        if trial.value > best:
+            best = trial.value
+            path.append((end - start, {"n_estimators": trial.rounds, **trial.options}))
+    return Found(path[-1][1], path)
+
+
+def reached(
+    path: Sequence[tuple[float, Options]], goal: float, rows: Rows, schema: Schema, seed: int
+) -> float:
+    """CPU seconds after which the best so far was that good by the judge; infinite if it never was."""
+    return next((spent for spent, options in path if judge(rows, schema, options, seed) >= goal), np.inf)
+
+
+def random_search(rows: Rows, schema: Schema, params: Params, _: Seconds) -> Found:
     """As most projects do it: the estimator's own rounds, every fold binned anew, all cores."""
     found = RandomizedSearchCV(
         estimator(params), RANDOM, n_iter=params.search.trials, scoring="roc_auc", cv=splitter(params),
@@ -140,10 +187,10 @@ def random_search(rows: Rows, schema: Schema, params: Params, _: Seconds) -> Opt
     )  # fmt: skip
     with joblib.parallel_config("threading"):  # in this process, so that its CPU is counted
         found.fit(rows.X, rows.y, categorical_feature=schema.categorical)
-    return {**estimator(params).get_params(), **found.best_params_}
+    return Found({**estimator(params).get_params(), **found.best_params_})
 
 
-def optuna_search(rows: Rows, schema: Schema, params: Params, _: Seconds) -> Options:
+def optuna_search(rows: Rows, schema: Schema, params: Params, _: Seconds) -> Found:
     from optuna_integration import OptunaSearchCV
 
     found = OptunaSearchCV(
@@ -151,10 +198,10 @@ def optuna_search(rows: Rows, schema: Schema, params: Params, _: Seconds) -> Opt
         n_jobs=1, refit=False, random_state=params.seed,
     )  # fmt: skip
     found.fit(rows.X, rows.y, categorical_feature=schema.categorical)
-    return {**estimator(params).get_params(), **found.best_params_}
+    return Found({**estimator(params).get_params(), **found.best_params_})
 
 
-def tuner(rows: Rows, schema: Schema, params: Params, budget: Seconds) -> Options:
+def tuner(rows: Rows, schema: Schema, params: Params, budget: Seconds) -> Found:
     from optuna_integration.lightgbm import LightGBMTunerCV
 
     began = time.process_time()
@@ -172,10 +219,10 @@ def tuner(rows: Rows, schema: Schema, params: Params, budget: Seconds) -> Option
     )  # fmt: skip
     with suppress(_Spent):
         found.run()
-    return {**found.best_params, "n_estimators": params.learner.rounds}
+    return Found({**found.best_params, "n_estimators": params.learner.rounds})
 
 
-def flaml(rows: Rows, schema: Schema, params: Params, budget: Seconds) -> Options:
+def flaml(rows: Rows, schema: Schema, params: Params, budget: Seconds) -> Found:
     import pandas as pd
     from flaml import AutoML
 
@@ -189,7 +236,7 @@ def flaml(rows: Rows, schema: Schema, params: Params, budget: Seconds) -> Option
     )  # fmt: skip
     best = dict(found.best_config)
     bins = best.pop("log_max_bin")
-    return {**best, "max_bin": 2**bins - 1}
+    return Found({**best, "max_bin": 2**bins - 1})
 
 
 class _Spent(Exception):
@@ -227,7 +274,7 @@ def judge(rows: Rows, schema: Schema, options: Options, seed: int) -> float:
 OF_THE_JUDGE = {"n_jobs", "num_threads", "verbosity", "verbose", "random_state", "seed"}
 
 
-def measured(find: Search, *given: Any) -> tuple[Options, Seconds]:
+def measured(find: Search, *given: Any) -> tuple[Found, Seconds]:
     """What it found, and what that took."""
     cpu, wall = time.process_time(), time.perf_counter()
     found = find(*given)

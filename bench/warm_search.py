@@ -22,6 +22,7 @@ from incumbent.folds import folds
 from incumbent.learners import Learner, open_learner
 from incumbent.params import Params, load_params
 from incumbent.rows import Rows, Side, read_rows, training_rows
+from incumbent.schema import Schema
 from incumbent.studies import Place
 from incumbent.tune import StudyResult, begin, conclude, join
 
@@ -47,14 +48,13 @@ def main() -> None:
         schema, _ = training_rows(months, params)
         rows = [sampled(read_rows([month], schema, params, Side.TRAINING), asked.rows) for month in months]
         learner = open_learner(params, schema)
-        before = study(rows[0], learner, params, 24, [], Path(folder) / "0.db")[0]
+        before = study(rows[0], learner, schema, with_trials(params, 24), [], Path(folder) / "0.db")[0]
         for number, (now, after) in enumerate(pairwise(rows[1:]), start=1):
             best = sorted(before.trials, key=lambda trial: (trial.pruned, -trial.value))
             for arm, (trials, enqueued) in ARMS.items():
                 tried = [trial.options for trial in best[:enqueued]]
-                found, cost = study(
-                    now, learner, params, trials, tried, Path(folder) / f"{number}{arm[:7]}.db"
-                )
+                file = Path(folder) / f"{number}{arm[:7]}.db"
+                found, cost = study(now, learner, schema, with_trials(params, trials), tried, file)
                 figures[arm].append(
                     (cost, judge(now, learner, found, params), score(now, after, learner, found))
                 )
@@ -80,18 +80,26 @@ def sampled(rows: Rows, size: int) -> Rows:
     return Rows(rows.X[chosen], rows.y[chosen], rows.group[chosen])
 
 
+def with_trials(params: Params, trials: int) -> Params:
+    return params.model_copy(update={"search": params.search.model_copy(update={"trials": trials})})
+
+
 def study(
-    rows: Rows, learner: Learner, params: Params, trials: int, first: Sequence[dict[str, float]], file: Path
+    rows: Rows,
+    learner: Learner,
+    schema: Schema,
+    params: Params,
+    first: Sequence[dict[str, float]],
+    file: Path,
 ) -> tuple[StudyResult, float]:
     """A study that tries `first` before anything else, and its CPU seconds."""
-    search = params.search.model_copy(update={"trials": trials})
     place = Place(f"sqlite:///{file}", "study")
     began = time.process_time()
-    opened = begin(search, learner.search_space, params.seed, place)
+    opened = begin(params.search, learner.search_space, params.seed, place)
     for options in first:
         opened.enqueue_trial({name: value for name, value in options.items() if name != "bagging_freq"})
-    join(rows, learner, search, params.seed, place, worker=0)
-    return conclude(opened, search), time.process_time() - began
+    join(rows, learner, schema, params, place, worker=0)
+    return conclude(opened), time.process_time() - began
 
 
 def judge(rows: Rows, learner: Learner, found: StudyResult, params: Params) -> float:

@@ -65,7 +65,7 @@ def seconds(schema: Schema, rows: Rows, params: Params, place: Place, workers: i
         process.start()
     for process in started:
         process.join()
-    found = conclude(study, params.search)
+    found = conclude(study)
     assert (len(found.trials), found.workers) == (params.search.trials, workers)
     trials = [trial for trial in study.trials if trial.value is not None]
     # A worker that started later than the other has not had its share of the time before.
@@ -77,8 +77,8 @@ def share(schema: Schema, rows: Rows, params: Params, place: Place, worker: int)
     join(
         rows,
         LightGBM(params.learner, params.seed, schema, "roc_auc"),
-        params.search,
-        params.seed,
+        schema,
+        params,
         place,
         worker,
     )

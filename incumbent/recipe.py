@@ -64,7 +64,7 @@ class LightGBMParams(Section):
     name: Literal["lightgbm"] = "lightgbm"
     threads: int = Field(1, ge=1, description="per fold; folds run side by side on all cores")
     rounds: int = Field(200, ge=10, le=100_000, description="boosting rounds at most")
-    patience: int = Field(20, ge=1, description="rounds without gain on the fold before it stops")
+    patience: int = Field(20, ge=1, description="rounds without gain on held-out rows before it stops")
     update_rounds: int = Field(10, ge=1, description="trees that an incremental update adds")
     update_rate: float = Field(0.05, gt=0, le=1, description="learning rate of those trees")
     refit_decay: float = Field(0.9, ge=0, le=1, description="most that old leaf values weigh in an update")
@@ -87,7 +87,7 @@ class TorchParams(Section):
     name: Literal["torch"]
     threads: int = Field(1, ge=1, description="per fold; folds run side by side on all cores")
     rounds: int = Field(60, ge=1, le=100_000, description="epochs at most")
-    patience: int = Field(6, ge=1, description="epochs without gain on the fold before it stops")
+    patience: int = Field(6, ge=1, description="epochs without gain on held-out rows before it stops")
     update_rounds: int = Field(3, ge=1, description="epochs of an incremental update")
     update_rate: float = Field(3e-4, gt=0, le=1, description="learning rate of those epochs")
     batch: int = Field(512, ge=1, description="rows per step")

@@ -46,24 +46,21 @@ def place_of(project: Path, params: Params, work: str) -> Place:
     return Place(address_of(project, params.search.storage), f"{params.dataset.name}-{work[:16]}")
 
 
-def open_study(place: Place | None, sampler: BaseSampler, pruner: optuna.pruners.BasePruner) -> optuna.Study:
+def open_study(place: Place | None, sampler: BaseSampler) -> optuna.Study:
     """The study that is kept there, made if need be; without a place one that is forgotten."""
     return optuna.create_study(
         storage=_storage(place.address) if place else InMemoryStorage(),
         study_name=place.name if place else None,
         sampler=sampler,
-        pruner=pruner,
         direction="maximize",
         load_if_exists=True,
     )
 
 
-def join_study(place: Place, sampler: BaseSampler, pruner: optuna.pruners.BasePruner) -> optuna.Study:
+def join_study(place: Place, sampler: BaseSampler) -> optuna.Study:
     """The study that another process opened. Raises NotFound when this one does not see it."""
     try:
-        return optuna.load_study(
-            storage=_storage(place.address), study_name=place.name, sampler=sampler, pruner=pruner
-        )
+        return optuna.load_study(storage=_storage(place.address), study_name=place.name, sampler=sampler)
     except KeyError as error:
         raise NotFound(
             f"no study '{place.name}' at {place.address}; workers on several machines share one by "
@@ -87,7 +84,7 @@ def without_unfinished(study: optuna.Study, place: Place) -> optuna.Study:
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if len(finished) < len(trials):
         optuna.delete_study(study_name=place.name, storage=_storage(place.address))
-        study = open_study(place, study.sampler, study.pruner)
+        study = open_study(place, study.sampler)
         study.add_trials(finished)
     return study
 

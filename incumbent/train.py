@@ -103,7 +103,7 @@ class OutOfFold:
 def cross_validate(
     rows: Rows, learner: Learner, binned: Any, study: StudyResult, schema: Schema, params: Params
 ) -> tuple[CrossValidation, Output]:
-    """Refit every fold with the winner's fixed rounds: the tuning score enjoyed early stopping.
+    """Refit every fold with the winner's rounds, as the final model is fitted.
 
     The predictions for held-out rows also tell how to calibrate and where to decide; the folds' scores are
     those of calibrated predictions.

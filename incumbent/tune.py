@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from incumbent import studies
 from incumbent.compare import score
+from incumbent.curves import Curves, race
 from incumbent.fitting import Portion, portions
 from incumbent.folds import folds, over_folds
-from incumbent.learners import Fold, Learner
+from incumbent.learners import Learner, Point
 from incumbent.metrics import METRICS
 from incumbent.params import Params
 from incumbent.recipe import SearchParams
@@ -22,10 +23,6 @@ from incumbent.rows import Rows
 from incumbent.schema import Schema
 from incumbent.strategies import Space, Strategy
 from incumbent.studies import Place, join_study, open_study
-
-# A trial is dropped when it is worse than the best on each of its first three folds (Wilcoxon's p = 1/8).
-# Fixed, and not the number of cores, so that a study gives the same result on every machine.
-PRUNE_AFTER, PRUNE_AT = 3, 0.2
 
 # What a study keeps of itself: when no new trial begins any more (Unix time), and that it is over.
 DEADLINE, OVER = "deadline", "over"
@@ -37,23 +34,24 @@ POLL = 1.0
 
 @dataclass(frozen=True)
 class TrialResult:
-    """`value` is the mean fold score (greater is better), for a pruned trial an estimate from its folds.
+    """`value` is the mean score of `folds` after `rounds` (greater is better), the best that it reached.
 
-    `number` is its place in the budget, and `worker` the number of the process that made it.
+    For a pruned trial `folds` are those that it saw, as they were when it was given up, and `value` an
+    estimate. `number` is its place in the budget, and `worker` the number of the process that made it.
     """
 
     number: int
     value: float
     options: dict[str, Any]
     folds: tuple[float, ...]
-    rounds: tuple[int, ...]
+    rounds: int
     pruned: bool
     worker: int = 0
 
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The winner's options and rounds (median over folds), every trial, and how much each option mattered.
+    """The winner's options and rounds, every trial, and how much each option mattered.
 
     `importances` sum to one (see _importances); empty when there were too few trials to tell.
     """
@@ -74,8 +72,7 @@ class StudyResult:
     @staticmethod
     def from_json(document: dict[str, Any]) -> "StudyResult":
         trials = tuple(
-            TrialResult(**{**trial, "folds": tuple(trial["folds"]), "rounds": tuple(trial["rounds"])})
-            for trial in document["trials"]
+            TrialResult(**{**trial, "folds": tuple(trial["folds"])}) for trial in document["trials"]
         )
         return StudyResult(document["options"], document["rounds"], trials, document["importances"])
 
@@ -93,19 +90,19 @@ def tune(
     left at `place`. It does not start from the champion's options on purpose: see docs/decisions/0004.
     """
     with studies.explained():
-        study = open_study(place, *_parts(params.search, learner.search_space, params.seed))
+        study = open_study(place, _strategy(params.search, learner.search_space, params.seed))
         if not is_over(study):
             if place is not None:
                 study = studies.without_unfinished(study, place)
             study.set_user_attr(DEADLINE, None)
             _work(study, rows, learner, schema, params, worker=0)
-        return conclude(study, params.search)
+        return conclude(study)
 
 
 def begin(search: SearchParams, space: Space, seed: int, place: Place) -> optuna.Study:
     """Open a study for workers to join, or go on with one whose workers are gone."""
     with studies.explained():
-        study = open_study(place, *_parts(search, space, seed))
+        study = open_study(place, _strategy(search, space, seed))
         if not is_over(study):
             studies.retry_failed(study)
             study.set_user_attr(DEADLINE, None)
@@ -115,17 +112,16 @@ def begin(search: SearchParams, space: Space, seed: int, place: Place) -> optuna
 def join(rows: Rows, learner: Learner, schema: Schema, params: Params, place: Place, worker: int) -> None:
     """One worker's share of a study that was begun: trials until the budget of all workers is used up."""
     with studies.explained():
-        study = join_study(place, *_parts(params.search, learner.search_space, params.seed))
+        study = join_study(place, _strategy(params.search, learner.search_space, params.seed))
         _work(study, rows, learner, schema, params, worker)
 
 
-def conclude(study: optuna.Study, search: SearchParams) -> StudyResult:
+def conclude(study: optuna.Study) -> StudyResult:
     """Close the study, and say who won."""
     study.set_user_attr(OVER, True)
-    scores = 1 if search.scheme == "leave-one-out" else search.folds
-    trials = tuple(sorted(_results(study, scores), key=lambda trial: trial.number))
+    trials = tuple(sorted(_results(study), key=lambda trial: trial.number))
     best = max((trial for trial in trials if not trial.pruned), key=lambda trial: trial.value)
-    return StudyResult(best.options, int(np.median(best.rounds)), trials, _importances(study))
+    return StudyResult(best.options, best.rounds, trials, _importances(study))
 
 
 def is_over(study: optuna.Study) -> bool:
@@ -144,11 +140,9 @@ def whats_next(study: optuna.Study, search: SearchParams) -> Literal["try", "wai
     return "wait" if TrialState.RUNNING in states else "end"
 
 
-def _parts(search: SearchParams, space: Space, seed: int) -> tuple[Strategy, optuna.pruners.BasePruner]:
+def _strategy(search: SearchParams, space: Space, seed: int) -> Strategy:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with studies.quiet():
-        pruner = optuna.pruners.WilcoxonPruner(p_threshold=PRUNE_AT, n_startup_steps=PRUNE_AFTER - 1)
-    return Strategy(search, seed, space), pruner
+    return Strategy(search, seed, space)
 
 
 def _work(
@@ -172,27 +166,25 @@ def _work(
             raise
 
     def tried(trial: optuna.Trial) -> float:
-        options = learner.search_space(trial)
-        trial.set_user_attr("options", options)
-        trial.set_user_attr("worker", worker)
-        seen: list[Fold] = []
+        options, best = suggested(trial), _best(study)
+        to_beat = best and Curves.from_json(best.user_attrs["curves"])
 
-        def fit(fold: Portion) -> Fold:
-            return learner.fit_fold(fold.lot.binned, options, fold.lot.rows, fold.held, fold.lot.weights)
+        def grow(fold: Portion) -> Iterator[Point]:
+            return learner.curve(fold.lot.binned, options, fold.lot.rows, fold.held, fold.lot.weights)
 
-        for wave in (splits[:PRUNE_AFTER], splits[PRUNE_AFTER:]):
-            done = over_folds(fit, wave)
-            for number, fold in enumerate(done, start=len(seen)):
-                trial.report(fold.score, number)
-            seen += done
-            if trial.should_prune():
-                break
-        trial.set_user_attr("rounds", [fold.rounds for fold in seen])
-        return _estimate(study, [fold.score for fold in seen], len(splits))
+        curves, estimate = race(grow, splits, params.learner.patience, to_beat)
+        step = curves.peak if estimate is None else -1
+        for number, value in enumerate(curves.scores[:, step]):
+            trial.report(float(value), number)
+        keep(trial, rounds=int(curves.rounds[step]), pruned=estimate is not None)
+        if estimate is not None:
+            return estimate
+        keep(trial, curves=curves.to_json())
+        return float(curves.mean[step])
 
     def tried_alone(trial: optuna.Trial) -> float:
         """A row alone neither has a score nor tells when to stop: all rows are scored together."""
-        options = learner.search_space(trial)
+        options = suggested(trial)
         rounds = trial.suggest_int("rounds", max(1, params.learner.rounds // 10), params.learner.rounds)
 
         def predict(fold: Portion) -> np.ndarray:
@@ -202,10 +194,18 @@ def _work(
         y, predicted = np.concatenate([fold.y for fold in splits]), over_folds(predict, splits)
         value = score(y, np.concatenate(predicted), judging)
         value = value if METRICS[judging.metric].greater_is_better else -value
-        for name, attribute in {"options": options, "worker": worker, "rounds": [rounds]}.items():
-            trial.set_user_attr(name, attribute)
+        keep(trial, rounds=rounds, pruned=False)
         trial.report(value, 0)
         return value
+
+    def suggested(trial: optuna.Trial) -> dict[str, Any]:
+        options = learner.search_space(trial)
+        keep(trial, options=options, worker=worker)
+        return options
+
+    def keep(trial: optuna.Trial, **attributes: Any) -> None:
+        for name, value in attributes.items():
+            trial.set_user_attr(name, value)
 
     if search.timeout is not None and study.user_attrs.get(DEADLINE) is None:
         study.set_user_attr(DEADLINE, time.time() + search.timeout)
@@ -226,32 +226,24 @@ def _out_of_time_or_luck(study: optuna.Study, search: SearchParams) -> bool:
     return search.stall is not None and sum(trial.number > best for trial in ended) >= search.stall
 
 
-def _estimate(study: optuna.Study, scores: list[float], count: int) -> float:
-    """The mean of all folds; a pruned trial gets the best's mean plus its mean paired difference.
-
-    Its own mean would mislead the sampler: the folds it saw may be the easy ones.
-    """
-    if len(scores) == count:
-        return float(np.mean(scores))
-    best = study.best_trial
-    paired = [score - best.intermediate_values[number] for number, score in enumerate(scores)]
-    # The best may be another worker's, and another one by now than when this one was cut short: whatever
-    # the difference to it, a trial that did not see all folds is never the best.
-    return float(min(best.value + np.mean(paired), np.nextafter(best.value, -np.inf)))
+def _best(study: optuna.Study) -> FrozenTrial | None:
+    """The best trial that saw all folds to their end; what a pruned one has is an estimate."""
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    whole = (trial for trial in ended if not trial.user_attrs["pruned"])
+    return max(whole, key=lambda trial: trial.value, default=None)
 
 
-def _results(study: optuna.Study, count: int) -> Iterator[TrialResult]:
+def _results(study: optuna.Study) -> Iterator[TrialResult]:
     slots = studies.slots(study)
     for trial in study.get_trials(states=(TrialState.COMPLETE,)):
-        scores = tuple(trial.intermediate_values[number] for number in sorted(trial.intermediate_values))
         yield TrialResult(
             slots[trial.number],
             float(trial.value or 0.0),
             trial.user_attrs["options"],
-            scores,
-            tuple(trial.user_attrs["rounds"]),
-            pruned=len(scores) < count,
-            worker=trial.user_attrs["worker"],
+            tuple(trial.intermediate_values[number] for number in sorted(trial.intermediate_values)),
+            trial.user_attrs["rounds"],
+            trial.user_attrs["pruned"],
+            trial.user_attrs["worker"],
         )
 
 

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from incumbent.compare import Comparison, attempt
+from incumbent.curves import stop_early
 from incumbent.fitting import Portion, portions
-from incumbent.learners import Fold, Learner, open_learner
+from incumbent.learners import Learner, Point, open_learner
 from incumbent.params import Params
 from incumbent.rows import Rows, training_rows
 from incumbent.schema import Schema
@@ -150,10 +151,11 @@ class _Trial:
         [portion] = portions(rows, [split], self._learner, self._schema, self._params, self._binned)
         return portion
 
-    def _fold(self, window: Window) -> Fold:
+    def _fold(self, window: Window) -> Point:
         part = self._portion(window)
         lot = part.lot
-        return self._learner.fit_fold(lot.binned, self._options, lot.rows, part.held, lot.weights)
+        curve = self._learner.curve(lot.binned, self._options, lot.rows, part.held, lot.weights)
+        return stop_early(curve, self._params.learner.patience)
 
     def _predict(self, window: Window, rounds: int) -> np.ndarray:
         part = self._portion(window)

@@ -54,7 +54,7 @@ def search_with_workers(run: Run, window: Window) -> StudyResult:
             ended = _through_workers(run, window, study)
             if whats_next(study, params.search) != "end":
                 raise _early_end(ended)
-        return conclude(study, params.search)
+        return conclude(study)
 
 
 @task(cache_policy=NO_CACHE)

@@ -3,6 +3,7 @@
 Models are plain text or tensors, never pickles. The same rows, options and seed give the same bytes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
@@ -64,17 +65,14 @@ class Trained(Protocol):
         """An onnx.ModelProto that takes X and has the predictions in its last output, or NotPortable."""
 
 
-class Fold(Protocol):
-    """How one fold went: the best score on its held-out rows, and after how many rounds.
+class Point(NamedTuple):
+    """The score on held-out rows after so many rounds.
 
     A greater score is better: errors are negated, as scikit-learn does.
     """
 
-    @property
-    def score(self) -> float: ...
-
-    @property
-    def rounds(self) -> int: ...
+    rounds: int
+    score: float
 
 
 class Learner(Protocol):
@@ -93,17 +91,19 @@ class Learner(Protocol):
     def search_space(trial: "optuna.Trial") -> dict[str, Any]:
         """Options that this trial tries."""
 
-    def fit_fold(
+    def curve(
         self,
         binned: Any,
         options: dict[str, Any],
         fit: np.ndarray | None,
-        stop: np.ndarray,
+        held: np.ndarray,
         weights: np.ndarray | None = None,
-    ) -> Fold:
-        """Fit on the row numbers `fit` until the metric on the row numbers `stop` stops rising.
+    ) -> Iterator[Point]:
+        """Fit on the row numbers `fit`, and tell every few rounds how the row numbers `held` are predicted.
 
-        weights: of the rows `fit`, in their order; the metric takes every row of `stop` once.
+        It goes on, up to learner.rounds, for as long as it is asked for a next point; curves of the same
+        learner have their points after the same rounds.
+        weights: of the rows `fit`, in their order; the metric takes every row of `held` once.
         """
 
     def fit(

@@ -11,7 +11,7 @@ import lightgbm as lgb
 import numpy as np
 
 from incumbent.errors import BadParams, Tampered
-from incumbent.learners import Batch, joined
+from incumbent.learners import Batch, Point, joined
 from incumbent.learners.checkpoint import replace_file
 from incumbent.learners.devices import lightgbm_device
 from incumbent.metrics import Task
@@ -44,12 +44,6 @@ LIKELIHOOD: dict[Task, str] = {
     "multiclass": "multi_logloss",
     "regression": "rmse",
 }
-
-
-@dataclass(frozen=True)
-class FoldScore:
-    score: float
-    rounds: int
 
 
 @dataclass(frozen=True)
@@ -127,30 +121,24 @@ class LightGBM:
             "lambda_l2": trial.suggest_float("lambda_l2", 1e-3, 100.0, log=True),
         }
 
-    def fit_fold(
+    def curve(
         self,
         binned: lgb.Dataset,
         options: dict[str, Any],
         fit: np.ndarray | None,
-        stop: np.ndarray,
+        held: np.ndarray,
         weights: np.ndarray | None = None,
-    ) -> FoldScore:
-        """Boost on rows `fit` until the metric on rows `stop` has not got better for `patience` rounds."""
-        params = self._params(options)
+    ) -> Iterator[Point]:
+        """Boost on rows `fit`, and tell the metric on rows `held` every EVALUATE_EVERY rounds."""
+        params, last = self._params(options), self._learner.rounds
         with _refusals():
             booster = lgb.Booster(params, _part(binned, params, fit, weights))
-            booster.add_valid(binned.subset(stop, params), "fold")
-        best = FoldScore(-np.inf, 0)
-        for done in range(1, self._learner.rounds + 1):
+            booster.add_valid(binned.subset(held, params), "fold")
+        for done in range(1, last + 1):
             booster.update()
-            if done % EVALUATE_EVERY == 0 or done == self._learner.rounds:
+            if done % EVALUATE_EVERY == 0 or done == last:
                 _, _, value, greater_is_better = booster.eval_valid()[0]
-                score = value if greater_is_better else -value
-                if score > best.score:
-                    best = FoldScore(score, done)
-                elif done - best.rounds >= self._learner.patience:
-                    break
-        return best
+                yield Point(done, value if greater_is_better else -value)
 
     def fit(
         self,

@@ -1,6 +1,7 @@
 """A tabular network (network.py) trained by torch; kept as safetensors, its shape as JSON in the header."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 
 from incumbent.compare import score
 from incumbent.errors import Tampered
-from incumbent.learners import Batch, joined
+from incumbent.learners import Batch, Point, joined
 from incumbent.learners.devices import torch_device
 from incumbent.learners.network import BINS, TabM, from_document, quantile_bins, to_document
 from incumbent.learners.torch_training import Binned, Training, train_with_checkpoint
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
 
 PREDICT_ROWS = 8192
 HEADER = "incumbent"
-
-
-@dataclass(frozen=True)
-class FoldScore:
-    score: float
-    rounds: int
 
 
 @dataclass(frozen=True)
@@ -113,27 +108,22 @@ class Torch:
             "decay": trial.suggest_float("decay", 1e-5, 1e-1, log=True),
         }
 
-    def fit_fold(
+    def curve(
         self,
         binned: Binned,
         options: dict[str, Any],
         fit: np.ndarray | None,
-        stop: np.ndarray,
+        held: np.ndarray,
         weights: np.ndarray | None = None,
-    ) -> FoldScore:
-        """Train on rows `fit` until the metric on rows `stop` has not got better for `patience` epochs."""
-        best = FoldScore(-np.inf, 0)
-        held, sign = binned.X[stop].numpy(), 1 if METRICS[self._promotion.metric].greater_is_better else -1
-        truth = self._truth(binned, stop)
+    ) -> Iterator[Point]:
+        """Train on rows `fit`, and tell the metric on rows `held` after each epoch."""
+        X, sign = binned.X[held].numpy(), 1 if METRICS[self._promotion.metric].greater_is_better else -1
+        truth = self._truth(binned, held)
         training = self._training(binned, options, fit, weights)
         for epoch in range(1, self._learner.rounds + 1):
             training.epoch()
-            seen = sign * score(truth, self._network(training, epoch).predict(held), self._promotion)
-            if seen > best.score:
-                best = FoldScore(seen, epoch)
-            elif epoch - best.rounds >= self._learner.patience:
-                break
-        return best
+            predicted = self._network(training, epoch).predict(X)
+            yield Point(epoch, sign * score(truth, predicted, self._promotion))
 
     def fit(
         self,

@@ -28,9 +28,9 @@ class Slow:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._learner, name)
 
-    def fit_fold(self, *args: Any) -> Any:
+    def curve(self, *args: Any) -> Any:
         time.sleep(self._seconds)
-        return self._learner.fit_fold(*args)
+        return self._learner.curve(*args)
 
 
 def with_search(**search: Any) -> Params:

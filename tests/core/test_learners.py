@@ -185,14 +185,27 @@ class TestContract:
         nothing = np.array([[0, 0, 0, np.nan]], dtype=np.float32)
         np.testing.assert_allclose(model.predict(nothing), predicted[2:3])  # unknown is coded as missing
 
-    def test_a_fold_stops_when_it_gets_no_better(self, name: str, task: Task, device: str | None) -> None:
+    def test_each_point_of_a_curve_is_what_a_model_of_so_many_rounds_scores(
+        self, name: str, task: Task, device: str | None
+    ) -> None:
+        case, held = make_case(name, task, device), np.arange(900, ROWS)
+        binned = case.learner.bin(case.X, case.y)
+        curve = case.learner.curve(binned, OPTIONS[name], np.arange(900), held)
+        first, second = next(curve), next(curve)
+        assert 1 <= first.rounds < second.rounds <= case.params.learner.rounds
+        for point in (first, second):
+            again = case.learner.fit(binned, OPTIONS[name], point.rounds, np.arange(900))
+            assert -case.loss(again, held) == pytest.approx(point.score, rel=1e-6)
+
+    def test_a_curve_ends_after_the_rounds_that_params_allow(
+        self, name: str, task: Task, device: str | None
+    ) -> None:
         case = make_case(name, task, device)
-        learner = case.learner
+        learner = open_learner(changed(case.params, learner={"rounds": 12}), case.schema)
         binned = learner.bin(case.X, case.y)
-        fold = learner.fit_fold(binned, OPTIONS[name], np.arange(900), np.arange(900, ROWS))
-        assert 1 <= fold.rounds <= case.params.learner.rounds
-        again = learner.fit(binned, OPTIONS[name], fold.rounds, np.arange(900))
-        assert -case.loss(again, np.arange(900, ROWS)) == pytest.approx(fold.score, rel=1e-6)
+        points = list(learner.curve(binned, OPTIONS[name], np.arange(900), np.arange(900, ROWS)))
+        assert points[-1].rounds == 12
+        assert [each.rounds for each in points] == sorted({each.rounds for each in points})
 
     def test_an_update_learns_the_new_and_keeps_the_old(
         self, name: str, task: Task, device: str | None, tmp_path: Path

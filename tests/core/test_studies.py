@@ -36,11 +36,11 @@ class Mortal:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._learner, name)
 
-    def fit_fold(self, *args: Any) -> Any:
+    def curve(self, *args: Any) -> Any:
         self._left -= 1
         if self._left < 0:
             raise self._how
-        return self._learner.fit_fold(*args)
+        return self._learner.curve(*args)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_the_trials_of_a_killed_worker_are_made_by_the_other(
         first.kill()
         second.kill()
     assert whats_next(study, params.search) == "end"
-    result = conclude(study, params.search)
+    result = conclude(study)
     assert [trial.number for trial in result.trials] == list(range(TRIALS))
     assert result.workers == 2
     [lost] = [trial for trial in study.trials if trial.state == TrialState.FAIL]
@@ -146,7 +146,7 @@ def test_workers_never_make_more_trials_than_the_budget(place: Place) -> None:
     assert [each.exitcode for each in workers] == [0, 0, 0]
     complete = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
     assert len(complete) == TRIALS
-    best = conclude(study, params.search)
+    best = conclude(study)
     assert not best.trials[max(range(TRIALS), key=lambda slot: best.trials[slot].value)].pruned
 
 
@@ -158,7 +158,7 @@ def test_a_trial_that_no_worker_survives_is_given_up(rows: Rows, place: Place) -
             join(rows, Mortal(params, 0, MemoryError), SCHEMA, params, place, 0)
     study = begin(params.search, learner(params).search_space, params.seed, place)
     join(rows, learner(params), SCHEMA, params, place, 0)
-    assert [trial.number for trial in conclude(study, params.search).trials] == [1]
+    assert [trial.number for trial in conclude(study).trials] == [1]
 
 
 def test_a_worker_that_is_told_to_end_gives_its_trial_back_at_once(rows: Rows, place: Place) -> None:
@@ -169,7 +169,7 @@ def test_a_worker_that_is_told_to_end_gives_its_trial_back_at_once(rows: Rows, p
             join(rows, Mortal(params, 0), SCHEMA, params, place, 0)
     assert {trial.state for trial in study.trials} == {TrialState.FAIL, TrialState.WAITING}
     join(rows, learner(params), SCHEMA, params, place, 1)
-    assert [trial.number for trial in conclude(study, params.search).trials] == [0, 1, 2]
+    assert [trial.number for trial in conclude(study).trials] == [0, 1, 2]
 
 
 def test_a_worker_that_does_not_see_the_study_says_so(rows: Rows, place: Place) -> None:

@@ -94,6 +94,7 @@ class TorchParams(Section):
     members: int = Field(8, ge=1, le=64, description="of the ensemble inside the network")
     checkpoint: float = Field(60.0, gt=0, description="seconds after which a full training can go on")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    compile: bool = Field(False, description="torch.compile for what has all rows; folds go without")
     focal: float | None = Field(None, gt=0, le=10, description="gamma of the focal loss; none: cross-entropy")
 
 

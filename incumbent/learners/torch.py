@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from incumbent.compare import score
-from incumbent.errors import Tampered
+from incumbent.errors import BadParams, Tampered
 from incumbent.learners import Batch, Point, joined
 from incumbent.learners.devices import torch_device
 from incumbent.learners.network import BINS, TabM, from_document, quantile_bins, to_document
@@ -134,12 +135,13 @@ class Torch:
         weights: np.ndarray | None = None,
         checkpoint: Path | None = None,
     ) -> Network:
-        training = self._training(binned, options, rows, weights)
-        if checkpoint is None:
-            for _ in range(rounds):
-                training.epoch()
-        else:
-            train_with_checkpoint(training, rounds, checkpoint, self._learner.checkpoint)
+        training = self._training(binned, options, rows, weights, compiled=self._learner.compile)
+        with _refusals():
+            if checkpoint is None:
+                for _ in range(rounds):
+                    training.epoch()
+            else:
+                train_with_checkpoint(training, rounds, checkpoint, self._learner.checkpoint)
         return self._network(training, rounds)
 
     def fit_share(self, share: Batch, options: dict[str, Any], rounds: int, start: Path) -> Network:
@@ -165,9 +167,10 @@ class Torch:
         X, y, weights = joined(fresh, replay)
         binned = self.bin(X, y)
         slow = {"rate": self._learner.update_rate, "dropout": 0.0, "decay": 1e-5}
-        training = self._training(binned, slow, None, weights, start=old)
-        for _ in range(self._learner.update_rounds):
-            training.epoch()
+        training = self._training(binned, slow, None, weights, start=old, compiled=self._learner.compile)
+        with _refusals():
+            for _ in range(self._learner.update_rounds):
+                training.epoch()
         return self._network(training, old.epochs + self._learner.update_rounds)
 
     @staticmethod
@@ -191,6 +194,7 @@ class Torch:
         start: Network | None = None,
         *,
         grouped: bool = False,
+        compiled: bool = False,
     ) -> Training:
         held = (start.net, start.center, start.spread) if start else None
         return Training(
@@ -204,6 +208,7 @@ class Torch:
             weights,
             held,
             grouped=grouped,
+            compiled=compiled,
         )
 
     def _network(self, training: Training, epochs: int) -> Network:
@@ -220,6 +225,21 @@ class Torch:
     def _truth(self, binned: Binned, rows: np.ndarray) -> np.ndarray:
         y = binned.y[rows].numpy()
         return y.astype(np.int8) if self._schema.task == "binary" else y
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        from torch._dynamo.exc import BackendCompilerFailed
+
+        if not isinstance(error, BackendCompilerFailed):
+            raise
+        raise BadParams(
+            f"torch can't compile the network on this machine ({str(error).splitlines()[0]}); "
+            "install a C++ compiler (Debian: g++), or set learner.compile: false in params.yaml"
+        ) from error
 
 
 def _answers(outputs: torch.Tensor, task: Task, center: float, spread: float) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Epochs of a network over rows, and checkpoints to go on from after an interruption."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Training:
     rows: numbers of those of `binned`, None for all; weights: (n,) of these. start: a network to go on from,
     with its `center` and `spread`, which turn a regression's outputs into values of the target. grouped: one
     of torch's process group, each with rows of its own; a step takes learner.batch rows of them together.
+    compiled: by torch.compile; in one thread of a process at a time.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Training:
         start: tuple[TabM, float, float] | None = None,
         *,
         grouped: bool = False,
+        compiled: bool = False,
     ) -> None:
         self._params, self._schema = learner, schema
         self._device = torch.device(device.used)
@@ -73,10 +76,12 @@ class Training:
         if self._schema.task == "regression":
             y = (y - self.center) / self.spread
         self._y, self.net = self._placed(y), self.net.to(self._device)
-        self._model: torch.nn.Module = self.net
+        self._model: Callable[..., torch.Tensor] = self.net
         self._batch, self._length = learner.batch, len(self._y)
         if grouped:
             self._join()
+        if compiled:
+            self._model = torch.compile(self._model)
         self._dropout = float(options["dropout"])
         self._optimizer = torch.optim.AdamW(
             self.net.parameters(), lr=options["rate"], weight_decay=options["decay"]

@@ -1,6 +1,7 @@
 """One contract, held by every learner for every task on every device that this machine has."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,12 +21,15 @@ from incumbent.learners.devices import lightgbm_device, torch_device
 from incumbent.metrics import METRICS, Task
 from incumbent.params import Params
 from incumbent.portable import TOLERANCE, check_onnx, odd_rows, to_onnx
+from incumbent.recipe import TorchParams
 from incumbent.schema import Feature, Schema
 from incumbent.tune import StudyResult
 from tests.core.building import changed, toy_params
 
 ROWS = 1200
 METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
+ROOT = Path(__file__).parents[2]
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "lightgbm": {"learning_rate": 0.1, "num_leaves": 15, "min_child_samples": 20},
     "torch": {"rate": 3e-3, "width": 48, "depth": 2, "dropout": 0.1, "decay": 1e-3},
@@ -282,6 +286,29 @@ def test_trees_that_can_not_grow_are_done_whenever_one_asks(tmp_path: Path) -> N
         binned = learner.bin(case.X, case.y)
         learner.fit(binned, OPTIONS["lightgbm"], 150, checkpoint=kept).save(tmp_path / file)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def compiled() -> Case:
+    case = make_case("torch", "binary", "cpu")
+    return replace(
+        case, params=case.params.model_copy(update={"learner": TorchParams(name="torch", compile=True)})
+    )
+
+
+def test_without_a_compiler_it_is_said_what_to_install(tmp_path: Path) -> None:
+    code = "from tests.core.test_learners import compiled; compiled().fitted(rounds=1)"
+    none = {**os.environ, "CXX": str(tmp_path / "none"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=none, cwd=ROOT, capture_output=True, text=True)
+    said = done.stderr.splitlines()[-1]
+    assert "BadParams: torch can't compile" in said
+    assert "or set learner.compile: false" in said
+
+
+def test_a_compiled_network_predicts_like_one_that_is_not() -> None:
+    whole, plain = compiled().fitted(rounds=3), make_case("torch", "binary", "cpu").fitted(rounds=3)
+    np.testing.assert_allclose(
+        whole.predict(table("binary")[0]), plain.predict(table("binary")[0]), atol=1e-4
+    )
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,8 @@ def main() -> None:
             if name == "OptunaSearchCV":
                 spent = reached(path, auc, rows, table[0], seed)
                 shares.append(spent / cost.cpu)
-                print(f"seed {seed}  reached by us after {spent:.1f} CPU s = 1/{cost.cpu / spent:.1f}")
+                told = f"after {spent:.1f} CPU s = 1/{cost.cpu / spent:.1f}" if spent < np.inf else "never"
+                print(f"seed {seed}  reached by us {told}", flush=True)
     print(f"\n{asked.data}, {len(rows.y):,} rows, {asked.trials} trials, {search.folds} folds")
     print(f"{'':<20}{'CPU s':>8}{'wall s':>8}{'ROC AUC':>9}{'CPU / ours':>12}{'AUC - ours':>12}")
     first = np.array(seen["incumbent"])

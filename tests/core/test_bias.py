@@ -149,5 +149,5 @@ def test_what_reweighing_can_not_do_is_refused(paths: Sequence[Path]) -> None:
         chosen(imbalance={"method": "smote"})
     with pytest.raises(ValidationError, match=r"bias\.reweigh is for classes"):
         chosen(task="regression", promotion={"metric": "rmse"})
-    with pytest.raises(BadData, match=r"bias\.reweigh names 'nothing', but the data has only"):
+    with pytest.raises(BadData, match=r"bias\.reweigh = 'nothing', but the data has only"):
         training_rows(paths[:1], chosen(bias={"reweigh": "nothing"}))

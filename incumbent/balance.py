@@ -22,19 +22,26 @@ NEIGHBOURS = 5
 @dataclass(frozen=True)
 class Drawn:
     """rows: numbers of the rows to fit on, ascending, each once; weights: (rows,) float64, None for ones;
-    X, y: rows made besides, which weigh 1."""
+    labels: (rows,) codes, None for their own; X, y: rows made besides, which weigh 1."""
 
     rows: np.ndarray
     weights: np.ndarray | None = None
+    labels: np.ndarray | None = None
     X: np.ndarray | None = None
     y: np.ndarray | None = None
+
+    @property
+    def only_weighed(self) -> bool:
+        """Whether these are rows as they are, so that bins made of all rows serve."""
+        return self.labels is None and self.X is None
 
 
 @dataclass(frozen=True)
 class Balance:
     """`factors`: what the rows of each class amount to together, as a multiple of their number.
 
-    `groups`: value of the protected column -> weight of its rows of each class.
+    `groups`: value of the protected column -> weight of its rows of each class; a negative one (two classes
+    only) is its amount with the other class's label.
     """
 
     method: str | None = None
@@ -61,7 +68,7 @@ class Balance:
         return Drawn(fit)
 
     def by_group(self, protected: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """The weight that each row has for its value and class, (n,) each; 1 for a value never seen."""
+        """What `groups` says of each row by its value and class, (n,) each; 1 for a value never seen."""
         weights = np.ones(len(y))
         for value, by_class in self.groups.items():
             rows = protected == value
@@ -112,7 +119,7 @@ class Balance:
             return Drawn(fit, weights)
         nearest = min(NEIGHBOURS, *(int(counts[label]) - 1 for label in between))
         made_X, made_y = _smote(X, y, between, nearest, columns, seed)
-        return Drawn(fit, weights, made_X, made_y)
+        return Drawn(fit, weights, X=made_X, y=made_y)
 
 
 def learn_balance(y: np.ndarray, classes: int, method: str | None) -> Balance:

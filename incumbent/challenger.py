@@ -41,6 +41,7 @@ from incumbent.train import (
     cross_validate,
     importances,
     train_full,
+    training_of,
     update,
 )
 from incumbent.tune import StudyResult, join, tune
@@ -164,7 +165,8 @@ def make_full(
     if estimate or params.learns_from_folds:
         cv, output = cross_validate(rows, learner, binned, study, schema, params)
         schema = replace(schema, output=output)
-    schema = replace(schema, balance=learned_balance(rows, np.arange(len(rows.y)), schema, params))
+    train, numbers = training_of(learner, study), np.arange(len(rows.y))
+    schema = replace(schema, balance=learned_balance(read, numbers, learner, schema, params, train))
     kept = [checkpoints / f"checkpoint-{seed}" for seed in challenger_seeds(params)] if checkpoints else None
     models = train_full(read, learner, binned, study, schema, params, kept)
     sample = sample_partitions(paths, params, None)

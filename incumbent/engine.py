@@ -45,7 +45,7 @@ def _needs_all_rows(params: Params) -> dict[str, bool]:
         "retrain.replay = 0 (the search learns from that sample)": params.retrain.replay == 0,
         f"imbalance.method = '{imbalance.method}'": imbalance.method is not None,
         f"imbalance.calibrate = '{imbalance.calibrate}'": imbalance.calibrate is not None,
-        f"bias.reweigh = '{params.bias.reweigh}'": params.bias.reweigh is not None,
+        params.bias.asked: params.bias.column is not None,
         "decision.false_negative": params.decision.false_negative is not None,
         f"features.target = {params.features.target}": bool(params.features.target),
         f"features.function = '{params.features.function}'": params.features.function is not None,

@@ -83,8 +83,14 @@ class Output:
         return Output(tuple(map(_curve, document["curves"])), document["threshold"])
 
 
-def learn_curves(y: np.ndarray, scores: np.ndarray, method: str | None) -> tuple[Curve, ...]:
+def learn_output(y: np.ndarray, scores: np.ndarray, method: str | None, costs: DecisionParams) -> Output:
     """y: (n,) class codes; scores: (n,) of class 1, or (n, classes), by models that did not see the rows."""
+    curves = learn_curves(y, scores, method)
+    return Output(curves, choose_threshold(y, Output(curves).apply(scores), costs))
+
+
+def learn_curves(y: np.ndarray, scores: np.ndarray, method: str | None) -> tuple[Curve, ...]:
+    """Of each class, as in learn_output; none without a method."""
     if method is None:
         return ()
     if scores.ndim == 1:

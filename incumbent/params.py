@@ -229,10 +229,12 @@ class Params(Section):
             raise ValueError("imbalance and learner.focal are for classes, and the task is regression")
         if self.task == "regression" and self.bias.reweigh is not None:
             raise ValueError("bias.reweigh is for classes, and the task is regression")
-        if self.bias.reweigh is not None and self.imbalance.method == "smote":
+        if self.task != "binary" and self.bias.reduce is not None:
+            raise ValueError(f"bias.reduce is between two classes, and the task is {self.task}")
+        if self.bias.column is not None and self.imbalance.method == "smote":
             raise ValueError(
-                "bias.reweigh weighs rows by a column, and imbalance.method = 'smote' makes rows without it; "
-                "use another method"
+                f"{self.bias.asked} weighs rows by a column, and imbalance.method = 'smote' makes rows "
+                "without it; use another method"
             )
         if self.task != "binary" and self.decision != DecisionParams():
             raise ValueError(f"decision is between two classes, and the task is {self.task}")
@@ -283,7 +285,7 @@ class Params(Section):
         # Versions from before there was such a section or key were made without it.
         for name in ("clean", "features", "imbalance", "bias", "decision"):
             default = type(getattr(self, name))().model_dump(mode="json")
-            changed += [name] * (mine[name] != other.get(name, default))
+            changed += [name] * (mine[name] != {**default, **other.get(name, {})})
         window = other.get("retrain", {}).get("window", "auto")
         changed += ["retrain.window"] * (self.retrain.window != window)
         # It also stops the folds and ranks the trials.

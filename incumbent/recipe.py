@@ -25,9 +25,32 @@ class ImbalanceParams(Section):
 
 
 class BiasParams(Section):
+    """One of the two at most; `column` is what it names, `asked` how params.yaml says so."""
+
     reweigh: str | None = Field(
         None, description="column; training rows weigh as if its values and the classes were independent"
     )
+    reduce: str | None = Field(
+        None, description="column; training rows get weights and labels that make its values treated alike"
+    )
+    constraint: Literal[
+        "demographic_parity", "true_positive_rate_parity", "false_positive_rate_parity", "equalized_odds"
+    ] = Field("demographic_parity", description="what is to be alike, with reduce")
+    grid: int = Field(11, ge=2, le=1000, description="models tried, each in two halves, with reduce")
+
+    @property
+    def column(self) -> str | None:
+        return self.reweigh if self.reduce is None else self.reduce
+
+    @property
+    def asked(self) -> str:
+        return f"bias.{'reweigh' if self.reduce is None else 'reduce'} = '{self.column}'"
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> "BiasParams":
+        if self.reweigh is not None and self.reduce is not None:
+            raise ValueError("bias.reweigh and bias.reduce exclude each other: keep one of them")
+        return self
 
 
 class DecisionParams(Section):

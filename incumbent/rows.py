@@ -28,7 +28,7 @@ MISSING = "missing"
 @dataclass(frozen=True)
 class Rows:
     """X: (n, features) float32, as Schema.codes; y: (n,) as Schema.labels; group: (n,) float64, the hash of
-    the split group. protected: (n,) text of the column bias.reweigh, if there is one.
+    the split group. protected: (n,) text of the column that `bias` names, if it does.
 
     `touched` tells what cleaning did to them; part: (n,) int32, which of the partitions that read_rows was
     given each is from; weights: (n,) float64, how much each counts in training, None for ones.
@@ -173,13 +173,12 @@ def latest_rows(paths: Sequence[Path], params: Params) -> pd.DataFrame:
 
 
 def _protected(frame: pd.DataFrame, params: Params) -> np.ndarray | None:
-    name = params.bias.reweigh
+    name = params.bias.column
     if name is None:
         return None
     if name not in frame:
         raise BadData(
-            f"params.yaml: bias.reweigh names '{name}', but the data has only "
-            f"{sorted(map(str, frame.columns))}"
+            f"params.yaml: {params.bias.asked}, but the data has only {sorted(map(str, frame.columns))}"
         )
     return as_text(frame[name]).fillna(MISSING).to_numpy(dtype=object)
 

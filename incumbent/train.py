@@ -10,11 +10,11 @@ import pandas as pd
 
 from incumbent.clean import Touched
 from incumbent.compare import Fairness, decided, fairness, score
-from incumbent.fitting import Portion, batch_of, everything, portions
+from incumbent.fitting import Lot, Portion, Train, batch_of, everything, portions
 from incumbent.folds import folds, over_folds
 from incumbent.learners import Learner, Trained
 from incumbent.learners.devices import Device
-from incumbent.output import Output, choose_threshold, learn_curves, mean_cost
+from incumbent.output import Output, learn_output, mean_cost
 from incumbent.params import Params, PromotionParams
 from incumbent.rows import Rows, prior
 from incumbent.schema import Schema
@@ -23,7 +23,7 @@ from incumbent.tune import StudyResult
 
 @dataclass(frozen=True)
 class Treatment:
-    """The metric, and how differently the values of `column` are treated, without and with bias.reweigh.
+    """The metric, and how differently the values of `column` are treated, without and with `bias`.
 
     Of out-of-fold predictions, each of the two as it would be released; differences as in compare.Fairness.
     """
@@ -39,7 +39,7 @@ class CrossValidation:
     """Out-of-fold score at a fixed number of rounds: of each fold, their mean, deviation and rows.
 
     `cost`: of a row on average, by `decision`, when the chosen threshold decides; None without costs.
-    `treatment`: what bias.reweigh changed; None without.
+    `treatment`: what `bias` changed; None without.
     """
 
     metric: str
@@ -130,29 +130,35 @@ def cross_validate(
     return estimate, output
 
 
+def training_of(learner: Learner, study: StudyResult) -> Train:
+    """Fits a lot with the study's winner."""
+
+    def train(lot: Lot) -> Trained:
+        return learner.fit(lot.binned, study.options, study.rounds, lot.rows, lot.weights)
+
+    return train
+
+
 def _out_of_fold(
     rows: Rows, learner: Learner, binned: Any, study: StudyResult, schema: Schema, params: Params
 ) -> OutOfFold:
-    def predict(portion: Portion) -> np.ndarray:
-        lot = portion.lot
-        model = learner.fit(lot.binned, study.options, study.rounds, lot.rows, lot.weights)
-        return model.predict(portion.held_out())
+    train = training_of(learner, study)
 
-    splits = portions(rows, folds(rows, params.search, params.seed), learner, schema, params, binned)
+    def predict(portion: Portion) -> np.ndarray:
+        return train(portion.lot).predict(portion.held_out())
+
+    splits = portions(rows, folds(rows, params.search, params.seed), learner, schema, params, binned, train)
     raw, labels = over_folds(predict, splits), [portion.y for portion in splits]
     if params.search.scheme == "leave-one-out":  # a row alone has no score
         raw, labels = [np.concatenate(raw)], [np.concatenate(labels)]
-    y = np.concatenate(labels)
-    curves = learn_curves(y, np.concatenate(raw), params.imbalance.calibrate)
-    answers = [Output(curves).apply(each) for each in raw]
-    return OutOfFold(
-        labels, answers, Output(curves, choose_threshold(y, np.concatenate(answers), params.decision))
-    )
+    y, scores = np.concatenate(labels), np.concatenate(raw)
+    output = learn_output(y, scores, params.imbalance.calibrate, params.decision)
+    return OutOfFold(labels, [output.apply(each) for each in raw], output)
 
 
 def _treatment(rows: Rows, without: OutOfFold, seen: OutOfFold, params: Params) -> Treatment:
     held = np.concatenate([held for _, held in folds(rows, params.search, params.seed)])
-    column, promotion = str(params.bias.reweigh), params.promotion
+    column, promotion = str(params.bias.column), params.promotion
     protected = pd.Series(np.asarray(rows.protected)[held], name=column)
     before, after = (each.fairness(protected, promotion) for each in (without, seen))
     return Treatment(

@@ -200,6 +200,7 @@ def test_every_partition_with_rows_has_one_reader(counts: list[int], workers: in
         pytest.param("imbalance", {"method": "smote"}, "imbalance.method = 'smote'", id="resampling"),
         pytest.param("imbalance", {"calibrate": "sigmoid"}, "imbalance.calibrate", id="calibration"),
         pytest.param("bias", {"reweigh": "origin"}, "bias.reweigh = 'origin'", id="reweighing"),
+        pytest.param("bias", {"reduce": "origin"}, "bias.reduce = 'origin'", id="reduction"),
         pytest.param("decision", {"false_negative": 2.0}, "decision.false_negative", id="costs"),
         pytest.param("features", {"target": ["dest"]}, "features.target = ['dest']", id="target means"),
         pytest.param("features", {"function": "own:build"}, "features.function = 'own:build'", id="own code"),

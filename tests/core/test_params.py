@@ -369,7 +369,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "function": "mine:build",
     },
     "imbalance": {"method": "weights", "calibrate": "sigmoid"},
-    "bias": {"reweigh": "origin"},
+    "bias": {"reweigh": "origin", "reduce": "carrier", "constraint": "equalized_odds", "grid": 25},
     "decision": {"false_positive": 2.0, "false_negative": 5.0},
     "gate": {"max_quarantined": 0.1},
     "monitor": {"days": 7, "min_rows": 50},
@@ -406,7 +406,7 @@ def test_only_sections_that_shape_a_model_call_for_a_new_one(flights_params: Par
         name: changed(flights_params, **{name: values}).shaping_changes(
             flights_params.model_dump(mode="json")
         )
-        for name, values in {**OTHERS, "seed": 1}.items()
+        for name, values in {**OTHERS, "bias": {"reduce": "carrier"}, "seed": 1}.items()
     }
     shaping = {
         "dataset",

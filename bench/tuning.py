@@ -115,10 +115,8 @@ def main() -> None:
         cpu, wall, auc = np.median(each, axis=0)
         ratio, gap = median(each[:, 0] / first[:, 0]), median(each[:, 2] - first[:, 2])
         print(f"{name:<20}{cpu:>8.1f}{wall:>8.1f}{auc:>9.4f}{ratio:>12.1f}{gap:>+12.4f}")
-    print(
-        f"as good as OptunaSearchCV's best in {np.isfinite(shares).sum()} of {len(shares)} seeds; after "
-        f"1/{1 / median(shares):.1f} of its CPU (median)"
-    )
+    print(f"as good as OptunaSearchCV's best in {np.isfinite(shares).sum()} of {len(shares)} seeds", end="")
+    print(f"; after 1/{1 / median(shares):.1f} of its CPU (median)" if np.isfinite(median(shares)) else "")
 
 
 def real_rows(params: Params, size: int) -> tuple[Schema, Rows]:

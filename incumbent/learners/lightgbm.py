@@ -159,7 +159,8 @@ class LightGBM:
             goal = min(done + every, rounds)
             with _refusals():
                 part = _part(binned, params, rows, weights)
-                part.get_data()  # the start that `model` gives is predicted from the features
+                if model is not None:
+                    part.get_data()  # the start that it gives is predicted from the features
                 its_own = {**params, "seed": (self._seed + done) % 2**31}
                 model = lgb.train(its_own, part, goal - done, init_model=model)
             if checkpoint:

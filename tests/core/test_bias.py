@@ -15,11 +15,12 @@ from pydantic import ValidationError
 
 from incumbent.balance import Balance, learn_groups
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger
-from incumbent.compare import fairness
+from incumbent.compare import Fairness, fairness
 from incumbent.errors import BadData
 from incumbent.fitting import batch_of, portions
 from incumbent.folds import folds
 from incumbent.learners import Batch
+from incumbent.model import Model
 from incumbent.params import Params
 from incumbent.recipe import BiasParams
 from incumbent.reduction import learn_reduction
@@ -66,6 +67,13 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
 def reweighed(paths: Sequence[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Challenger, Path]:
     folder = tmp_path_factory.mktemp("reweighed")
     return make_full(paths[:1], chosen(), STUDY, folder), folder
+
+
+def among_strangers(model: Model) -> Fairness:
+    """How it treats people that it never saw, deciding at 0.5."""
+    strangers = people(20_000, seed=9)
+    predicted = model.predict(strangers.drop(columns="group"))
+    return fairness(strangers["y"].to_numpy(), predicted, strangers["group"].fillna("b"), 0.5)
 
 
 @fewer_examples
@@ -135,9 +143,7 @@ def test_reduction_makes_the_selection_rates_alike_and_the_record_says_at_what_p
     assert seen.metric[1] == challenger.cv.mean < seen.metric[0]
     assert any(weight != 1 for weights in challenger.schema.balance.groups.values() for weight in weights)
     assert Challenger.from_json(json.loads(json.dumps(challenger.to_json()))) == challenger
-    strangers = people(20_000, seed=9)
-    predicted = open_challenger(challenger, reducing(), folder, "v1").predict(strangers.drop(columns="group"))
-    told = fairness(strangers["y"].to_numpy(), predicted, strangers["group"].fillna("b"), 0.5)
+    told = among_strangers(open_challenger(challenger, reducing(), folder, "v1"))
     assert told.parity_difference < 0.5 * seen.parity_difference[0]
 
 
@@ -156,9 +162,7 @@ def test_a_reduced_model_is_made_again_without_its_estimate_and_updated_by_its_t
     champion = open_challenger(first, reducing(), folder, "v1")
     second = make_update(champion, folder, first.options, first.rows, paths[1:], reducing(), later)
     assert second.schema.balance == first.schema.balance
-    strangers = people(20_000, seed=9)
-    updated = open_challenger(second, reducing(), later, "v2").predict(strangers)
-    seen = fairness(strangers["y"].to_numpy(), updated, strangers["group"].fillna("b"), 0.5)
+    seen = among_strangers(open_challenger(second, reducing(), later, "v2"))
     assert first.cv is not None
     assert first.cv.treatment is not None
     assert seen.parity_difference < 0.5 * first.cv.treatment.parity_difference[0]
@@ -226,9 +230,7 @@ def test_an_update_keeps_the_weights_of_its_champion(
     second = make_update(champion, folder, first.options, first.rows, paths[1:], chosen(), tmp_path)
     assert second.schema.balance == first.schema.balance
     assert set(second.schema.balance.groups) == {"a", "b", "missing"}
-    strangers = people(20_000, seed=9)
-    updated = open_challenger(second, chosen(), tmp_path, "v2").predict(strangers)
-    seen = fairness(strangers["y"].to_numpy(), updated, strangers["group"].fillna("b"), 0.5)
+    seen = among_strangers(open_challenger(second, chosen(), tmp_path, "v2"))
     assert first.cv is not None
     assert first.cv.treatment is not None
     assert seen.parity_difference < 0.7 * first.cv.treatment.parity_difference[0]

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 DEPLOYMENT = "tune/tune"
 POLL = 2.0
+# Seconds between two reminders that no worker of the pool has taken anything up.
+REMIND = 60.0
 
 
 def search_with_workers(run: Run, window: Window) -> StudyResult:
@@ -132,6 +134,7 @@ def _started(run: Run, window: Window, worker: int) -> FlowRun:
 def _ended(client: SyncPrefectClient, run: Run, study: optuna.Study, started: list[FlowRun]) -> list[FlowRun]:
     from incumbent.tune import whats_next
 
+    reminded = time.monotonic()
     while True:
         seen = [client.read_flow_run(child.id) for child in started]
         left = [child for child in seen if child.state is None or not child.state.is_final()]
@@ -141,6 +144,14 @@ def _ended(client: SyncPrefectClient, run: Run, study: optuna.Study, started: li
             for child in left:  # those that found no place in the pool are not needed any more
                 if child.state is None or not child.state.is_running():
                     _cancel(client, child)
+        elif time.monotonic() - reminded > REMIND and not any(child.start_time for child in seen):
+            pool = seen[0].work_pool_name
+            get_run_logger().warning(
+                "waiting: none of the %d flow runs of %s has begun; has the pool '%s' a worker? "
+                "'incumbent up' or 'prefect worker start --pool %s' starts one",
+                len(seen), DEPLOYMENT, pool, pool,
+            )  # fmt: skip
+            reminded = time.monotonic()
         time.sleep(POLL)
 
 

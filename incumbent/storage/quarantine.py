@@ -9,10 +9,11 @@ An entry is named <md5 of the bytes, 12 digits>-<file's or partition's name>.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from incumbent.dataset import Partition
 from incumbent.errors import BadInput, NotFound
 from incumbent.params import Params
 from incumbent.storage.documents import now, who
@@ -104,14 +105,15 @@ class Quarantine:
         }
         self._store.replace(_reason(entry), _dump(about), found.etag)
 
-    def let_pass(self) -> dict[str, str]:
-        """The partitions (md5) that hold what somebody released, each with who did and why."""
-        return {
+    def let_pass(self, partitions: Iterable[Partition]) -> dict[str, str]:
+        """Those of the partitions, by name, that hold what somebody released, with who did and why."""
+        why = {
             md5: f"{released['by']} let it pass: {released['reason']}"
             for about in self.entries()
             if (released := about["released"])
             for md5 in released["partitions"]
         }
+        return {each.name: why[each.md5] for each in partitions if each.md5 in why}
 
 
 def open_quarantine(params: Params) -> Quarantine:

@@ -205,6 +205,20 @@ def inside(project: Project) -> Iterator[Project]:
         yield project
 
 
+def run_dvc(project: Path, environment: dict[str, str], *args: str) -> None:
+    """DVC's own command, as a user would type it, with this interpreter's programs first on PATH."""
+    path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *args],
+        cwd=project,
+        env={**environment, "PATH": path, "HOME": str(project)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def wait_for_decision(project: Project, rev: str, seconds: float = 120) -> dict[str, Any]:
     """The outcome of the run on this data revision that an event started."""
     deadline = time.monotonic() + seconds

@@ -20,6 +20,7 @@ from incumbent.params import load_params
 from incumbent.storage.git import git
 from incumbent.storage.quarantine import open_quarantine
 from incumbent.storage.versions import track_all
+from tests.flows.conftest import run_dvc
 from tests.flows.places import Place, clone, opened
 from tests.flows.test_init import IDENTITY, incumbent
 
@@ -70,6 +71,10 @@ def test_a_refused_file_can_be_released_by_a_person(place: Place, tmp_path: Path
     assert "2026-07.parquet" in place.partitions()
     looked = incumbent("retrain", "--dry-run", "--project", place.project, "--json", **place.environment)
     assert json.loads(looked.stdout)["verdict"] == "warn", looked.stderr  # the retraining's gate knows of it
+    run_dvc(place.project, place.environment, "pull", "--quiet", "data.dvc")
+    staged = incumbent("stage", "gate", "--project", place.project, **place.environment)
+    assert staged.returncode == 0, staged.stderr  # and that of `dvc repro`
+    assert "ids are reused" in (place.project / "pipeline" / "gate.json").read_text()
     again = ("quarantine", "release", entry, "--reason", "twice", "--project", place.project)
     done = incumbent(*again, **place.environment)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)

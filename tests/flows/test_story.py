@@ -3,8 +3,6 @@
 import hashlib
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pandas as pd
 import pytest
 
 from incumbent.demo.flights import break_month
-from tests.flows.conftest import Project
+from tests.flows.conftest import Project, run_dvc
 
 DOCUMENT = {"run", "data", "verdict", "plan", "challenger", "metric", "decision", "champion", "timings"}
 
@@ -118,8 +116,8 @@ def test_the_updates_since_the_last_full_training_are_shown(
 def test_dvc_repro_and_a_full_run_give_the_same_bytes(project: Project, arrival: dict[str, Any]) -> None:
     full = project.run("retrain", "--strategy", "full", "--json").json
     manifest = project.run("models", "show", full["challenger"], "--json").json
-    run_dvc(project, "pull", "--quiet", "data.dvc")
-    run_dvc(project, "repro", "--quiet")
+    run_dvc(project.path, project.environment, "pull", "--quiet", "data.dvc")
+    run_dvc(project.path, project.environment, "repro", "--quiet")
     model = (project.path / "pipeline" / "model.txt").read_bytes()
     assert hashlib.sha256(model).hexdigest() == manifest["files"]["model.txt"]["sha256"]
     project.git("reset", "--quiet", "--hard")
@@ -191,20 +189,6 @@ def test_looking_works_for_people_and_for_programs(
     assert first["challenger"]
     assert project.champion() in project.run(*command).out
     assert project.champion() in json.dumps(project.run(*command, "--json").json)
-
-
-def run_dvc(project: Project, *args: str) -> None:
-    """DVC's own command, as a user would type it, with this interpreter's programs first on PATH."""
-    path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *args],
-        cwd=project.path,
-        env={**project.environment, "PATH": path, "HOME": str(project.path)},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def assert_reason_is_shown(project: Project, run: int, reason: str) -> None:

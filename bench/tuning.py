@@ -10,7 +10,7 @@ has a sample of rows, searches and folds of its own. So are the best trials that
 after how much CPU was one as good as what OptunaSearchCV found in the end?
 
     pip install 'incumbent[bench]'
-    python bench/tuning.py [--data flights|synthetic] [--rows 20000] [--trials 12] [--seeds 3]
+    python bench/tuning.py [--data flights|synthetic] [--rows 20000] [--rounds 200] [--trials 12] [--seeds 3]
 """
 
 import argparse
@@ -81,6 +81,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", choices=["flights", "synthetic"], default="flights")
     arguments.add_argument("--rows", type=int, default=20_000)
+    arguments.add_argument("--rounds", type=int, default=200)
     arguments.add_argument("--trials", type=int, default=12)
     arguments.add_argument("--seeds", type=int, default=3)
     asked = arguments.parse_args()
@@ -88,11 +89,12 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     params = load_params(Path(__file__).parents[1])
     search = params.search.model_copy(update={"trials": asked.trials, "scheme": "stratified"})
+    learner = params.learner.model_copy(update={"rounds": asked.rounds})
     table = real_table(params) if asked.data == "flights" else synthetic_table()
     seen: dict[str, list[tuple[float, float, float]]] = {}
     shares = []
     for seed in range(asked.seeds):
-        params = params.model_copy(update={"search": search, "seed": seed})
+        params = params.model_copy(update={"search": search, "learner": learner, "seed": seed})
         rows, budget = sampled(table[1], asked.rows, seed), Seconds(0, 0)
         for name, find in SEARCHES.items():
             found, cost = measured(find, rows, table[0], params, budget)
@@ -107,7 +109,8 @@ def main() -> None:
                 shares.append(spent / cost.cpu)
                 told = f"after {spent:.1f} CPU s = 1/{cost.cpu / spent:.1f}" if spent < np.inf else "never"
                 print(f"seed {seed}  reached by us {told}", flush=True)
-    print(f"\n{asked.data}, {len(rows.y):,} rows, {asked.trials} trials, {search.folds} folds")
+    size = f"{len(rows.y):,} rows, {asked.rounds} rounds, {asked.trials} trials, {search.folds} folds"
+    print(f"\n{asked.data}, {size}")
     print(f"{'':<20}{'CPU s':>8}{'wall s':>8}{'ROC AUC':>9}{'CPU / ours':>12}{'AUC - ours':>12}")
     first = np.array(seen["incumbent"])
     for name, values in seen.items():

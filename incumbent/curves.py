@@ -41,13 +41,17 @@ class Curves:
         """What the folds' mean would come to, if there is no hope that it beats the best one's; else None.
 
         Hopeless is what is further behind, on the same folds after as many rounds, than the best one still
-        rose from there on. The estimate is as far behind: its own mean would tell more of the folds that it
-        saw, which may be the easy ones.
+        rose from there on. A slow learner is behind all along and may end higher: of what it has made good
+        since half as many rounds, half is taken as still to come. The estimate is as far behind: its own
+        mean would tell more of the folds that it saw, which may be the easy ones.
         """
-        step = min(len(self.rounds), len(best.rounds)) - 1
-        behind = float((best.scores[: len(self.scores), step] - self.scores[:, -1]).mean())
-        top, then = float(best.mean[best.peak]), float(best.mean[step])
-        return top - behind if behind > top - then else None
+        now, half = len(self.rounds) - 1, max(0, len(self.rounds) // 2 - 1)
+        lead = best.scores[: len(self.scores)].mean(axis=0)
+        then, last = (min(step, len(lead) - 1) for step in (half, now))
+        behind, before = float(lead[last] - self.mean[now]), float(lead[then] - self.mean[half])
+        behind -= max(0.0, before - behind) / 2
+        top = float(best.mean[best.peak])
+        return top - behind if behind > top - best.mean[last] else None
 
     def beside(self, others: "Curves") -> "Curves":
         """The folds of both, for as long as the others go."""

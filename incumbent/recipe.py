@@ -87,7 +87,7 @@ class LightGBMParams(Section):
     name: Literal["lightgbm"] = "lightgbm"
     threads: int = Field(1, ge=1, description="per fold; folds run side by side on all cores")
     rounds: int = Field(200, ge=10, le=100_000, description="boosting rounds at most")
-    patience: int = Field(20, ge=1, description="rounds without gain on held-out rows before it stops")
+    patience: int = Field(40, ge=1, description="rounds without gain on held-out rows before it stops")
     update_rounds: int = Field(10, ge=1, description="trees that an incremental update adds")
     update_rate: float = Field(0.05, gt=0, le=1, description="learning rate of those trees")
     refit_decay: float = Field(0.9, ge=0, le=1, description="most that old leaf values weigh in an update")

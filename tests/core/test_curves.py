@@ -99,6 +99,14 @@ def test_a_better_trial_and_one_that_rises_later_are_seen_to_the_end() -> None:
     assert raced(late, BEST)[1] is None
 
 
+def test_a_slow_learner_that_catches_up_is_seen_to_the_end() -> None:
+    """It is behind by more than the best had still to rise, but it makes good faster than it falls short."""
+    behind = [0.16, 0.1, 0.05, 0.03, 0.01, -0.01, -0.02]
+    _, estimate, steps = raced(BEST.scores - behind, BEST)
+    assert (estimate, steps) == (None, [7] * 5)
+    assert raced(BEST.scores - np.minimum(behind[2], behind), BEST)[1] is not None  # it stays where it was
+
+
 @fewer_examples
 @given(st.lists(st.lists(st.floats(0, 1), min_size=6, max_size=6), min_size=5, max_size=5))
 def test_only_what_was_worse_is_given_up_and_its_estimate_is_below_the_best(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from incumbent.dataset import Partition
 from incumbent.errors import BadInput, NotFound
 from incumbent.storage.landing import Landing
 from incumbent.storage.quarantine import Quarantine
@@ -65,8 +66,9 @@ def test_a_file_is_released_once_and_stays_on_record(store: Store, tmp_path: Pat
     file.write_bytes(b"-")
     entry = quarantine.keep(file, ["why"], 7)
     quarantine.mark_released(entry, "checked by hand", "abc", ["0123"])
-    [(md5, told)] = quarantine.let_pass().items()
-    assert (md5, told.endswith("let it pass: checked by hand")) == ("0123", True)
+    data = [Partition("march.parquet", "0123"), Partition("april.parquet", "4567")]
+    [(name, told)] = quarantine.let_pass(data).items()
+    assert (name, told.endswith("let it pass: checked by hand")) == ("march.parquet", True)
     assert quarantine.show(entry)["released"]["reason"] == "checked by hand"
     with pytest.raises(BadInput, match=f"'{entry}' was released by "):
         quarantine.require_held(entry)

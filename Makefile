@@ -10,7 +10,7 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/core tests/storage
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --durations 40 tests/flows tests/test_local_stack.py
+	$(BIN)/pytest --durations 40 tests/flows tests/test_local_stack.py
 
 test-deep: $(INSTALLED)
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -m 'opencl or not opencl' tests/core tests/storage

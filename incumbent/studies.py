@@ -150,13 +150,19 @@ def _storage(address: str) -> BaseStorage:
     sqlite = address.startswith("sqlite")
     try:
         with quiet():
-            return RDBStorage(
+            storage = RDBStorage(
                 address,
                 engine_kwargs={"connect_args": {"timeout": PATIENCE}} if sqlite else {"pool_pre_ping": True},
                 heartbeat_interval=HEARTBEAT,
                 grace_period=GRACE,
                 heartbeat_stale_trial_callback=_retry,
             )
+        if sqlite:
+            # Else who writes waits for who reads: a process that was told to end while it read would wait
+            # for the sign of life that waits for it, for all of PATIENCE.
+            with storage.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        return storage
     except (ImportError, ArgumentError) as error:  # also of a dialect that there is none of
         raise BadParams(
             f"search.storage can't be opened: {error}; for postgresql:// install 'incumbent[postgres]'"

@@ -1,7 +1,9 @@
 """A study that is kept: it outlives its process, and several processes share it without losing a trial."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,6 +137,19 @@ def test_the_trials_of_a_killed_worker_are_made_by_the_other(
     [again] = [trial for trial in study.trials if trial.system_attrs.get("failed_trial") == lost.number]
     assert (again.params, again.state) == (lost.params, TrialState.COMPLETE)
     assert lost.number in {trial.number for trial in running}
+
+
+def test_whoever_reads_a_study_holds_nobody_up(
+    rows: Rows, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dashboard does; and so may a worker that was told to end in the middle of it."""
+    monkeypatch.setattr(studies, "PATIENCE", 0.2)
+    studies.make_storage(place.address)
+    with closing(sqlite3.connect(place.address.removeprefix("sqlite:///"))) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM studies").fetchall()
+        found = search(rows, with_search(), place)
+    assert found == search(rows, with_search(), None)
 
 
 def test_workers_never_make_more_trials_than_the_budget(place: Place) -> None:

@@ -158,8 +158,8 @@ def _storage(address: str) -> BaseStorage:
                 heartbeat_stale_trial_callback=_retry,
             )
         if sqlite:
-            # Else who writes waits for who reads: a process that was told to end while it read would wait
-            # for the sign of life that waits for it, for all of PATIENCE.
+            # Else who writes waits for who reads, for up to PATIENCE: the dashboard, another worker, or a
+            # thread of the same process that was told to end while it read.
             with storage.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         return storage

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 # AUC after every single tree would cost a fifth of the training time.
 EVALUATE_EVERY = 10
 
+# New rows that an update's refit reads: it needs the number of a leaf for every row and tree at once.
+MOST_TO_REFIT = 100_000
+
 # Rows of each of the two sides that an update's trees have, if there are as many.
-FEWEST_TO_GROW = 10_000
+FEWEST_TO_GROW, MOST_TO_GROW = 10_000, 20_000
 
 # What stops a fold and ranks trials: the metric that promotes if LightGBM has it, else its nearest kin.
 STOPS_BY = {
@@ -187,21 +190,23 @@ class LightGBM:
     ) -> Trees:
         """Refit the leaves on the new rows, then grow a few slow trees on new rows and history.
 
-        Plain continuation (`init_model` alone) forgets; see docs/decisions/0003.
+        Of many new rows a sample stands for all. Plain continuation (`init_model` alone) forgets; see
+        docs/decisions/0003.
         """
+        rng = np.random.default_rng(self._seed)
+        read = _some(fresh, MOST_TO_REFIT, rng)
         old = lgb.Booster(model_file=champion)
         # So that all rows ever seen count the same; but with a long history the new ones never count less
         # than refit_decay leaves them, or the model could not follow a change.
         decay = min(self._learner.refit_decay, known / (known + len(fresh.y)))
         refitted = old.refit(
-            fresh.X,
-            fresh.y,
-            weight=fresh.weights,
+            read.X,
+            read.y,
+            weight=read.weights,
             decay_rate=decay,
             num_threads=self._learner.threads,
         )
-        rng = np.random.default_rng(self._seed)
-        X, y, weights = joined(_some(fresh, rng), _some(replay, rng))
+        X, y, weights = joined(*(_some(each, _enough_to_grow(each), rng) for each in (fresh, replay)))
         params = self._params({**options, "learning_rate": self._learner.update_rate})
         grown = lgb.train(
             params,
@@ -223,10 +228,15 @@ class LightGBM:
         return {**self._options, **options, **self._learner.options}
 
 
-def _some(batch: Batch, rng: np.random.Generator) -> Batch:
-    """Half of the rows, as the refit has read all; but not too few to grow trees on."""
-    size = min(len(batch.y), max(len(batch.y) // 2, FEWEST_TO_GROW))
-    chosen = np.sort(rng.choice(len(batch.y), size, replace=False))
+def _enough_to_grow(batch: Batch) -> int:
+    """Half of the rows, as the refit has read them; within bounds, as there are only a few trees to grow."""
+    return min(max(len(batch.y) // 2, FEWEST_TO_GROW), MOST_TO_GROW)
+
+
+def _some(batch: Batch, most: int, rng: np.random.Generator) -> Batch:
+    if len(batch.y) <= most:
+        return batch
+    chosen = np.sort(rng.choice(len(batch.y), most, replace=False))
     weights = None if batch.weights is None else batch.weights[chosen]
     return Batch(batch.X[chosen], batch.y[chosen], weights)
 

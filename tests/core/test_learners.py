@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from incumbent.compare import score
 from incumbent.errors import BadInput, Tampered
 from incumbent.learners import Batch, Learner, Trained, learner_type, open_learner
 from incumbent.learners.devices import lightgbm_device, torch_device
+from incumbent.learners.lightgbm import MOST_TO_REFIT
 from incumbent.metrics import METRICS, Task
 from incumbent.params import Params
 from incumbent.portable import TOLERANCE, check_onnx, odd_rows, to_onnx
@@ -286,6 +288,21 @@ def test_trees_that_can_not_grow_are_done_whenever_one_asks(tmp_path: Path) -> N
         binned = learner.bin(case.X, case.y)
         learner.fit(binned, OPTIONS["lightgbm"], 150, checkpoint=kept).save(tmp_path / file)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_an_update_with_very_many_rows_takes_no_more_memory_than_with_many(tmp_path: Path) -> None:
+    case = make_case("lightgbm", "binary", None)
+    old = case.fitted(np.arange(600))
+    old.save(tmp_path / "model.txt")
+    often = np.resize(np.arange(600, 1000), 4 * MOST_TO_REFIT)
+    fresh, replay = Batch(case.X[often], case.y[often]), Batch(case.X[:400], case.y[:400])
+    tracemalloc.start()
+    updated = case.learner.update(tmp_path / "model.txt", fresh, replay, OPTIONS["lightgbm"], 600)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < len(often) * old.rounds * 8  # a leaf of each tree for each row
+    held = np.arange(1000, ROWS)
+    assert case.loss(updated, held) < case.loss(old, held) + 0.05 * abs(case.loss(old, held))
 
 
 def compiled() -> Case:

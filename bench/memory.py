@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -96,12 +97,14 @@ def memory(command: list[str], environ: dict[str, str]) -> tuple[int, float]:
 
 
 def resident(top: psutil.Process) -> int:
-    total = 0
-    for each in (top, *top.children(recursive=True)):
-        try:
+    total, processes = 0, [top]
+    with suppress(psutil.NoSuchProcess):
+        # A child that is not yet another program still has its parent's memory, which would count twice.
+        program = top.cmdline()
+        processes += [each for each in top.children(recursive=True) if each.cmdline() != program]
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):
             total += each.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
     return total
 
 

@@ -33,7 +33,7 @@ bench: $(INSTALLED) $(FLIGHTS)
 	$(BIN)/python bench/incremental.py
 	$(BIN)/python bench/incremental.py --weeks $(FLIGHTS)
 	$(BIN)/python bench/overhead.py
-	$(BIN)/python bench/memory.py $(FLIGHTS) --rows 10000 300000 1000000
+	$(BIN)/python bench/memory.py $(FLIGHTS)
 	$(BIN)/python bench/warm_search.py
 	$(BIN)/python bench/workers.py
 	$(BIN)/python bench/gate.py

@@ -26,7 +26,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
 from ruamel.yaml import YAML
 
 from incumbent.demo.flights import load_flights, write_months
@@ -120,7 +119,7 @@ def bench_latency(project: Path, runs: int) -> None:
 
 def latency(event: str, rev: str) -> float:
     """Seconds from an event to the start of the run that it triggers, by the server's clock; then its end."""
-    api, mark = os.environ["PREFECT_API_URL"], str(uuid.uuid4())
+    mark = str(uuid.uuid4())
     sent = datetime.now(UTC)
     document = {
         "id": mark,
@@ -129,10 +128,10 @@ def latency(event: str, rev: str) -> float:
         "resource": {"prefect.resource.id": "incumbent.dataset.bench"},
         "payload": {"rev": rev},
     }
-    post(f"{api}/events", [document])
+    post("events", [document])
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        found = post(f"{api}/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 50})
+        found = post("flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 50})
         for run in found:
             if mark in str(run["parameters"]) and run["state_type"] == "COMPLETED":
                 return (datetime.fromisoformat(run["start_time"]) - sent).total_seconds()
@@ -140,8 +139,12 @@ def latency(event: str, rev: str) -> float:
     raise TimeoutError(f"no run for {event}")
 
 
-def post(url: str, body: Any) -> Any:
-    answer = httpx.post(url, json=body, timeout=30).raise_for_status()
+def post(path: str, body: Any) -> Any:
+    from prefect.client.orchestration import SyncPrefectClient
+
+    api, login = os.environ["PREFECT_API_URL"], os.environ["PREFECT_API_AUTH_STRING"]
+    with SyncPrefectClient(api, auth_string=login) as client:
+        answer = client.request("POST", f"/{path}", json=body)
     return answer.json() if answer.content else None
 
 

@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import boto3
 import httpx
@@ -24,14 +24,19 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from incumbent.errors import IncumbentError, StorageUnavailable
 from incumbent.learners.devices import slots
 from incumbent.local import processes
-from incumbent.local.loopback import is_healthy, post
+from incumbent.local.loopback import ask_prefect, is_healthy
 from incumbent.local.stack import SERVICES, Stack, down, environment, status, up
 from incumbent.local.state import make_private_dirs, write_private
 from incumbent.studies import address_of
+from tests.prefect_api import prefect_api
+from tests.stranger import KEY, as_stranger, let_in, requests_for
 
 SERVICE_NAMES = {"s3", "prefect", "dashboard", "worker-cpu", "worker-gpu"}
 
@@ -76,6 +81,8 @@ deployments:
     entrypoint: flows/tiny.py:tiny
     work_pool: {name: gpu, job_variables: {command: python -m prefect.engine}}
 """
+PREFECT = Subprotocol("prefect")
+JSON = {"Accept": "application/json"}
 FOREIGN = {
     "PREFECT_API_URL": "http://127.0.0.1:9/api",
     "PREFECT_PROFILE": "theirs",
@@ -131,7 +138,7 @@ def everything(project: Path) -> list[psutil.Process]:
 
 def api(project: Path, path: str, **body: Any) -> Any:
     """The answer of the Prefect server to a POST."""
-    return post(f"{environment(project)['PREFECT_API_URL']}/{path}", body)
+    return ask_prefect(environment(project), path, body)
 
 
 def now(ahead: timedelta = timedelta()) -> str:
@@ -168,7 +175,7 @@ def test_everything_is_healthy_and_has_an_address(project: Path) -> None:
     assert all(service["running"] and service["healthy"] for service in seen["services"].values())
     assert is_healthy(f"{seen['addresses']['api']}/health")
     assert is_healthy(f"{seen['addresses']['ui']}/")
-    assert is_healthy(seen["addresses"]["studies"])
+    assert is_healthy(seen["addresses"]["studies"], environment(project)["PREFECT_API_AUTH_STRING"])
     assert seen["addresses"]["s3"] == environment(project)["AWS_ENDPOINT_URL"]
 
 
@@ -184,6 +191,52 @@ def test_s3_serves_its_credentials_and_nobody_else(project: Path) -> None:
         assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
+def test_no_door_of_the_stack_opens_to_a_stranger(project: Path) -> None:
+    mark = uuid.uuid4().hex  # in whatever a stranger must not see
+    deployment = leave(project, mark)
+    before = owned(project)
+    assert all(mark in part for part in before.values())
+    doors = [each for process in everything(project) for each in process.net_connections("all")]
+    ports = {each.laddr.port for each in doors if each.status == psutil.CONN_LISTEN}
+    sockets = {each.laddr for each in doors if each.family == socket.AF_UNIX and each.laddr}
+    assert len(ports) >= 13
+    assert len(sockets) >= 6
+
+    said = as_stranger(ports, sockets, requests_for(deployment))
+    assert owned(project) == before
+    assert {door: answers for door in said if (answers := let_in(said[door], mark))} == {}
+
+
+def leave(project: Path, mark: str) -> str:
+    """Objects, a flow run and a study that bear the mark; returns the deployment of the run."""
+    for key in (KEY, mark):
+        client(project).put_object(Bucket="incumbent", Key=key, Body=mark.encode())
+    [found] = api(project, "deployments/filter", deployments={"name": {"any_": ["tiny-gpu"]}})
+    later = {"type": "SCHEDULED", "state_details": {"scheduled_time": now(timedelta(hours=10))}}
+    run = {"state": later, "parameters": {"result": mark}}
+    assert api(project, f"deployments/{found['id']}/create_flow_run", **run)
+    optuna.create_study(study_name=mark, storage=address_of(project, None))
+    return str(found["id"])
+
+
+def owned(project: Path) -> dict[str, str]:
+    """What the owner sees behind the doors that have a lock, by login, keys and certificate."""
+    state, ports = project / ".incumbent", Stack(project.resolve()).ports("s3")
+    studies = status(project)["addresses"]["studies"].replace("dashboard/", "api/studies")
+    inner = httpx.Client(cert=(str(state / "s3-inner.crt"), str(state / "s3-inner.key")), verify=False)
+    with prefect_api(environment(project)) as prefect, inner:
+        runs = prefect.post("flow_runs/filter", json={}).json()
+        files = inner.get(f"https://127.0.0.1:{ports['filer']}/buckets/incumbent/", headers=JSON).json()
+        return {
+            "objects": str(
+                [each["Key"] for each in client(project).list_objects(Bucket="incumbent")["Contents"]]
+            ),
+            "files": str([(each["FullPath"], each["Mtime"]) for each in files["Entries"]]),
+            "runs": str(sorted((run["id"], run["parameters"].get("result")) for run in runs)),
+            "studies": str([study["study_name"] for study in prefect.get(studies).json()["study_summaries"]]),
+        }
+
+
 def test_everything_listens_on_the_loopback_only(project: Path) -> None:
     found = [each for process in everything(project) for each in process.net_connections()]
     addresses = {each.laddr.ip for each in found if each.status == psutil.CONN_LISTEN}
@@ -193,12 +246,15 @@ def test_everything_listens_on_the_loopback_only(project: Path) -> None:
 def test_secrets_are_readable_by_their_owner_only(project: Path) -> None:
     state = project / ".incumbent"
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
-    assert stat.S_IMODE((state / "s3.json").stat().st_mode) == 0o600
+    for name in ("s3.json", "login.json", "s3-inner.key"):
+        assert stat.S_IMODE((state / name).stat().st_mode) == 0o600
     assert (state / ".gitignore").read_text() == "*\n"
-    secret = environment(project)["AWS_SECRET_ACCESS_KEY"]
-    for log in (state / "logs").iterdir():
-        assert secret not in log.read_text()
-    assert not any(secret in " ".join(process.cmdline()) for process in everything(project))
+    _, password = environment(project)["PREFECT_API_AUTH_STRING"].split(":")
+    for secret in (environment(project)["AWS_SECRET_ACCESS_KEY"], password):
+        for log in (state / "logs").iterdir():
+            assert secret not in log.read_text()
+        assert not any(secret in " ".join(process.cmdline()) for process in everything(project))
+        assert secret not in json.dumps(status(project))
 
 
 def test_flows_run_in_the_project_with_our_python_and_our_servers(project: Path, tmp_path: Path) -> None:
@@ -214,12 +270,11 @@ def test_flows_run_in_the_project_with_our_python_and_our_servers(project: Path,
 
 def test_events_and_runs_at_once_are_all_taken(project: Path) -> None:
     # As Prefect has it on SQLite, some of these requests, and its own, are refused: "database is locked".
-    server = httpx.Client(base_url=environment(project)["PREFECT_API_URL"], timeout=60)
     [found] = api(project, "deployments/filter", deployments={"name": {"any_": ["tiny-later"]}})
     events = [str(uuid.uuid4()) for _ in range(30)]
     later = {"type": "SCHEDULED", "state_details": {"scheduled_time": now(timedelta(hours=10))}}
 
-    def tell(event: str) -> None:
+    def tell(server: httpx.Client, event: str) -> None:
         resource = {"prefect.resource.id": "burst.of.tests"}
         document = {"id": event, "event": "burst", "occurred": now(), "resource": resource}
         server.post("events", json=[document]).raise_for_status()
@@ -228,10 +283,10 @@ def test_events_and_runs_at_once_are_all_taken(project: Path) -> None:
 
     def made() -> set[str]:
         runs = api(project, "flow_runs/filter", flow_runs={"deployment_id": {"any_": [found["id"]]}})
-        return {run["parameters"]["result"] for run in runs}
+        return {run["parameters"]["result"] for run in runs or []}
 
-    with server, ThreadPoolExecutor(10) as pool:
-        list(pool.map(tell, events))
+    with prefect_api(environment(project)) as server, ThreadPoolExecutor(10) as pool:
+        list(pool.map(partial(tell, server), events))
     wait_for(lambda: made() == {f"{how} {event}" for how in ("event", "by hand") for event in events})
 
 
@@ -243,8 +298,30 @@ def test_the_gpu_pool_runs_a_flow_on_each_device_or_core(project: Path) -> None:
 def test_the_dashboard_shows_the_studies_of_the_project(project: Path) -> None:
     optuna.create_study(study_name="seen", storage=address_of(project, None))
     address = status(project)["addresses"]["studies"].removesuffix("dashboard/")
-    with urlopen(f"{address}api/studies") as answer:
-        assert [study["study_name"] for study in json.load(answer)["study_summaries"]] == ["seen"]
+    with prefect_api(environment(project)) as browser:  # one login for both
+        studies = browser.get(f"{address}api/studies").json()["study_summaries"]
+    assert "seen" in [study["study_name"] for study in studies]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "events/in",
+        "events/out",
+        "logs/out",
+        "work_pools/cpu/workers/connect",
+        "task_runs/subscriptions/scheduled",
+    ],
+)
+@pytest.mark.parametrize("token", [None, "incumbent:wrong"])
+def test_the_streams_of_prefect_want_the_login(project: Path, path: str, token: str | None) -> None:
+    address = f"{environment(project)['PREFECT_API_URL'].replace('http', 'ws')}/{path}"
+    with connect(address, subprotocols=[PREFECT]) as stream:
+        stream.send(json.dumps({"type": "auth", "token": token}))
+        with pytest.raises(ConnectionClosed, match="1008"):
+            stream.recv(timeout=30)
+    with pytest.raises(InvalidStatus, match="403"), connect(address):
+        pass
 
 
 def test_up_again_changes_nothing(project: Path) -> None:
@@ -258,6 +335,21 @@ def test_up_again_changes_nothing(project: Path) -> None:
     assert [a for a in api(project, "automations/filter") if a["name"] == watch] == [
         a for a in automations if a["name"] == watch
     ]
+
+
+def test_a_stack_of_the_release_before_is_closed_by_the_next_up(project: Path) -> None:
+    before, state = pids(project), project / ".incumbent"
+    (state / "login.json").unlink()
+    for name in SERVICES:  # as it ran then, without the settings that close it
+        record = json.loads((state / "run" / f"{name}.json").read_text())
+        write_private(state / "run" / f"{name}.json", {**record, "digest": "of other settings"})
+    up(project, quiet)
+    assert all(pid != before[name] for name, pid in pids(project).items())
+    assert api(project, "flow_runs/filter") is not None
+    assert (
+        ask_prefect({"PREFECT_API_URL": environment(project)["PREFECT_API_URL"]}, "flow_runs/filter", {})
+        is None
+    )
 
 
 def test_a_bad_prefect_yaml_is_reported_and_the_running_stack_stays(project: Path) -> None:
@@ -277,7 +369,7 @@ def test_down_leaves_no_process_and_up_brings_the_data_back(project: Path, tmp_p
     lost = start_run(project, tmp_path / "gpu.json", seconds=300, deployment="tiny-gpu")
     kill_tree(psutil.Process(pids(project)["worker-gpu"]))
     orphan = orphan_of(project)
-    before = status(project)["addresses"]
+    before, login = status(project)["addresses"], environment(project)["PREFECT_API_AUTH_STRING"]
     assert len(everything(project)) >= 5
 
     down(project, quiet)
@@ -295,6 +387,8 @@ def test_down_leaves_no_process_and_up_brings_the_data_back(project: Path, tmp_p
         list(two.map(lambda _: up(project, quiet), range(2)))
     after = status(project)["addresses"]
     assert after["api"] == before["api"]
+    # Whoever listened at that port meanwhile has learned the old one.
+    assert environment(project)["PREFECT_API_AUTH_STRING"] != login
     assert after["s3"] != before["s3"]
     assert client(project).get_object(Bucket="incumbent", Key="kept")["Body"].read() == b"still here"
     assert state_of(project, run) == "CRASHED"

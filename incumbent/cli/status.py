@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from incumbent.cli.options import pairs
 from incumbent.errors import IncumbentError
 from incumbent.local import stack
 from incumbent.params import load_params
@@ -22,13 +23,18 @@ def overview(project: Path) -> dict[str, Any]:
 
 
 def describe(document: dict[str, Any]) -> str:
-    lines = []
-    for name, service in document["services"].items():
-        state = "running" if service["running"] else "stopped"
-        if service["running"] and not service["healthy"]:
-            state = "not healthy"
-        lines.append(f"{name:<12}{state}" + (f" (pid {service['pid']})" if service["running"] else ""))
-    lines += [f"{name:<12}{address}" for name, address in document["addresses"].items()]
-    lines.append(f"{'registry':<12}{document['registry']}/{document['model']}")
-    lines.append(f"{'champion':<12}{document['champion'] or 'none'}")
-    return "\n".join([*lines, document["problem"]] if "problem" in document else lines)
+    lines: list[tuple[str, Any]] = [(name, _state(service)) for name, service in document["services"].items()]
+    lines += [(name, _with_login(name, address)) for name, address in document["addresses"].items()]
+    lines.append(("registry", f"{document['registry']}/{document['model']}"))
+    lines.append(("champion", document["champion"] or "none"))
+    return "\n".join([pairs(lines), *([document["problem"]] if "problem" in document else [])])
+
+
+def _state(service: dict[str, Any]) -> str:
+    if not service["running"]:
+        return "stopped"
+    return f"{'running' if service['healthy'] else 'not healthy'} (pid {service['pid']})"
+
+
+def _with_login(name: str, address: str | None) -> str | None:
+    return f"{address} (login: incumbent ui)" if address and name in {"ui", "studies"} else address

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from incumbent.cli.options import table
+from incumbent.cli.options import pairs, table
 
 
 def _reasons(row: dict[str, Any]) -> list[str]:
@@ -34,10 +34,14 @@ def as_table(document: dict[str, Any]) -> str:
             "",
             *(line for row in document["arrivals"] for line in _reasons(row)),
             "",
-            f"Prefect UI  {document['ui']}",
-            f"report      {document['report']}",
-            f"go on       incumbent models history --project {here}",
-            f"stop        incumbent down --project {here}",
+            pairs(
+                [
+                    ("Prefect UI", f"{document['ui']} (login: incumbent ui --project {here})"),
+                    ("report", document["report"]),
+                    ("go on", f"incumbent models history --project {here}"),
+                    ("stop", f"incumbent down --project {here}"),
+                ]
+            ),
             f"({document['seconds']} seconds)",
         ]
     )

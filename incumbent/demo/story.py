@@ -10,22 +10,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from incumbent.demo.flights import break_month, load_flights, write_months
-from incumbent.errors import IncumbentError, NotFound
+from incumbent.errors import BadInput, IncumbentError, NotFound
 from incumbent.local import stack
 from incumbent.local.environment import environment
+from incumbent.local.loopback import ask_prefect
+from incumbent.local.state import make_private
 from incumbent.params import load_params
 from incumbent.storage.git import git
+from incumbent.storage.project import require_project
 from incumbent.storage.registry import Registry, open_registry
 from incumbent.storage.versions import track_all
 
 Say = Callable[[str], None]
 
 SMALL_NETWORK = {"name": "torch", "rounds": 4, "members": 4, "batch": 1024}
+DATASET = "flights"
 FIRST = 6
 ARRIVALS = 3
 PATIENCE_SECONDS = 600
@@ -34,15 +37,30 @@ PATIENCE_SECONDS = 600
 def tell(checkout: Path, say: Say) -> dict[str, Any]:
     """Run the story in a scratch clone of the checkout's HEAD; returns a row for every arrival.
 
-    The stack keeps running afterwards, so that the UI can be looked at.
+    The stack keeps running afterwards, so that the UI can be looked at; not after a failure or Ctrl-C.
     """
     started = time.monotonic()
+    _require_the_demos_project(checkout)
     project = _scratch_clone(checkout, say)
     say("Preparing 327,346 flights of 2013 with their weather ...")
     months = write_months(load_flights(), project / ".incumbent" / "months")
     addresses = stack.up(project, say)
     os.environ.update(environment(project))
+    try:
+        rows = _play(project, months, say)
+    except BaseException:
+        stack.down(project, say)
+        raise
+    return {
+        "arrivals": rows,
+        "seconds": round(time.monotonic() - started),
+        "ui": addresses.ui_url,
+        "report": str(project / ".incumbent" / "runs" / f"{rows[-3]['run']:012d}" / "report.html"),
+        "project": str(project),
+    }
 
+
+def _play(project: Path, months: list[Path], say: Say) -> list[dict[str, Any]]:
     say("Months 1 to 6 become the first data version; the first champion is trained by hand ...")
     _first_version(project, months[:FIRST])
     rows = [_first_champion(project, months[:FIRST], say)]
@@ -55,14 +73,17 @@ def tell(checkout: Path, say: Say) -> dict[str, Any]:
     rows.append(_blocked(project, broken, say))
     say("A network challenges the trees, trained on the latest three months ...")
     rows.append(_network(project, months[FIRST + ARRIVALS - 3 : FIRST + ARRIVALS], say))
-    last = rows[-3]["run"]
-    return {
-        "arrivals": rows,
-        "seconds": round(time.monotonic() - started),
-        "ui": addresses.ui_url,
-        "report": str(project / ".incumbent" / "runs" / f"{last:012d}" / "report.html"),
-        "project": str(project),
-    }
+    return rows
+
+
+def _require_the_demos_project(checkout: Path) -> None:
+    require_project(checkout)
+    about = load_params(checkout).dataset.name
+    if about != DATASET:
+        raise BadInput(
+            f"the demo plays in a clone of incumbent's own repository, and {checkout} is about '{about}'; "
+            "run it there"
+        )
 
 
 def _scratch_clone(checkout: Path, say: Say) -> Path:
@@ -72,7 +93,8 @@ def _scratch_clone(checkout: Path, say: Say) -> Path:
     for folder in (project, origin):
         shutil.rmtree(folder, ignore_errors=True)
     say(f"Cloning {checkout} into {project} ...")
-    origin.mkdir(parents=True)
+    make_private(checkout / ".incumbent")
+    origin.mkdir()
     git(origin, "init", "--quiet", "--bare", "--initial-branch", "main")
     git(origin, "fetch", "--quiet", str(checkout), "HEAD:refs/heads/main")
     git(origin, "clone", "--quiet", str(origin), str(project))
@@ -129,11 +151,10 @@ def _network(project: Path, months: list[Path], say: Say) -> dict[str, Any]:
 
 def _wait_for_decision(project: Path, registry: Registry, before: int, rev: str, say: Say) -> dict[str, Any]:
     told: set[str] = set()
-    api = stack.status(project)["addresses"]["api"]
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         time.sleep(0.5)
-        _raise_if_failed(api)
+        _raise_if_failed(project)
         run = before + 1
         try:
             start = json.loads(registry.read_record(run, "start.json"))
@@ -150,15 +171,15 @@ def _wait_for_decision(project: Path, registry: Registry, before: int, rev: str,
         except NotFound:
             continue
     raise IncumbentError(
-        f"no decision on {rev[:10]} within {PATIENCE_SECONDS} s; look at the run in the Prefect UI and at "
+        f"no decision on {rev[:10]} within {PATIENCE_SECONDS} s; the run's log is in "
         f"{project / '.incumbent' / 'logs'}"
     )
 
 
-def _raise_if_failed(api: str) -> None:
+def _raise_if_failed(project: Path) -> None:
     """A run that failed will leave no decision: say so at once instead of waiting for it."""
     bad = {"flow_runs": {"state": {"type": {"any_": ["FAILED", "CRASHED"]}}}}
-    for run in httpx.post(f"{api}/flow_runs/filter", json=bad, timeout=10).json():
+    for run in ask_prefect(environment(project), "flow_runs/filter", bad) or []:
         raise IncumbentError(
             f"flow run '{run['name']}' {run['state_name'].lower()}: {run['state']['message']}"
         )

@@ -1,10 +1,11 @@
-"""A view of the project's studies in the browser: optuna-dashboard, on this machine's loopback only."""
+"""A view of the project's studies in the browser: optuna-dashboard, on the loopback and behind a login."""
 
 import os
 import sys
 from importlib.util import find_spec
 
 from incumbent.errors import BadInput
+from incumbent.local.login import login
 from incumbent.local.loopback import is_healthy
 from incumbent.local.processes import Service, running
 from incumbent.local.state import HOST, Stack
@@ -24,10 +25,10 @@ def prepare(stack: Stack) -> Service:
     has_params = (stack.project / "params.yaml").is_file()
     address = address_of(stack.project, load_params(stack.project).search.storage if has_params else None)
     make_storage(address)
-    command = (sys.executable, "-P", "-m", "optuna_dashboard._cli", address)
-    options = ("--host", HOST, "--port", str(stack.ports(NAME)["http"]), "--server", "wsgiref", "--quiet")
-    # The address in the settings, too: another one needs a restart.
-    return Service(NAME, command + options, stack.state_dir, os.environ, {"INCUMBENT_STUDIES": address})
+    command = (sys.executable, "-P", "-m", "incumbent.local.dashboard_server")
+    listen = (HOST, str(stack.ports(NAME)["http"]))
+    settings = {"INCUMBENT_STUDIES": address, "INCUMBENT_LOGIN": login(stack)}
+    return Service(NAME, command + listen, stack.state_dir, os.environ, settings)
 
 
 def url(stack: Stack) -> str | None:
@@ -39,4 +40,4 @@ def url(stack: Stack) -> str | None:
 def healthy(stack: Stack) -> bool:
     """Does it answer?"""
     address = url(stack)
-    return address is not None and is_healthy(address)
+    return address is not None and is_healthy(address, login(stack))

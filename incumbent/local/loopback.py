@@ -2,29 +2,53 @@
 
 import http.client
 import json
+import uuid
+from base64 import b64encode
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 
-def is_healthy(url: str) -> bool:
-    """Does a GET answer 200?"""
-    return _ask("GET", url)[0] == http.client.OK
+def is_healthy(url: str, login: str | None = None) -> bool:
+    """Does a GET answer 200? `login` is `user:password`."""
+    return _ask("GET", url, _headers(login))[0] == http.client.OK
 
 
-def post(url: str, body: dict[str, Any]) -> Any:
-    """The JSON answer to a POST; None when the server is down or refuses."""
-    status, answer = _ask("POST", url, json.dumps(body))
+def ask_prefect(environment: Mapping[str, str], path: str, body: dict[str, Any]) -> Any:
+    """The JSON answer to a POST; None when the server is down or refuses.
+
+    `environment` says which server and with which login, by PREFECT_API_URL and PREFECT_API_AUTH_STRING.
+    """
+    api = environment["PREFECT_API_URL"]
+    headers = _headers(environment.get("PREFECT_API_AUTH_STRING"))
+    # The server takes a POST only with a token that it gave to the same client.
+    client = str(uuid.uuid4())
+    token = _json(*_ask("GET", f"{api}/csrf-token?client={client}", headers))
+    if token is not None:
+        headers |= {"Prefect-Csrf-Client": client, "Prefect-Csrf-Token": token["token"]}
+    return _json(*_ask("POST", f"{api}/{path}", headers, json.dumps(body)))
+
+
+def _headers(login: str | None) -> dict[str, str]:
+    headers = {"Content-Type": "application/json"}
+    if login is not None:
+        headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
+    return headers
+
+
+def _json(status: int, answer: bytes) -> Any:
     try:
         return json.loads(answer) if 200 <= status < 300 else None
     except ValueError:
         return None
 
 
-def _ask(method: str, url: str, body: str | None = None) -> tuple[int, bytes]:
+def _ask(method: str, url: str, headers: dict[str, str], body: str | None = None) -> tuple[int, bytes]:
     address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.netloc, timeout=5)
+    target = f"{address.path}?{address.query}" if address.query else address.path
+    connection = http.client.HTTPConnection(address.netloc, timeout=10)
     try:
-        connection.request(method, address.path, body, {"Content-Type": "application/json"})
+        connection.request(method, target, body, headers)
         response = connection.getresponse()
         return response.status, response.read()
     except (OSError, http.client.HTTPException):

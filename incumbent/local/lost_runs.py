@@ -1,6 +1,7 @@
 """Flow runs whose process is gone: Prefect would show them as active for ever, and hold their slots."""
 
-from incumbent.local.loopback import post
+from incumbent.local.loopback import ask_prefect
+from incumbent.local.prefect_server import client_settings
 from incumbent.local.state import Stack
 
 ACTIVE = ["PENDING", "RUNNING", "CANCELLING"]
@@ -14,5 +15,6 @@ def crash_lost_runs(stack: Stack, pools: list[str]) -> None:
     """
     state = {"type": "CRASHED", "name": "Crashed", "message": "its process ended with the local stack"}
     active = {"flow_runs": {"state": {"type": {"any_": ACTIVE}}}, "work_pools": {"name": {"any_": pools}}}
-    for run in post(f"{stack.api_url}/flow_runs/filter", active) or []:
-        post(f"{stack.api_url}/flow_runs/{run['id']}/set_state", {"state": state})
+    prefect = client_settings(stack)
+    for run in ask_prefect(prefect, "flow_runs/filter", active) or []:
+        ask_prefect(prefect, f"flow_runs/{run['id']}/set_state", {"state": state})

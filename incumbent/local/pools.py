@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from incumbent.errors import IncumbentError
+from incumbent.local.login import login
 from incumbent.local.prefect_server import POOLS, PREFECT
 from incumbent.local.processes import Service, log_file, tail
 from incumbent.local.state import Stack
@@ -22,7 +23,7 @@ def register(stack: Stack) -> None:
     """Make the work pools and the automation for silent runs, where they are missing."""
     from prefect.client.orchestration import SyncPrefectClient
 
-    with SyncPrefectClient(stack.api_url) as client:
+    with SyncPrefectClient(stack.api_url, auth_string=login(stack)) as client:
         for pool in POOLS:
             _make_pool(client, pool)
         _make_retrain_queue(client)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.local import s3
-from incumbent.local.loopback import is_healthy, post
+from incumbent.local.login import login
+from incumbent.local.loopback import ask_prefect, is_healthy
 from incumbent.local.processes import Service, running
 from incumbent.local.state import HOST, Stack
 
@@ -36,6 +37,10 @@ def prepare_server(stack: Stack) -> Service:
         "PREFECT_SERVER_API_HOST": HOST,
         # Not '--port': the UI would go on calling the default port.
         "PREFECT_SERVER_API_PORT": str(stack.ports(NAME)["api"]),
+        # Whoever can make a flow run chooses its command: without a login, every user of this machine could
+        # run programs as this one.
+        "PREFECT_SERVER_API_AUTH_STRING": login(stack),
+        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
@@ -69,6 +74,7 @@ def client_settings(stack: Stack) -> dict[str, str]:
     """What any process needs to work with this server."""
     return {
         "PREFECT_API_URL": stack.api_url,
+        "PREFECT_API_AUTH_STRING": login(stack),
         "PREFECT_HOME": str(stack.state_dir / "prefect"),
         "DO_NOT_TRACK": "1",
         # Without a heartbeat a killed run would stay Running for ever; see watch_heartbeats.
@@ -86,7 +92,8 @@ def worker_online(stack: Stack, name: str) -> bool:
     process = running(stack, name)
     if process is None:
         return False
-    found: list[dict[str, Any]] = post(f"{stack.api_url}/work_pools/{pool_of(name)}/workers/filter", {}) or []
+    path = f"work_pools/{pool_of(name)}/workers/filter"
+    found: list[dict[str, Any]] = ask_prefect(client_settings(stack), path, {}) or []
     return any(
         seen["name"] == name
         and seen["status"] == "ONLINE"

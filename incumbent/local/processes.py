@@ -28,6 +28,7 @@ class Service:
     cwd: Path
     inherited: Mapping[str, str]
     settings: Mapping[str, str]  # the part of the environment that is ours: another value needs a restart
+    umask: int = -1  # the user's own
 
     @property
     def environment(self) -> dict[str, str]:
@@ -67,6 +68,7 @@ def start(stack: Stack, service: Service) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=service.umask,
             preexec_fn=_restore_interrupt,
         )
     created = psutil.Process(child.pid).create_time()

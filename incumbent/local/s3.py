@@ -6,6 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 from incumbent.errors import BadInput
+from incumbent.local import s3_certificate
 from incumbent.local.loopback import is_healthy
 from incumbent.local.processes import Service, running
 from incumbent.local.state import HOST, Stack, read_json, write_private
@@ -25,13 +26,16 @@ def prepare(stack: Stack) -> Service:
         stack.settle_ports(NAME, _SERVERS, companion=_GRPC)
     if credentials(stack) is None:
         _make_credentials(stack)
+    s3_certificate.make(stack)
     _data_dir(stack).mkdir(mode=0o700, exist_ok=True)
     # weed writes its options down, and an option that we do not give would come from the last run.
     (_data_dir(stack) / "mini.options").unlink(missing_ok=True)
     # weed would take credentials and buckets from these, too.
     foreign = ("AWS_", "S3_", "WEED_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return Service(NAME, _command(stack, weed), stack.state_dir, inherited, {})
+    # Some of weed's sockets ask for no certificate, and lie where everybody can reach them: /tmp.
+    settings, umask = s3_certificate.settings(), 0o077
+    return Service(NAME, _command(stack, weed), stack.state_dir, inherited, settings, umask)
 
 
 def healthy(stack: Stack) -> bool:
@@ -51,11 +55,16 @@ def credentials(stack: Stack) -> tuple[str, str] | None:
 def client_settings(stack: Stack) -> dict[str, str]:
     """What any process needs to work with this server."""
     access_key, secret_key = credentials(stack) or ("", "")
+    # What the user's own files say of other servers, or what is broken in them, is not for this one. DVC
+    # would stumble over /dev/null, but not over a file that is not there.
+    no_file = str(stack.state_dir / "no-aws-config")
     return {
         "AWS_ENDPOINT_URL": stack.s3_url,
         "AWS_ACCESS_KEY_ID": access_key,
         "AWS_SECRET_ACCESS_KEY": secret_key,
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": no_file,
+        "AWS_SHARED_CREDENTIALS_FILE": no_file,
     }
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from incumbent.errors import BadInput
 from incumbent.local import dashboard, pools, prefect_server, processes, s3
 from incumbent.local.ending import descendants, end
-from incumbent.local.environment import environment
-from incumbent.local.health import describe, wait_healthy
+from incumbent.local.environment import environment, only
+from incumbent.local.health import describe, is_healthy, wait_healthy
+from incumbent.local.login import login, make_login
 from incumbent.local.lost_runs import crash_lost_runs
 from incumbent.local.processes import Service
 from incumbent.local.state import Stack, make_private_dirs
@@ -26,8 +27,11 @@ WORKERS = tuple(prefect_server.worker_name(pool) for pool in prefect_server.POOL
 SERVICES = (*SERVERS, *WORKERS)
 
 
-def up(project: Path, say: Say) -> Stack:
-    """Start what does not run, wait until all of it is healthy, deploy; harmless when it runs already."""
+def up(project: Path, say: Say, then: Callable[[], None] = lambda: None) -> Stack:
+    """Start what does not run, wait until all of it is healthy, deploy; harmless when it runs already.
+
+    `then` is the last step. Whichever step fails, what was started for it stops again.
+    """
     stack = Stack(project.resolve())
     if not stack.project.is_dir():
         raise BadInput(f"there is no folder {stack.project}")
@@ -36,19 +40,23 @@ def up(project: Path, say: Say) -> Stack:
         if not stack.exists:
             _stop(stack, SERVICES, say)  # left by a stack whose files were deleted: nobody can reach it
         before = {name for name in SERVICES if processes.running(stack, name)}
+        if not before or not login(stack):
+            # While nothing of ours ran, somebody else could listen at our port, and learn the password.
+            make_login(stack)
         try:
             _start_servers(stack, say)
             _start_workers(stack, say)
+            then()
         except BaseException:
             # Also on Ctrl-C: half a stack is of no use. What ran before stays.
             _stop(stack, [name for name in SERVICES if name not in before], say)
             raise
-    say(f"the local stack is up: {stack.ui_url}")
+    say(f"the local stack is up: {stack.ui_url} (login: incumbent ui)")
     return stack
 
 
 def down(project: Path, say: Say) -> None:
-    """Stop everything, with the flow runs that the workers started; data, ports and credentials stay."""
+    """Stop everything, with the flow runs that the workers started; data, ports and S3's keys stay."""
     stack = Stack(project.resolve())
     if not stack.state_dir.is_dir():
         say(f"no local stack in {stack.project}")
@@ -72,15 +80,34 @@ def status(project: Path) -> dict[str, Any]:
     return {"services": {name: describe(stack, name) for name in SERVICES}, "addresses": addresses}
 
 
+def access(project: Path) -> dict[str, Any]:
+    """How the owner gets in: addresses and login of the web pages. Raises BadInput when they are not up."""
+    stack = Stack(project.resolve())
+    if not is_healthy(stack, prefect_server.NAME):
+        raise BadInput(f"the local stack of {stack.project} is not up; start it with 'incumbent up'")
+    user, _, password = login(stack).partition(":")
+    return {
+        "ui": stack.ui_url,
+        "studies": dashboard.url(stack),
+        "login": {"user": user, "password": password},
+    }
+
+
 def _start_servers(stack: Stack, say: Say) -> None:
+    from incumbent.storage.dvc_remote import lead_to
     from incumbent.storage.s3 import ensure_bucket
+    from incumbent.storage.versions import explained
 
     # Prefect needs several seconds: S3 starts and settles meanwhile.
     _start(stack, s3.prepare(stack), say)
     _start(stack, prefect_server.prepare_server(stack), say)
     _start(stack, dashboard.prepare(stack), say)
     wait_healthy(stack, s3.NAME, say)
-    ensure_bucket(BUCKET, environment(stack.project))
+    variables = environment(stack.project)
+    with only(variables):
+        ensure_bucket(BUCKET, variables)
+    with explained(stack.project):
+        lead_to(stack.project, BUCKET, variables)
     settled = time.monotonic() + SETTLING
     wait_healthy(stack, prefect_server.NAME, say)
     wait_healthy(stack, dashboard.NAME, say)

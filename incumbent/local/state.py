@@ -98,18 +98,28 @@ class Stack:
 def make_private_dirs(stack: Stack) -> None:
     """Make the folders, readable by their owner only and invisible to git."""
     for folder in (stack.state_dir, stack.run_dir, stack.log_dir):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        folder.chmod(0o700)
+        make_private(folder)
     (stack.state_dir / ".gitignore").write_text("*\n")
+
+
+def make_private(folder: Path) -> None:
+    """Make the folder, or close one that is there: nobody but its owner looks in."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
 
 
 def write_private(path: Path, content: dict[str, Any]) -> None:
     """Write JSON that only its owner ever could read, whole or not at all."""
+    write_private_bytes(path, json.dumps(content, indent=1).encode())
+
+
+def write_private_bytes(path: Path, content: bytes) -> None:
+    """The same for bytes."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        json.dump(content, file, indent=1)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
     temporary.replace(path)
 
 

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx
 import pytest
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
 from incumbent.demo.flights import load_flights, write_months
@@ -26,6 +25,7 @@ from incumbent.local import stack
 from incumbent.local.environment import environment
 from incumbent.storage.git import git
 from incumbent.storage.versions import track_all
+from tests.prefect_api import prefect_api
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = [
@@ -84,8 +84,8 @@ class Project:
         return git(self.path, *args)
 
     def api(self, path: str, body: dict[str, Any]) -> Any:
-        answer = httpx.post(f"{self.environment['PREFECT_API_URL']}/{path}", json=body, timeout=30)
-        return answer.raise_for_status().json()
+        with prefect_api(self.environment) as prefect:
+            return prefect.post(path, json=body).raise_for_status().json()
 
     @cached_property
     def s3(self) -> Any:
@@ -119,7 +119,7 @@ class Project:
             champion["Body"].read(),
         )
 
-    def branch_with(self, name: str, file: Path) -> str:
+    def branch_with(self, name: str, *files: Path) -> str:
         """A data version as a person makes one without `incumbent`; returns its branch."""
         start = self.git("rev-parse", "--abbrev-ref", "HEAD")
         self.git("checkout", "--quiet", "-b", name)
@@ -129,8 +129,9 @@ class Project:
             (self.path / "data").mkdir(exist_ok=True)
             for tracked in (self.path / "data").iterdir():
                 tracked.unlink()
-            shutil.copyfile(file, self.path / "data" / file.name)
-            track_all(self.path, f"Only {file.name}")
+            for file in files:
+                shutil.copyfile(file, self.path / "data" / file.name)
+            track_all(self.path, f"Only {', '.join(file.name for file in files)}")
         self.git("checkout", "--quiet", start)
         shutil.rmtree(self.path / "data")
         return name
@@ -190,7 +191,8 @@ def within(variables: dict[str, str]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        with temporary_settings({PREFECT_API_URL: variables["PREFECT_API_URL"]}):
+        named = (PREFECT_API_URL, PREFECT_API_AUTH_STRING)
+        with temporary_settings({setting: variables[setting.name] for setting in named}):
             try:
                 yield
             finally:

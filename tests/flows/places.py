@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 from ruamel.yaml import YAML
 
 from flows.ingest import ingest
@@ -19,6 +18,7 @@ from incumbent.storage.store import Store
 from incumbent.storage.versions import resolve
 from tests.flows.conftest import within
 from tests.flows.test_init import incumbent
+from tests.prefect_api import prefect_api
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ class Place:
     def events(self) -> list[str]:
         """The revisions that the server was told of, one for each event that it keeps."""
         body = {"filter": {"event": {"name": ["dataset.version.created"]}}, "limit": 50}
-        answer = httpx.post(f"{self.environment['PREFECT_API_URL']}/events/filter", json=body, timeout=30)
-        return [event["payload"]["rev"] for event in answer.raise_for_status().json()["events"]]
+        with prefect_api(self.environment) as prefect:
+            answer = prefect.post("events/filter", json=body).raise_for_status().json()
+        return [event["payload"]["rev"] for event in answer["events"]]
 
 
 @contextmanager

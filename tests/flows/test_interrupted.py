@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import optuna
 import pandas as pd
@@ -25,7 +24,7 @@ from ruamel.yaml import YAML
 from incumbent.challenger import make_full, search
 from incumbent.dataset import Diff
 from incumbent.local import stack
-from incumbent.local.loopback import post
+from incumbent.local.loopback import ask_prefect
 from incumbent.params import load_params
 from incumbent.storage.registry import Claimed
 from incumbent.storage.versions import add_partitions, fetch, resolve
@@ -33,6 +32,7 @@ from incumbent.studies import place_of
 from tasks.arrival import Version, announce
 from tests.flows.conftest import Project, running, within
 from tests.flows.preparing import prepared
+from tests.prefect_api import prefect_api
 
 pytestmark = pytest.mark.timeout(600)  # a busy machine takes its time
 TRAINED = {"promote", "hold", "reject"}
@@ -159,9 +159,13 @@ def test_a_promotion_that_was_not_told_is_told_by_the_next(place: Project) -> No
 # --- the workers of its study
 
 
+# Workers look for their run every quarter of a minute, and must not be done by then.
+TRIALS = 30
+
+
 @pytest.mark.timeout(600)  # flow runs start after one another
 def test_a_study_of_two_workers_ends_with_its_run_and_goes_on_with_the_next(place: Project) -> None:
-    change(place, 5, trials=7, workers=2)
+    change(place, 5, trials=TRIALS, workers=2)
     first = start(place)
     folder_with(place, "plan.json")
     study = eventually(lambda: shared_study(place), 60)
@@ -171,7 +175,7 @@ def test_a_study_of_two_workers_ends_with_its_run_and_goes_on_with_the_next(plac
     process_of(first).kill()
     eventually(lambda: all(gone(process) for process in workers), 60)
     made = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
-    assert len(made) < 7, "they had finished before the run was killed: this tests nothing"
+    assert len(made) < TRIALS, "they had finished before the run was killed: this tests nothing"
     assert not [trial for trial in study.trials if trial.state == TrialState.RUNNING]
 
     assert ends_as(place, start(place), 150) == "COMPLETED"
@@ -179,10 +183,10 @@ def test_a_study_of_two_workers_ends_with_its_run_and_goes_on_with_the_next(plac
     assert last["decision"]["kind"] in TRAINED
     assert len(runs_of_workers(place)) == 4
     values = [trial["value"] for trial in read(runs_of(place)[-1] / "study.json")["trials"]]
-    assert len(values) == 7
+    assert len(values) == TRIALS
     assert {trial.value for trial in made} <= set(values)
     manifest = place.run("models", "show", last["challenger"], "--json").json
-    assert manifest["search"] == {"trials": 7, "workers": 2}
+    assert manifest["search"] == {"trials": TRIALS, "workers": 2}
     change(place, 5, trials=4, workers=1)
 
 
@@ -196,7 +200,7 @@ def shared_study(place: Project) -> optuna.Study | None:
 
 def runs_of_workers(place: Project) -> list[dict[str, Any]]:
     body = {"deployments": {"name": {"any_": ["tune"]}}}
-    return post(f"{place.environment['PREFECT_API_URL']}/flow_runs/filter", body) or []
+    return ask_prefect(place.environment, "flow_runs/filter", body) or []
 
 
 # --- its worker
@@ -245,7 +249,7 @@ def test_after_all_of_it_the_registry_is_sound_and_nothing_runs(place: Project) 
     ]
     assert [entry["version"] for entry in history] == promoted
     active = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}}
-    assert post(f"{place.environment['PREFECT_API_URL']}/flow_runs/filter", active) == []
+    assert ask_prefect(place.environment, "flow_runs/filter", active) == []
 
 
 # --- what the tests look at
@@ -289,15 +293,15 @@ def change(place: Project, seed: int, **search: Any) -> None:
 
 def start(place: Project) -> str:
     """A full run on a worker; the flow run's id."""
-    api = place.environment["PREFECT_API_URL"]
-    deployment = httpx.get(f"{api}/deployments/name/retrain/on-schedule").raise_for_status().json()["id"]
     wanted = {"parameters": {"strategy": "full", "started_by": "a test"}}
-    return str(post(f"{api}/deployments/{deployment}/create_flow_run", wanted)["id"])
+    with prefect_api(place.environment) as prefect:
+        deployment = prefect.get("deployments/name/retrain/on-schedule").raise_for_status().json()["id"]
+        return str(prefect.post(f"deployments/{deployment}/create_flow_run", json=wanted).json()["id"])
 
 
 def state(place: Project, run: str) -> str:
     body = {"flow_runs": {"id": {"any_": [run]}}}
-    [found] = post(f"{place.environment['PREFECT_API_URL']}/flow_runs/filter", body) or [{"state_type": "?"}]
+    [found] = ask_prefect(place.environment, "flow_runs/filter", body) or [{"state_type": "?"}]
     return str(found["state_type"])
 
 
@@ -310,7 +314,7 @@ def ends_as(place: Project, run: str, seconds: float) -> str:
 def ended(place: Project, count: int) -> list[dict[str, Any]]:
     """The flow runs that events started, once this many have ended."""
     body = {"flow_runs": {"tags": {"all_": ["event"]}}}
-    runs = post(f"{place.environment['PREFECT_API_URL']}/flow_runs/filter", body) or []
+    runs = ask_prefect(place.environment, "flow_runs/filter", body) or []
     return runs if len([run for run in runs if run["state_type"] in ENDED]) == count else []
 
 

@@ -1,0 +1,43 @@
+"""incumbent ui: the way into the stack's web pages."""
+
+import os
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from incumbent.cli.options import Json, Project, show
+
+
+def ui(
+    project: Project = Path(),
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print address and login only.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Open the Prefect UI in the browser, and print how to log in there and at the studies."""
+    from incumbent.local.stack import access
+
+    document = access(project)
+    show(document, as_json, _as_text)
+    if not as_json and not no_browser and _has_display():
+        # The address alone: a browser's command line, with a login in it, could be read by everybody.
+        webbrowser.open(document["ui"])
+
+
+def _as_text(document: dict[str, Any]) -> str:
+    user, password = document["login"]["user"], document["login"]["password"]
+    return "\n".join(
+        [
+            f"Prefect UI  {document['ui']}",
+            f"            password: {user}:{password}",
+            f"studies     {document['studies']}",
+            f"            user: {user}, password: {password}",
+        ]
+    )
+
+
+def _has_display() -> bool:
+    # Without one, a browser that runs in the terminal would take it over.
+    return sys.platform == "darwin" or not {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"}.isdisjoint(os.environ)

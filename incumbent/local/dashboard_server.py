@@ -1,0 +1,58 @@
+"""The program that serves the view of the studies: optuna-dashboard, which knows no users, behind a login.
+
+Address and login come from the environment: everybody on this machine can read command lines.
+"""
+
+import hmac
+import os
+import sys
+from base64 import b64encode
+from collections.abc import Iterable
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIServer, make_server
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class Server(ThreadingMixIn, WSGIServer):
+    """Answers requests side by side."""
+
+    daemon_threads = True
+
+
+def behind_login(app: "WSGIApplication", login: str) -> "WSGIApplication":
+    """The application for those who send `login` (`user:password`), 401 for everybody else."""
+    wanted = b"Basic " + b64encode(login.encode())
+
+    def guarded(request: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        given = request.get("HTTP_AUTHORIZATION", "").encode()
+        if not hmac.compare_digest(given, wanted):
+            challenge = ("WWW-Authenticate", 'Basic realm="incumbent", charset="UTF-8"')
+            start("401 Unauthorized", [challenge, ("Content-Type", "text/plain")])
+            return [b"log in as 'incumbent ui' says\n"]
+        if _another_page_asks_for_a_change(request):
+            start("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"refused: another web page made this request\n"]
+        return app(request, start)
+
+    return guarded
+
+
+def _another_page_asks_for_a_change(request: "WSGIEnvironment") -> bool:
+    # A browser that knows the login sends it along with what any page asks of this server.
+    reads = request["REQUEST_METHOD"] in {"GET", "HEAD"}
+    return not reads and request.get("HTTP_SEC_FETCH_SITE", "none") not in {"none", "same-origin"}
+
+
+def main(host: str, port: int) -> None:
+    """Serve until the process is stopped."""
+    from optuna_dashboard import wsgi
+
+    app = wsgi(os.environ["INCUMBENT_STUDIES"])
+    make_server(host, port, behind_login(app, os.environ["INCUMBENT_LOGIN"]), Server).serve_forever()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -10,6 +10,7 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from incumbent.errors import IncumbentError, StorageUnavailable
+from incumbent.failures import explain
 from tasks.runs import Run, timed
 
 P = ParamSpec("P")
@@ -36,22 +37,26 @@ def step(function: Callable[Concatenate[Run, P], R]) -> "Task[Concatenate[Run, P
 
 
 def is_outage(_task: Any, _run: Any, state: Any) -> bool:
-    """Retry an outage, of S3 or of Prefect's own server; the same data and the same bug fail the same way."""
-    return isinstance(state.result(raise_on_failure=False), StorageUnavailable | httpx.TransportError)
+    """Retry an outage, of S3 or of Prefect's own server; the same data and the same bug fail the same way, as
+    a full disk does.
+    """
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, StorageUnavailable | httpx.TransportError) and explain(error) is None
 
 
 class KnownErrors(logging.Filter):
-    """Prefect logs a traceback with every exception; ours are complete in one sentence."""
+    """Prefect logs a traceback with every exception; what we can explain is complete in one sentence."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, IncumbentError):
-            record.msg, record.args, record.exc_info = str(error), (), None
+        reason = explain(error) if error else None
+        if reason or isinstance(error, IncumbentError):
+            record.msg, record.args, record.exc_info = reason or str(error), (), None
         return True
 
 
 def without_tracebacks() -> None:
-    """Log errors that we raise on purpose as their one sentence, in the terminal and in the UI."""
+    """Log errors that a user can mend as their one sentence, in the terminal and in the UI."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logger = logging.getLogger(name)
         if not any(isinstance(known, KnownErrors) for known in logger.filters):

@@ -1,5 +1,6 @@
 """Start a flow in this process, with its errors as ours."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -7,18 +8,21 @@ from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
-from incumbent.errors import StorageUnavailable
+from incumbent.errors import BadInput, StorageUnavailable
+from incumbent.storage.project import require_project
 from tasks.step import without_tracebacks
 
 
-def in_this_process(flow: Flow[Any, Any], **parameters: Any) -> Any:
+def in_this_process(flow: Flow[Any, Any], *, project: Path, **parameters: Any) -> Any:
     """Run the flow here; it shows in the UI of the configured server like any other run.
 
-    Raises StorageUnavailable when the configured Prefect server does not answer.
+    Raises BadInput when the folder is no project, before a server is asked or started, and when the server
+    wants another login; StorageUnavailable when the configured Prefect server does not answer.
     """
+    require_project(project)
     _require_server()
     without_tracebacks()
-    return flow(**parameters)
+    return flow(project=project, **parameters)
 
 
 def _require_server() -> None:
@@ -27,8 +31,21 @@ def _require_server() -> None:
     with get_client(sync_client=True) as client:
         try:
             client.request("GET", "/health").raise_for_status()
+            # The server is healthy for everybody; this it tells only whom it lets in.
+            client.request("POST", "/flow_runs/count", json={}).raise_for_status()
         except httpx.HTTPError as error:
-            raise StorageUnavailable(
-                f"the Prefect server at {PREFECT_API_URL.value()} does not answer ({error}); start the local "
-                "stack with 'incumbent up', or correct PREFECT_API_URL"
-            ) from error
+            raise _explained(error) from error
+
+
+def _explained(error: httpx.HTTPError) -> BadInput | StorageUnavailable:
+    address = PREFECT_API_URL.value()
+    refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in {401, 403}
+    if refused:
+        return BadInput(
+            f"the Prefect server at {address} refuses the login; set PREFECT_API_AUTH_STRING to its "
+            "USER:PASSWORD (for a local stack 'incumbent ui' prints it, in the stack's project)"
+        )
+    return StorageUnavailable(
+        f"the Prefect server at {address} does not answer ({error}); start the local stack with "
+        "'incumbent up', or correct PREFECT_API_URL"
+    )

@@ -12,26 +12,37 @@ class Rejected(BadInput):
 
 def git(project: Path, *args: str) -> str:
     """Run git in the project; its output without the last newline. Raises BadInput with git's words."""
-    done = subprocess.run(["git", "-C", str(project), *args], capture_output=True, text=True, check=False)
+    command = ["git", "-C", str(project), *args]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    except FileNotFoundError as error:
+        raise BadInput("git is not installed, or not on PATH; the data's versions are kept in it") from error
     if done.returncode != 0:
         raise BadInput(f"git {args[0]} failed in {project}: {' '.join(done.stderr.split()) or 'no message'}")
     return done.stdout.rstrip("\n")
 
 
 def commit_of(project: Path, rev: str) -> str:
-    """The full commit id of a revision. Raises NotFound."""
+    """The full commit id of a revision. Raises NotFound, and BadInput outside of a repository."""
     try:
         return git(project, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
     except BadInput as error:
+        if "no message" not in str(error):  # --quiet is about the revision; this is no repository
+            raise
         raise NotFound(
             f"no revision '{rev}' in {project.resolve()}; list the versions with 'git log -- data.dvc'"
         ) from error
 
 
+def folder_of(project: Path) -> str:
+    """The project's folder in its repository, such as models/flights; "" at the top."""
+    return git(project, "rev-parse", "--show-prefix").rstrip("/")
+
+
 def file_at(project: Path, commit: str, path: str) -> str | None:
-    """The text of a file in a commit; None if it is not there."""
+    """The text of the project's file in a commit; None if it is not there."""
     try:
-        return git(project, "show", f"{commit}:{path}")
+        return git(project, "show", f"{commit}:./{path}")
     except BadInput:
         return None
 

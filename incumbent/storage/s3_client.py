@@ -23,6 +23,7 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from incumbent.errors import IncumbentError, NotFound, StorageUnavailable, Tampered
+from incumbent.failures import disk_of_the_stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -193,6 +194,9 @@ def _explain_answer(error: ClientError, connection: Connection, address: str) ->
             f"S3 at {endpoint} answered 404 for {address} without saying what is missing; "
             "check AWS_ENDPOINT_URL; running again is safe"
         )
+    full = disk_of_the_stack() if status >= 500 and urlsplit(endpoint).hostname == "127.0.0.1" else None
+    if full:
+        return StorageUnavailable(f"S3 at {endpoint} can't work for {address} ({code or status}): {full}")
     if status >= 500 or status in (408, 409, 429) or code in ("RequestTimeout", "SlowDown"):
         return StorageUnavailable(
             f"S3 at {endpoint} kept failing for {address} ({code or status}); running again is safe"

@@ -1,0 +1,77 @@
+"""How the command ends: whatever stops it is one message on stderr and an exit code, never a traceback."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import NoReturn
+
+from incumbent.errors import IncumbentError
+from incumbent.failures import explain
+
+WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+SOON = 0.05  # seconds
+
+
+class Stopped(KeyboardInterrupt):
+    """Python remembers a plain one that passed through exec(), and then ends by SIGINT whatever we say."""
+
+
+@contextmanager
+def orderly() -> Iterator[None]:
+    """End the process well: 1 for an error that we can explain, 128 + n for signal n.
+
+    What was interrupted may answer with an error of its own, so the signal itself is remembered.
+    """
+    caught: list[int] = []
+
+    def stop(signum: int, _frame: FrameType | None) -> NoReturn:
+        caught.append(signum)
+        raise Stopped
+
+    for signum in WORDS:
+        if signal.getsignal(signum) is not signal.SIG_IGN:  # as a shell's '&' sets it
+            signal.signal(signum, stop)
+    over = threading.Event()
+    sys.unraisablehook = partial(_stop_after_all, over)
+    try:
+        yield
+    except BaseException as error:
+        message = None if caught else _message(error)
+        if message is not None:
+            print(f"error: {message}", file=sys.stderr)
+            sys.exit(1)
+        if not caught:
+            raise
+    finally:
+        over.set()
+        # From here on Python and its threads come to their end, where an exception would only be printed.
+        for signum in WORDS:
+            if signal.getsignal(signum) is stop:
+                signal.signal(signum, signal.SIG_DFL)
+    if caught:
+        print(WORDS[signal.Signals(caught[0])], file=sys.stderr)
+        sys.exit(128 + caught[0])
+
+
+def _stop_after_all(over: threading.Event, unraisable: "sys.UnraisableHookArgs") -> None:
+    """Raised in a destructor or in C's callback, the interrupt would be printed and forgotten."""
+    if isinstance(unraisable.exc_value, KeyboardInterrupt):
+        threading.Timer(SOON, _interrupt, (over,)).start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+def _interrupt(over: threading.Event) -> None:
+    if not over.is_set():
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def _message(error: BaseException) -> str | None:
+    if isinstance(error, SystemExit):
+        return None
+    return explain(error) or (str(error) if isinstance(error, IncumbentError) else None)

@@ -1,0 +1,185 @@
+"""The command as a process, without a server: wherever it is called, however it is stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from incumbent.params import load_params
+from incumbent.storage.git import git
+
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "tests",
+    "GIT_AUTHOR_EMAIL": "tests@incumbent.invalid",
+    "GIT_COMMITTER_NAME": "tests",
+    "GIT_COMMITTER_EMAIL": "tests@incumbent.invalid",
+}
+COMMANDS = {
+    "up": ["up"],
+    "status": ["status"],
+    "demo": ["demo"],
+    "gate": ["gate", "table.csv"],
+    "ingest": ["ingest", "table.csv"],
+    "notify": ["notify"],
+    "retrain": ["retrain"],
+    "score": ["score", "in.parquet", "out.parquet"],
+    "monitor": ["monitor"],
+    "stage": ["stage", "gate"],
+    "models": ["models", "list"],
+    "audit": ["models", "audit"],
+    "quarantine": ["quarantine", "list"],
+    "release": ["quarantine", "release", "an-entry", "--reason", "fine"],
+    "expectations": ["expectations", "draft"],
+}
+
+
+def environment(**changes: str) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
+    return {**own, **IDENTITY, **changes}
+
+
+def incumbent(*args: str | Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "incumbent", *map(str, args)]
+    return subprocess.run(command, env=environment(**changes), capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two columns with umlauts and a target."""
+    path = tmp_path_factory.mktemp("table") / "Maße.csv"
+    frame = pd.DataFrame({"Größe": range(300), "Stück": [n % 7 for n in range(300)]})
+    frame.assign(gut=[n % 2 for n in range(300)]).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that `init` made in a C locale without Python's UTF-8 mode."""
+    project = tmp_path_factory.mktemp("ü") / "Zähler"
+    done = incumbent(
+        *("init", "--data", table, "--target", "gut", "--project", project, "--json"),
+        **{"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["project"] == str(project)
+    return project
+
+
+def test_names_beyond_ascii_come_through_in_any_locale(made: Path) -> None:
+    assert set(load_params(made).dataset.columns or {}) == {"Größe", "Stück", "gut"}
+    assert git(made, "status", "--porcelain") == ""
+
+
+def test_every_file_of_a_new_project_ends_with_a_newline(made: Path) -> None:
+    files = [made / name for name in git(made, "ls-files", "-z").split("\0") if name]
+    assert {"params.yaml", "dvc.yaml", "data.dvc", ".gitignore"} <= {file.name for file in files}
+    assert [file.name for file in files if not file.read_bytes().endswith(b"\n")] == []
+
+
+def test_a_hook_of_another_repository_is_no_obstacle(table: Path, tmp_path: Path) -> None:
+    other, project = tmp_path / "other", tmp_path / "shop"
+    git(tmp_path, "init", "--quiet", str(other))
+    before = sorted(str(path) for path in other.rglob("*"))
+    theirs = {
+        "GIT_DIR": str(other / ".git"),
+        "GIT_WORK_TREE": str(other),
+        "GIT_INDEX_FILE": str(other / ".git" / "index"),
+        "GIT_OBJECT_DIRECTORY": str(other / ".git" / "objects"),
+        "GIT_COMMON_DIR": str(other / ".git"),
+        "GIT_PREFIX": "sub/",
+    }
+    done = incumbent("init", "--data", table, "--target", "gut", "--project", project, **theirs)
+    assert done.returncode == 0, done.stderr
+    assert git(project, "status", "--porcelain") == ""
+    assert sorted(str(path) for path in other.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_is_no_project_is_refused_before_anything_starts(name: str, tmp_path: Path) -> None:
+    done = incumbent(*COMMANDS[name], "--project", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: no params.yaml in {tmp_path}; name the project with --project\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        pytest.param("sede: 1", "unknown key 'sede'", id="unknown key"),
+        pytest.param("seed: [", "is not valid YAML", id="not YAML"),
+    ],
+)
+def test_broken_parameters_are_told_before_a_server_starts(tmp_path: Path, damage: str, said: str) -> None:
+    (tmp_path / "params.yaml").write_text(f"{damage}\n")
+    for command in ("up", "ingest"):
+        done = incumbent(*COMMANDS[command], "--project", tmp_path)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "starting" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_a_folder_that_is_not_there_and_a_missing_git_are_named(made: Path, tmp_path: Path) -> None:
+    absent = incumbent("up", "--project", tmp_path / "absent")
+    assert absent.stderr.startswith(f"error: there is no folder {tmp_path / 'absent'}")
+    without = incumbent("up", "--project", made, PATH=str(tmp_path))
+    assert without.returncode == 1
+    assert without.stderr.startswith("error: git is not installed")
+    assert not (made / ".incumbent" / "run").exists()
+
+
+def wait_for_python(pid: int) -> None:
+    """Until it would catch SIGTERM: before that it is Python that starts, and nothing of ours."""
+    while True:
+        status = Path(f"/proc/{pid}/status").read_text()
+        [caught] = [line for line in status.splitlines() if line.startswith("SigCgt")]
+        if int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.01)
+
+
+def hear_signals() -> None:
+    """A shell's '&' lets its commands ignore Ctrl-C, and the tests may run in such a one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize(
+    ("signum", "code", "word"),
+    [
+        pytest.param(signal.SIGINT, 130, "interrupted", id="Ctrl-C"),
+        pytest.param(signal.SIGTERM, 143, "terminated", id="SIGTERM"),
+    ],
+)
+def test_stopped_at_any_moment_it_says_so_and_leaves_nothing(
+    table: Path, tmp_path: Path, signum: int, code: int, word: str
+) -> None:
+    big = tmp_path / "big.csv"
+    pd.concat([pd.read_csv(table)] * 500).to_csv(big, index=False)
+    command = ["init", "--data", str(big), "--target", "gut", "--project", str(tmp_path / "shop")]
+    stopped = 0
+    for moment in (0.0, 0.2, 0.5, 1.0, 1.5, 2.0):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "incumbent", *command],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=hear_signals,
+        )
+        wait_for_python(process.pid)
+        time.sleep(moment)
+        process.send_signal(signum)
+        _, said = process.communicate(timeout=60)
+        if process.returncode == 0:
+            break  # a fast machine was done before
+        stopped += 1
+        assert (process.returncode, said.splitlines()[-1]) == (code, word)
+        assert "Traceback" not in said
+        assert not (tmp_path / "shop").exists()
+    assert stopped

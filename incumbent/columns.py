@@ -29,13 +29,23 @@ def columns_of(path: Path) -> dict[str, Kind | None]:
 
     Raises BadData for a file that is not Parquet or a type that a table can't have.
     """
-    return {field.name: _kind(field, path) for field in schema_of(path)}
+    fields = [(field.name, _kind(field, path)) for field in schema_of(path)]
+    with readable(path):
+        footer = pq.read_metadata(path)
+    return {name: None if _is_empty(footer, place) else kind for place, (name, kind) in enumerate(fields)}
 
 
 def schema_of(path: Path) -> pa.Schema:
     """As the footer has it. Raises BadData for a file that is not Parquet."""
     with readable(path):
         return pq.read_schema(path)
+
+
+def _is_empty(footer: pq.FileMetaData, place: int) -> bool:
+    """Whether the statistics of a flat table's column tell that no cell has a value."""
+    groups = map(footer.row_group, range(footer.num_row_groups))
+    columns = ((group.num_rows, group.column(place).statistics) for group in groups)
+    return all(statistics is not None and statistics.null_count == rows for rows, statistics in columns)
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from incumbent.columns import Kind, columns_of
+from incumbent.columns import Kind, columns_of, schema_of
 from incumbent.params import Params
+from incumbent.tables.names import require_distinct
 
 MAX_SET = 20  # more different texts are no fixed set
 SLACK = 0.25  # of the range, beyond both ends
@@ -22,10 +23,12 @@ def draft_suite(paths: Sequence[Path], params: Params) -> dict[str, Any]:
 
     critical: columns that were never or seldom empty, and rows at all. warning: ranges of numbers, sets of
     texts, the number of rows. What params.yaml declares is checked without a suite,
-    and columns that it drops are left alone.
+    and columns that it drops are left alone. Raises BadData for names that DuckDB takes for one another.
     """
+    for path in paths:
+        require_distinct(schema_of(path).names, path.name)
     skipped = {params.dataset.target, *params.dataset.drop}
-    kinds = {name: kind for name, kind in columns_of(paths[-1]).items() if name not in skipped}
+    kinds = {name: kind for name, kind in _common(paths).items() if name not in skipped}
     partitions = [_measure(path, kinds) for path in paths]
     seen = f"in {len(paths)} partitions, {paths[0].stem} to {paths[-1].stem}"
     expectations = [_row_count([rows for rows, _ in partitions], seen)]
@@ -36,6 +39,17 @@ def draft_suite(paths: Sequence[Path], params: Params) -> dict[str, Any]:
         "name": params.dataset.name,
         "expectations": expectations,
         "meta": {"notes": f"drafted by incumbent from what it saw {seen}; it is yours to edit"},
+    }
+
+
+def _common(paths: Sequence[Path]) -> dict[str, Kind | None]:
+    """The columns that all partitions have, and their kind; None where it is not one."""
+    held = [columns_of(path) for path in paths]
+    of_all = {name: {columns[name] for columns in held if columns.get(name)} for name in held[-1]}
+    return {
+        name: kinds.pop() if len(kinds) == 1 else None
+        for name, kinds in of_all.items()
+        if all(name in columns for columns in held)
     }
 
 

@@ -8,37 +8,37 @@ import csv
 import gzip
 import os
 import shutil
-import unicodedata
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from incumbent.errors import BadData
 from incumbent.params import DatasetParams
+from incumbent.tables.counts import COLUMNS_AT_ONCE
+from incumbent.tables.names import may_be_renamed, require_distinct
+from incumbent.tables.text_kinds import ColumnNote, quoted, values_of
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".ndjson")
 BATCH_ROWS = 65_536
 MAX_ROWS = 100_000_000  # a footer of five megabytes can promise hundreds of millions of rows
 MAX_COLUMNS = 10_000
+HELD_BYTES = 64 * 1024**2  # a wide file up to this size is parsed once and kept in memory
 MAX_NAME = 255
 # One thread keeps the rows in order; extensions would be fetched from the network.
 CONFIG: dict[str, Any] = {"threads": 1, "memory_limit": "1GB", "autoinstall_known_extensions": False}
 DELIMITERS = ",;\t|"
-ZONED = "zoned"
+JSON_NUMBERS = ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "DOUBLE")
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 
-Period = Literal["month", "day"]
-FORMATS: dict[Period, str] = {"month": "%Y-%m", "day": "%Y-%m-%d"}
-# What a text is read as, where params.yaml declares the column's kind. A number is always a double: a column
-# of whole numbers gets its first empty cell or fraction some day, and its type may not change by that.
-TYPES = {"number": "DOUBLE", "text": "VARCHAR", "boolean": "BOOLEAN", "time": "TIMESTAMP"}
+# Of a Parquet field: its times had offsets and are in UTC now. Without it nobody could tell them from times
+# that were written without a zone.
+UTC_TIMES = {b"incumbent.times": b"UTC"}
 
 
 def stem_of(source: Path) -> str:
@@ -47,8 +47,30 @@ def stem_of(source: Path) -> str:
     return source.name[: -len(suffix)] if suffix else source.name
 
 
-def to_parquet(source: Path, target: Path, dataset: DatasetParams) -> None:
-    """Write the table as Parquet, whole or not at all.
+@dataclass(frozen=True)
+class Rows:
+    """A DuckDB relation, SQL for the value of each column, and what a person should know of them.
+
+    `zoned` are the columns whose times had offsets.
+    """
+
+    relation: Any
+    values: dict[str, str]
+    notes: tuple[ColumnNote, ...] = ()
+    zoned: frozenset[str] = frozenset()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        values = ", ".join(f"{sql} AS v{number}" for number, sql in enumerate(self.values.values()))
+        for batch in self.relation.select(values).to_arrow_reader(BATCH_ROWS):
+            fields = [
+                pa.field(name, field.type, metadata=UTC_TIMES if name in self.zoned else None)
+                for name, field in zip(self.values, batch.schema, strict=True)
+            ]
+            yield pa.record_batch(batch.columns, schema=pa.schema(fields))
+
+
+def to_parquet(source: Path, target: Path, dataset: DatasetParams) -> tuple[ColumnNote, ...]:
+    """Write the table as Parquet, whole or not at all; what a person should know of how it was read.
 
     A Parquet file keeps its bytes, after every page of it was decoded once. Columns of CSV and JSON get the
     types that `dataset.columns` declares, else those that fit all of their values. Raises BadData, naming
@@ -63,12 +85,14 @@ def to_parquet(source: Path, target: Path, dataset: DatasetParams) -> None:
         if name.endswith(".parquet"):
             check_parquet(source)
             shutil.copyfile(source, part)
-        elif name.endswith((".csv", ".csv.gz")):
-            _write(_csv(source, dataset), part, source)
-        elif name.endswith((".jsonl", ".jsonl.gz", ".ndjson")):
-            _write(_json(source, dataset), part, source)
-        else:
+            return ()
+        if not name.endswith(SUFFIXES):
             raise BadData(f"{source} is of no known format; a file may end with {', '.join(SUFFIXES)}")
+        read = _csv if name.endswith((".csv", ".csv.gz")) else _json
+        with _reading(source) as database:
+            rows = read(database, source, dataset)
+            _write(rows.batches(), part, source)
+        return rows.notes
 
 
 def check_parquet(path: Path) -> None:
@@ -88,115 +112,66 @@ def check_parquet(path: Path) -> None:
         raise BadData(f"{path} is not a readable Parquet file: {_first_line(error)}") from error
 
 
-def partition_by(path: Path, folder: Path, time: str, period: Period) -> list[Path]:
-    """Split a Parquet file by the time column: 2026-03.parquet or 2026-03-31.parquet; paths in order.
-
-    Rows keep their order; zoned times are taken in UTC. Raises BadData for a row without a time.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    writers: dict[str, pq.ParquetWriter] = {}
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                for name, rows in _by_period(pa.table(batch), path, time, period):
-                    if name not in writers:
-                        writers[name] = pq.ParquetWriter(folder / f"{name}.parquet", rows.schema)
-                    writers[name].write_table(rows)
-    finally:
-        for writer in writers.values():
-            writer.close()
-    return [folder / f"{name}.parquet" for name in sorted(writers)]
-
-
-def _by_period(table: pa.Table, path: Path, time: str, period: Period) -> Iterator[tuple[str, pa.Table]]:
-    names = pc.strftime(_times(table, path, time), format=FORMATS[period])
-    for name in pc.unique(names).to_pylist():
-        yield name, table.filter(pc.equal(names, name))
-
-
-def _times(table: pa.Table, path: Path, time: str) -> Any:
-    if time not in table.column_names:
-        raise BadData(f"{path.name} has no column '{time}'; it has {sorted(table.column_names)}")
-    column = table[time]
-    if column.null_count:
-        raise BadData(f"column '{time}' of {path.name} is empty in {column.null_count:,} rows; fill it")
-    if pa.types.is_temporal(column.type):
-        return column.cast(pa.timestamp("us"))
-    try:
-        return column.cast(pa.string()).cast(pa.timestamp("us"))
-    except pa.ArrowException as error:
-        raise BadData(
-            f"column '{time}' of {path.name} holds {column[0].as_py()!r}, which is no time; use ISO 8601, "
-            "such as 2026-03-31 14:00"
-        ) from error
-
-
-def _csv(source: Path, dataset: DatasetParams) -> Iterator[pa.RecordBatch]:
-    """Two passes: which types fit every value of the file, then its rows in these types."""
+def _csv(database: Any, source: Path, dataset: DatasetParams) -> Rows:
+    """Every cell as text. Told everything, DuckDB names the line of what does not fit; its detection would
+    pass over it. It takes names that differ in case for one, so its columns have numbers."""
     names, delimiter = _header(source)
-    with _reading(source) as database:
-        texts = _scan(database, source, delimiter, dict.fromkeys(names, "VARCHAR"))
-        types = _fitting(texts, names, source)
-        zoned = [name for name in names if types[name] == ZONED]
-        declared = {n: TYPES[k] for n, k in dataset.columns.items() if n in names and n not in zoned}
-        found = _scan(database, source, delimiter, types | dict.fromkeys(zoned, "VARCHAR") | declared)
-        for batch in found.to_arrow_reader(BATCH_ROWS):
-            yield _in_utc(batch, zoned)
-
-
-def _scan(database: Any, source: Path, delimiter: str, types: dict[str, str]) -> Any:
-    # Told everything, DuckDB names the line of what does not fit; its detection would pass over it.
-    return database.sql(
+    fields = {name: f"c{number}" for number, name in enumerate(names)}
+    texts = database.sql(
         "FROM read_csv(?, columns = ?, delim = ?, header = true, quote = '\"', escape = '\"', nullstr = ?, "
         "auto_detect = false, strict_mode = true)",
-        params=[str(source), types, delimiter, list(MISSING)],
+        params=[str(source), dict.fromkeys(fields.values(), "VARCHAR"), delimiter, list(MISSING)],
     )
+    plain = source.name.lower().endswith(".csv")  # nobody knows how much a compressed one holds
+    if plain and len(names) > COLUMNS_AT_ONCE and source.stat().st_size <= HELD_BYTES:
+        # Its columns are looked at in groups, and each group would parse all the others again.
+        texts.create("texts")
+        texts = database.table("texts")
+    read = values_of(texts, fields, dataset, str(source))
+    return Rows(texts, read.sql, read.notes, read.zoned)
 
 
-def _fitting(texts: Any, names: Sequence[str], source: Path) -> dict[str, str]:
-    """The narrowest type for each column that all of its values have."""
-    tests = {
-        # The cast alone would round a fraction.
-        "BIGINT": "translate({0}, '+-0123456789', '') = '' AND TRY_CAST({0} AS BIGINT) IS NOT NULL",
-        # Longer than an integer can be: digits that a float would lose. They are a name, not a quantity.
-        "DIGITS": "translate({0}, '+-0123456789', '') = ''",
-        "DOUBLE": "TRY_CAST({0} AS DOUBLE) IS NOT NULL",
-        "BOOLEAN": "lower({0}) IN ('true', 'false')",
-        "TIMESTAMP": "TRY_CAST({0} AS TIMESTAMP) IS NOT NULL",
-        # DuckDB would drop the zone in silence; Arrow reads it.
-        "ZONELESS": "NOT (suffix({0}, 'Z') OR substr({0}, -6, 1) IN ('+', '-') AND substr({0}, -3, 1) = ':')",
-        "NUL": "NOT contains({0}, chr(0))",
+def _json(database: Any, source: Path, dataset: DatasetParams) -> Rows:
+    """Numbers and truth values are what they are; texts are read as those of CSV."""
+    scan = "FROM read_json(?, format = 'newline_delimited', sample_size = -1"
+    whole = database.sql(scan + ")", params=[str(source)])
+    if may_be_renamed(whole.columns):
+        require_distinct(_json_names(database, source), source)
+    _require_sane(whole.columns, source)
+    types = {
+        name: _json_type(str(kind), "time" if name == dataset.time else dataset.columns.get(name))
+        for name, kind in zip(whole.columns, whole.types, strict=True)
     }
-    quoted = ['"' + name.replace('"', '""') + '"' for name in names]
-    checks = [f"coalesce(bool_and({test.format(name)}), true)" for name in quoted for test in tests.values()]
-    [answered] = texts.aggregate(", ".join(checks)).fetchall()
-    answers = iter(answered)
-    types = {}
-    for name in names:
-        fits = {test for test in tests if next(answers)}
-        if "NUL" not in fits:
-            raise BadData(f"{source}: column '{name}' holds NUL characters; the file is damaged or no text")
-        wide = "DIGITS" in fits and "BIGINT" not in fits
-        chosen = next((t for t in ("BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP") if t in fits), "VARCHAR")
-        types[name] = "VARCHAR" if wide else chosen
-        if chosen == "TIMESTAMP" and "ZONELESS" not in fits:
-            types[name] = ZONED
-    return types
+    rows = database.sql(scan + ", columns = ?)", params=[str(source), types])
+    values = {name: quoted(name) for name in types}
+    texts = {name: name for name, kind in types.items() if kind == "VARCHAR"}
+    if not texts:
+        return Rows(rows, values)
+    cells = {name: f"CASE WHEN {quoted(name)} NOT IN {MISSING} THEN {quoted(name)} END" for name in texts}
+    rows = rows.select(", ".join(f"{sql} AS {quoted(name)}" for name, sql in (values | cells).items()))
+    read = values_of(rows, texts, dataset, str(source))
+    return Rows(rows, values | read.sql, read.notes, read.zoned)
 
 
-def _in_utc(batch: pa.RecordBatch, zoned: Sequence[str]) -> pa.RecordBatch:
-    for name in zoned:
-        times = batch[name].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
-        batch = batch.set_column(batch.schema.get_field_index(name), name, times)
-    return batch
+def _json_type(whole: str, declared: str | None) -> str:
+    """As what DuckDB shall read a column in which it saw this type."""
+    if whole.startswith(("STRUCT", "MAP")) or whole.endswith("]"):
+        return whole  # which is refused
+    if declared in ("text", "time"):
+        return "VARCHAR"
+    if whole in JSON_NUMBERS:
+        return "DOUBLE" if declared == "number" else whole
+    return whole if whole == "BOOLEAN" else "VARCHAR"
 
 
-def _json(source: Path, _dataset: DatasetParams) -> Iterator[pa.RecordBatch]:
-    with _reading(source) as database:
-        found = database.sql(
-            "FROM read_json(?, format = 'newline_delimited', sample_size = -1)", params=[str(source)]
-        )
-        yield from found.to_arrow_reader(BATCH_ROWS)
+def _json_names(database: Any, source: Path) -> list[str]:
+    """The names as the objects have them; DuckDB has renamed those that differ by case."""
+    names = database.sql(
+        "SELECT DISTINCT unnest(json_keys(json)) FROM read_json_objects(?, format = 'newline_delimited') "
+        "ORDER BY 1",
+        params=[str(source)],
+    )
+    return [name for (name,) in names.fetchall()]
 
 
 def _header(source: Path) -> tuple[list[str], str]:
@@ -255,10 +230,7 @@ def _require_sane(names: Sequence[str], source: Path) -> None:
             raise BadData(
                 f"{source}: the column name '{name[:40]}…' has {len(name)} characters of {MAX_NAME}"
             )
-    counts = Counter(unicodedata.normalize("NFC", name) for name in names)
-    twice = sorted(name for name, count in counts.items() if count > 1)
-    if twice:
-        raise BadData(f"{source} has the column name {twice[0]!r} twice (names that look alike are one)")
+    require_distinct(names, source)
 
 
 def _require_flat(schema: pa.Schema, source: Path) -> None:

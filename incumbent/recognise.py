@@ -7,6 +7,7 @@ comment beside it in params.yaml.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -14,6 +15,8 @@ import pyarrow.parquet as pq
 from incumbent.columns import Kind
 from incumbent.errors import BadData
 from incumbent.metrics import Task
+from incumbent.params import DatasetParams
+from incumbent.tables.labels import labels_of, unusable
 
 SAMPLE_ROWS = 200_000
 MAX_CLASSES = 20  # more distinct whole numbers are a quantity
@@ -25,9 +28,14 @@ METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regre
 
 @dataclass(frozen=True)
 class Recognised:
-    """A first params.yaml, in values; `why_…` are sentences for its comments."""
+    """A first params.yaml, in values; `why_…` are sentences for its comments.
+
+    unlabelled: rows that have no label yet; classes: the target's, sorted, but for regression.
+    """
 
     rows: int
+    unlabelled: int
+    classes: list[bool | int | str]
     target: str
     task: Task
     why_task: str
@@ -59,19 +67,27 @@ def recognise(
 ) -> Recognised:
     """Look at Parquet partitions, newest last, whose columns are of these kinds.
 
-    Raises BadData for a column that is not there, a target with empty cells or without variety, and a
-    key that is empty somewhere.
+    Rows without a label are left for later. Raises BadData for a column that is not there, a target without
+    variety or with values that no model can learn, and a key that is empty somewhere.
     """
     for name in (target, *key, *([time] if time else [])):
         if name not in columns:
             raise BadData(f"no column '{name}'; the data has {sorted(columns)}")
-    frame = _sample(paths)
-    _require_whole(frame, [target, *key])
-    task, why_task = _task(frame[target], columns[target])
-    positive, why_positive = _positive(frame[target]) if task == "binary" else (True, "")
+    frame = sample_of(paths)
+    _require_whole(frame, key)
+    known = frame[target].dropna().infer_objects()
+    if known.empty:
+        raise BadData(
+            f"the target '{target}' is empty in all rows that were looked at; nothing can be learned"
+        )
+    task, why_task = _task(known, columns[target])
+    positive, why_positive = _positive(known) if task == "binary" else (True, "")
+    unlabelled, classes = _labels(paths, target, task)
     drop = [name for name in columns if name not in (target, time) and _is_name(frame[name], name in key)]
     return Recognised(
         rows=sum(pq.ParquetFile(path).metadata.num_rows for path in paths),
+        unlabelled=unlabelled,
+        classes=classes,
         target=target,
         task=task,
         why_task=why_task,
@@ -82,11 +98,25 @@ def recognise(
         drop=drop,
         why_drop="nearly every row has another value" if drop else "",
         columns={name: kind for name, kind in columns.items() if kind is not None},
-        max_decay=_max_decay(frame[target], task),
+        max_decay=_max_decay(known, task),
     )
 
 
-def _sample(paths: Sequence[Path]) -> pd.DataFrame:
+def _labels(paths: Sequence[Path], target: str, task: Task) -> tuple[int, list[bool | int | str]]:
+    """How many rows of all partitions have no label, and the classes of the others, sorted."""
+    empty, classes = 0, set[Any]()
+    dataset = DatasetParams(name="new", target=target)
+    for path in paths:
+        labels = labels_of(path, target, task)
+        if task == "regression" and (told := unusable(labels, dataset, task)):
+            raise BadData(f"{path.stem}: {told}")
+        empty += labels.empty
+        classes.update(labels.classes)
+    whole = (int(each) if isinstance(each, float) and each.is_integer() else each for each in classes)
+    return empty, sorted(set(whole), key=lambda each: (str(type(each)), each))
+
+
+def sample_of(paths: Sequence[Path]) -> pd.DataFrame:
     """The first rows of every partition, SAMPLE_ROWS in all."""
     share = max(1, SAMPLE_ROWS // len(paths))
     parts = [next(pq.ParquetFile(path).iter_batches(batch_size=share)).to_pandas() for path in paths]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from incumbent.errors import BadData
 from incumbent.params import DatasetParams
-from incumbent.reading import partition_by, stem_of, to_parquet
+from incumbent.reading import stem_of, to_parquet
 
 DATASET = DatasetParams(name="t", target="y")
 DECLARED = DatasetParams(
@@ -126,9 +126,7 @@ def row_bomb() -> bytes:
         pytest.param("t.csv", "a,y\né,0\n".encode("latin-1"), "UTF-8.*byte 0xe9 in position 4", id="latin-1"),
         pytest.param("t.csv", b"a,y\nx\0z,0\n", "column 'a' holds NUL characters", id="NUL"),
         pytest.param("t.csv", b"a,a,y\n1,2,3\n", "column name 'a' twice", id="a name twice"),
-        pytest.param(
-            "t.csv", "é,e\u0301,y\n1,2,3\n".encode(), "column name 'é' twice", id="names that look alike"
-        ),
+        pytest.param("t.csv", "é,e\u0301,y\n1,2,3\n".encode(), "look alike", id="names that look alike"),
         pytest.param("t.csv", b"a" * 300 + b",y\n1,2\n", "has 300 characters of 255", id="a very long name"),
         pytest.param(
             "t.csv", b",".join([b"c"] * 10**5) + b"\n", "100,000 columns; 10,000 are", id="10^5 columns"
@@ -165,8 +163,8 @@ def test_what_is_no_table_is_refused_and_leaves_nothing(
         read(tmp_path, name, content)
 
 
-def test_a_value_that_is_not_of_the_declared_kind_is_named_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=r'Line: 3 .*column "a".*"many" to \'DOUBLE\''):
+def test_a_value_that_is_not_of_the_declared_kind_is_named_with_its_row(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=r"t\.csv: column 'a' is declared as number, and row 2 holds 'many'"):
         read(tmp_path, "t.csv", "a,b,c,d,y\n1,x,,,0\nmany,x,,,0\n", DECLARED)
 
 
@@ -199,32 +197,6 @@ def test_parquet_keeps_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(GOOD)
     to_parquet(tmp_path / "t.parquet", tmp_path / "out.parquet", DATASET)
     assert (tmp_path / "out.parquet").read_bytes() == GOOD
-
-
-# --- partitions
-
-
-def test_rows_are_split_by_month_or_day_in_order(tmp_path: Path) -> None:
-    days = pd.to_datetime(["2026-02-01 01:00", "2026-01-31 23:59", "2026-02-01 00:00", "2026-02-02 00:00"])
-    pd.DataFrame({"day": days, "x": range(4)}).to_parquet(tmp_path / "t.parquet")
-    months = partition_by(tmp_path / "t.parquet", tmp_path / "m", "day", "month")
-    assert [path.name for path in months] == ["2026-01.parquet", "2026-02.parquet"]
-    assert pq.read_table(months[1])["x"].to_pylist() == [0, 2, 3]
-    by_day = partition_by(tmp_path / "t.parquet", tmp_path / "d", "day", "day")
-    assert [path.stem for path in by_day] == ["2026-01-31", "2026-02-01", "2026-02-02"]
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        pytest.param([None, pd.Timestamp("2026")], "'day' of t.parquet is empty in 1 rows", id="empty"),
-        pytest.param(["soon", "later"], "holds 'soon', which is no time; use ISO 8601", id="words"),
-    ],
-)
-def test_a_row_without_a_time_has_no_partition(tmp_path: Path, values: list[Any], message: str) -> None:
-    pd.DataFrame({"day": values}).to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(BadData, match=message):
-        partition_by(tmp_path / "t.parquet", tmp_path / "m", "day", "month")
 
 
 @pytest.mark.parametrize("name", ["big.csv", "big.parquet"])

@@ -70,9 +70,10 @@ def test_an_error_may_grow_by_a_tenth_of_the_targets_spread(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        pytest.param(
-            [1.0, None], "'target' is empty in 200 of 400 rows; remove these rows", id="empty cells"
-        ),
+        pytest.param([None], "'target' is empty in all rows", id="no label"),
+        pytest.param([1.5, None, None, None], "has a single value, 1.5", id="one label"),
+        pytest.param([1.5, 2.5, 1e39, 3.5], r"1e39.\; learners hold targets as float32", id="too large"),
+        pytest.param([1.5, 2.5, np.inf, 3.5], "100 values beyond 3.4e38 .inf.", id="infinite"),
         pytest.param([3], "'target' has a single value, 3; nothing can be learned", id="one value"),
         pytest.param(
             pd.date_range("2026", periods=ROWS), "is a time; predict a number or a class", id="a time"
@@ -86,6 +87,28 @@ def test_a_target_that_can_t_be_learned_is_refused(tmp_path: Path, target: Any, 
     )
     with pytest.raises(BadData, match=message):
         look(tmp_path, pd.Series(values).infer_objects())
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "positive", "classes"),
+    [
+        pytest.param(
+            [1, 0, 0, None], "binary", 1, [0, 1], id="whole numbers, that an empty cell makes floats"
+        ),
+        pytest.param([True, False, None], "binary", True, [False, True], id="booleans"),
+        pytest.param(["no", "yes", "no", None], "binary", "yes", ["no", "yes"], id="words"),
+        pytest.param(["c", "a", "b", None], "multiclass", True, ["a", "b", "c"], id="classes"),
+        pytest.param([1.25, 2.5, 3.5, None], "regression", True, [], id="numbers"),
+    ],
+)
+def test_rows_without_a_label_are_counted_and_tell_nothing(
+    tmp_path: Path, labels: list[Any], task: str, positive: Any, classes: list[Any]
+) -> None:
+    values = pd.Series(np.resize(np.array(labels, dtype=object), ROWS)).infer_objects()
+    seen = look(tmp_path, values)
+    assert (seen.task, seen.positive, seen.classes) == (task, positive, classes)
+    assert [type(each) for each in seen.classes] == [type(each) for each in classes]
+    assert seen.unlabelled == values.isna().sum() > 0
 
 
 def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Tables into files of every format that can be read."""
+
+import os
+import uuid
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from incumbent.errors import BadInput
+from incumbent.reading import CONFIG, SUFFIXES
+
+CSV, JSON, GZIP = "FORMAT csv, HEADER", "FORMAT json", "COMPRESSION gzip"
+OPTIONS = {
+    ".csv": CSV,
+    ".csv.gz": f"{CSV}, {GZIP}",
+    ".jsonl": JSON,
+    ".jsonl.gz": f"{JSON}, {GZIP}",
+    ".ndjson": JSON,
+}
+
+
+def suffix_of(path: Path) -> str:
+    """What tells the file's format. Raises BadInput for none that is known."""
+    known = [suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)]
+    if not known:
+        raise BadInput(f"{path} is of no known format; a file may end with {', '.join(SUFFIXES)}")
+    return known[0]
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write the frame in the format that the file's name tells, whole or not at all.
+
+    The same frame gives the same bytes; floats keep every bit, times with a zone are written in UTC. Raises
+    BadInput for a name of no known format.
+    """
+    suffix = suffix_of(path)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        if suffix == ".parquet":
+            frame.to_parquet(part, index=False)
+        else:
+            _copy(pa.Table.from_pandas(frame, preserve_index=False), part, OPTIONS[suffix])
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy(table: pa.Table, path: Path, options: str) -> None:
+    import duckdb
+
+    with duckdb.connect(config=CONFIG) as database:
+        database.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+        database.register("rows", table)
+        database.execute(f"COPY (FROM rows) TO $path ({options})", {"path": str(path)})

@@ -13,6 +13,7 @@ from incumbent.metrics import METRICS
 from incumbent.params import Params
 from incumbent.schema import Schema
 from incumbent.split import group_hashes
+from incumbent.tables.late_labels import as_in
 
 GROUP = "group"
 
@@ -72,7 +73,8 @@ def examine(
     if len(joined) < params.monitor.min_rows:
         least = f"monitor.min_rows = {params.monitor.min_rows:,}"
         few = f"{len(joined):,} labelled predictions are fewer than {least}"
-        return _unknown(version, params, counts, few)
+        strangers = _strangers(first, labels, params.dataset.key) if joined.empty else ""
+        return _unknown(version, params, counts, few + strangers)
     try:
         judged = decided(_scores(joined, schema), schema.output.threshold, params.promotion)
         live = estimate(
@@ -116,7 +118,7 @@ def _joined(
         return logged.head(0).assign(**{target: []})
     try:
         alike = [
-            frame[[*key, target]].assign(**{name: _as_in(logged[name], frame[name]) for name in key})
+            frame[[*key, target]].assign(**{name: as_in(logged[name], frame[name]) for name in key})
             for frame in labels
         ]
         known = pd.concat(alike).dropna(subset=[target]).drop_duplicates(key, keep="last")
@@ -125,15 +127,16 @@ def _joined(
         raise BadData(f"the keys of predictions and labels can't be compared: {error}") from error
 
 
-def _as_in(logged: pd.Series, label: pd.Series) -> pd.Series:
-    """The labels' key as the log has it: a text file has times as text, or in UTC without their zone."""
-    if pd.api.types.is_numeric_dtype(logged.dtype) and pd.api.types.is_numeric_dtype(label.dtype):
-        return label  # between kinds of numbers the merge itself finds its way
-    if not pd.api.types.is_datetime64_any_dtype(logged.dtype):
-        return label.astype(logged.dtype)
-    times = pd.to_datetime(label, utc=True)
-    zoned = isinstance(logged.dtype, pd.DatetimeTZDtype)
-    return (times if zoned else times.dt.tz_localize(None)).astype(logged.dtype)
+def _strangers(logged: pd.DataFrame, labels: Sequence[pd.DataFrame], key: list[str]) -> str:
+    """What to say where there are predictions and labels, and no key is in both."""
+    if logged.empty or not labels:
+        return ""
+    one, other = (
+        ", ".join(f"{name} = {frame[name].iloc[0]}" for name in key) for frame in (logged, labels[-1])
+    )
+    return (
+        f"; no label has the key of a prediction: there are predictions such as {one}, labels such as {other}"
+    )
 
 
 def _scores(joined: pd.DataFrame, schema: Schema) -> np.ndarray:

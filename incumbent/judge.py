@@ -53,7 +53,8 @@ class Holdout:
     y: (n,); champion, challenger and each of `others` (models of other seeds): (n,) or (n, classes);
     group: (n,); columns: those that slices and fairness look at; excluded: held-out rows left out,
     because the champion may have seen them or their class was never trained. thresholds: the champion's and
-    the challenger's own; None for a model that has none.
+    the challenger's own; None for a model that has none. withheld: columns that the champion reads and did
+    not get, as dataset.drop names them.
     """
 
     y: np.ndarray
@@ -64,6 +65,7 @@ class Holdout:
     columns: pd.DataFrame
     excluded: int
     thresholds: tuple[float | None, float | None] = (None, None)
+    withheld: tuple[str, ...] = ()
 
 
 def score_holdout(
@@ -79,10 +81,12 @@ def score_holdout(
     """Predict the window's held-out rows.
 
     Without a champion the baseline takes its place: it gives every row the prediction `prior`. `learned`
-    is what the champion was trained on, if not by the same split on the same partitions. Raises BadData
-    when a model can't read the rows, or the champion predicts NaN or infinity.
+    is what the champion was trained on, if not by the same split on the same partitions. A column that
+    dataset.drop names is empty for the champion too: who drops it says that predictions can't count on it.
+    Raises BadData when a model can't read the rows, or the champion predicts NaN or infinity.
     """
     parts: list[Holdout] = []
+    withheld = _withheld(champion, challenger, params)
     for (partition, _), (frame, group) in zip(
         window, frames_of([path for _, path in window], params, Side.HOLDOUT), strict=True
     ):
@@ -91,11 +95,28 @@ def score_holdout(
             keep &= ~learned.seen(frame, partition)
         keep &= frame.index.isin(challenger.schema.of_known_class(frame).index)
         parts.append(
-            _score(champion, challenger, frame[keep], group[keep], params, prior, others, int((~keep).sum()))
+            _score(
+                champion,
+                challenger,
+                frame[keep],
+                group[keep],
+                params,
+                prior,
+                others,
+                int((~keep).sum()),
+                withheld,
+            )
         )
     own = challenger.schema.output.threshold
     # The baseline decides as well as a model without skill can: at the challenger's threshold.
-    return replace(_joined(parts), thresholds=(champion.schema.output.threshold if champion else own, own))
+    thresholds = (champion.schema.output.threshold if champion else own, own)
+    return replace(_joined(parts), thresholds=thresholds, withheld=withheld)
+
+
+def _withheld(champion: Model | None, challenger: Model, params: Params) -> tuple[str, ...]:
+    """Dropped columns that only the champion reads; the challenger, too, may make features of others."""
+    reads = set(champion.schema.inputs if champion else ()) - set(challenger.schema.inputs)
+    return tuple(name for name in params.dataset.drop if name in reads)
 
 
 def weigh(holdout: Holdout, promotion: PromotionParams, seed: int) -> Evidence:
@@ -141,13 +162,15 @@ def _score(
     prior: Sequence[float],
     others: Sequence[Model],
     excluded: int,
+    withheld: Sequence[str],
 ) -> Holdout:
     # A column that came or went since: each model sees what it would see in production.
     predicted = challenger.predict(frame, absent_as_missing=True)
     if champion is None:
         rival = np.broadcast_to(np.squeeze(np.asarray(prior, dtype=float)), predicted.shape).copy()
     else:
-        rival = _as_classes_of(challenger, champion, champion.predict(frame, absent_as_missing=True))
+        theirs = champion.predict(frame.drop(columns=[*withheld], errors="ignore"), absent_as_missing=True)
+        rival = _as_classes_of(challenger, champion, theirs)
         if not np.isfinite(rival).all():
             raise BadData(f"it predicts no number for {int((~np.isfinite(rival)).sum()):,} held-out values")
     return Holdout(
@@ -162,14 +185,15 @@ def _score(
 
 
 def _as_classes_of(challenger: Model, champion: Model, predicted: np.ndarray) -> np.ndarray:
-    """The champion's probabilities in the challenger's columns; zero for a class it never knew."""
+    """The champion's probabilities in the challenger's columns, those of classes that it has in one added up;
+    zero for a class that the champion never knew."""
     known, wanted = champion.schema.classes, challenger.schema.classes
     if known == wanted:
         return predicted
     aligned = np.zeros((len(predicted), len(wanted)))
-    for position, name in enumerate(wanted):
-        if name in known:
-            aligned[:, position] = predicted[:, known.index(name)]
+    for position, name in enumerate(map(challenger.schema.class_of, known)):
+        if name in wanted:
+            aligned[:, wanted.index(name)] += predicted[:, position]
     return aligned
 
 

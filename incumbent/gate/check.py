@@ -8,13 +8,14 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from incumbent.columns import column_differences, schema_of
+from incumbent.gate.contradictions import contradictions
 from incumbent.gate.gx import Detail, expectations_of, judge, question, sets_aside, validate
 from incumbent.gate.report import QUARANTINE, Finding, GateReport
 from incumbent.gate.statistics import measure
 from incumbent.gate.suites import declared_suite
-from incumbent.gate.table import ambiguous
 from incumbent.params import DatasetParams, GateParams
 from incumbent.rows import read_partition
+from incumbent.tables.names import look_alikes
 
 EXAMPLES = 5
 
@@ -54,6 +55,7 @@ def gate_files(
         if fits(findings):
             judged = judge_rows(name, path, suites, dataset)
             findings += [*(each.whole for each in judged), *beyond_limit(name, path, judged, limits)]
+            findings += contradictions(name, path, [each.result for each in judged], dataset)
         rows = pq.ParquetFile(path).metadata.num_rows
         reports.append(GateReport(rows, tuple(findings), results_of(name, judged)))
     return GateReport.of(reports)
@@ -66,8 +68,18 @@ def results_of(name: str, judged: Sequence[Judged]) -> dict[str, tuple[dict[str,
 
 
 def column_findings(partition: str, path: Path, dataset: DatasetParams) -> list[Finding]:
-    """What differs from `dataset.columns`, by the footer alone."""
-    return [
+    """Names that are taken for one another, and what differs from `dataset.columns`, by the footer alone."""
+    alike = [
+        Finding(
+            partition,
+            f"column '{other}' has a name of its own",
+            "critical",
+            False,
+            f"'{one}' and '{other}' differ in case only or look alike; rename one of the two",
+        )
+        for one, other in look_alikes(schema_of(path).names)
+    ]
+    return alike + [
         Finding(
             partition,
             f"column '{difference.column}' is as declared",
@@ -146,8 +158,6 @@ def _of_table(result: dict[str, Any]) -> bool:
 
 def _needed(names: Sequence[str], questions: Sequence[tuple[str, dict[str, Any]]]) -> list[str] | None:
     """The columns that these expectations look at; None for all, where that can't be told."""
-    if ambiguous(names):
-        return None
     wanted: set[str] = set()
     for _, arguments in questions:
         columns = {arguments[key] for key in ("column", "column_A", "column_B") if key in arguments}

@@ -3,7 +3,7 @@
 A finding's severity is Great Expectations' own, or `quarantine` where failing rows were set aside.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -21,7 +21,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One expectation on one partition; `examples` are rows that break it, as text by column."""
+    """One expectation on one partition; `examples` are rows that break it, as text by column.
+
+    final: nobody can let it pass, as no model could learn from it.
+    """
 
     partition: str
     expectation: str
@@ -29,6 +32,7 @@ class Finding:
     success: bool
     observed: str
     examples: tuple[dict[str, str], ...] = ()
+    final: bool = False
 
     def __str__(self) -> str:
         return f"{self.partition}: {self.expectation}: {self.observed}"
@@ -36,11 +40,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class GateReport:
-    """`results` are Great Expectations' own, by partition, for its Data Docs; they stay out of the JSON."""
+    """`results` are Great Expectations' own, by partition, for its Data Docs; they stay out of the JSON.
+
+    unlabelled: how many of the rows have no label; waiting: partitions in which no row has one; left_out:
+    partitions that are blocked, while the others go on.
+    """
 
     rows: int
     findings: tuple[Finding, ...]
     results: Mapping[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
+    unlabelled: int = 0
+    waiting: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, reports: Iterable["GateReport"]) -> "GateReport":
@@ -48,7 +59,14 @@ class GateReport:
         reports = tuple(reports)
         findings = tuple(finding for report in reports for finding in report.findings)
         results = {name: seen for report in reports for name, seen in report.results.items()}
-        return cls(sum(report.rows for report in reports), findings, results)
+        return cls(
+            sum(report.rows for report in reports),
+            findings,
+            results,
+            sum(report.unlabelled for report in reports),
+            tuple(name for report in reports for name in report.waiting),
+            tuple(name for report in reports for name in report.left_out),
+        )
 
     @property
     def verdict(self) -> Verdict:
@@ -75,15 +93,45 @@ class GateReport:
         """The same, where these partitions (name -> who let it pass, and why) block no more."""
         findings = tuple(
             replace(each, severity="warning", observed=f"{each.observed}; {partitions[each.partition]}")
-            if each.partition in partitions and each.severity == "critical" and not each.success
+            if each.partition in partitions and _blocks(each) and not each.final
             else each
             for each in self.findings
         )
         return replace(self, findings=findings)
 
+    @property
+    def blocked(self) -> tuple[str, ...]:
+        """Partitions that a critical finding keeps out."""
+        return tuple(dict.fromkeys(each.partition for each in self.findings if _blocks(each)))
+
+    def leaving_out(self, partitions: Sequence[str]) -> "GateReport":
+        """The same, where these partitions are set aside instead of blocking the others."""
+        findings = tuple(
+            replace(each, severity=QUARANTINE) if each.partition in partitions and _blocks(each) else each
+            for each in self.findings
+        )
+        return replace(self, findings=findings, left_out=tuple(partitions))
+
     def to_json(self) -> dict[str, Any]:
         return {
             "verdict": self.verdict.value,
             "rows": self.rows,
+            "unlabelled": self.unlabelled,
+            "waiting": list(self.waiting),
+            "left_out": list(self.left_out),
             "findings": [asdict(f) for f in self.findings],
+            "reasons": list(self.reasons),
         }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "GateReport":
+        """What to_json wrote; what later fields tell is missing in documents of earlier versions."""
+        findings = tuple(
+            Finding(**{**each, "examples": tuple(each["examples"])}) for each in document["findings"]
+        )
+        waiting, left_out = (tuple(document.get(name, ())) for name in ("waiting", "left_out"))
+        return cls(document["rows"], findings, {}, document.get("unlabelled", 0), waiting, left_out)
+
+
+def _blocks(finding: Finding) -> bool:
+    return finding.severity == "critical" and not finding.success

@@ -1,6 +1,6 @@
 """A partition's columns, as DuckDB reads them and as pandas would show them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -65,7 +65,7 @@ class Table:
 
     def __init__(self, path: Path) -> None:
         schema = pq.read_schema(path).remove_metadata()
-        if pq.read_metadata(path).num_rows == 0 or ambiguous(schema.names):
+        if pq.read_metadata(path).num_rows == 0:
             raise Doubt
         dtypes = schema.empty_table().to_pandas().dtypes
         self.names = list(schema.names)
@@ -99,8 +99,3 @@ def _column(field: pa.Field, dtype: Any, place: str) -> Column:
         return Column(field.name, "time" if kind.tz is None else "zoned", dtype, place)
     plain = types.is_null(kind) or types.is_temporal(kind) or types.is_uint64(kind)
     return Column(field.name, "other" if plain else "unknown", dtype, place)
-
-
-def ambiguous(names: Sequence[str]) -> bool:
-    """GX takes A for a if both are there."""
-    return len({name.lower() for name in names}) < len(names)

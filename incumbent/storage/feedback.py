@@ -29,7 +29,9 @@ class Feedback:
 
     def keep_predictions(self, version: str, logged: pd.DataFrame) -> str:
         """Log predictions of a version, as `incumbent.feedback.to_log` gives them; returns the address."""
-        return self._keep("predictions", f"{version}-", logged)
+        key, body = self._named("predictions", f"{version}-", logged)
+        self._store.put_if_absent(key, body)
+        return self._store.url(key)
 
     def predictions(self, version: str, days: int) -> pd.DataFrame:
         """What a version predicted in the last so many days, the earliest first; empty when nothing."""
@@ -37,8 +39,10 @@ class Feedback:
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def keep_labels(self, labels: pd.DataFrame) -> str:
-        """Keep a table of keys and targets; returns the address."""
-        return self._keep("labels", "", labels)
+        """Keep a table of keys and targets; returns the address. The same table again is the latest again."""
+        key, body = self._named("labels", "", labels)
+        self._store.put(key, body)
+        return self._store.url(key)
 
     def labels(self, days: int) -> list[pd.DataFrame]:
         """The tables of labels that were kept in the last so many days, the earliest first."""
@@ -49,14 +53,12 @@ class Feedback:
         body = dump(document)
         self._store.put(f"monitor/{version}-{hashlib.sha256(body).hexdigest()[:12]}.json", body)
 
-    def _keep(self, kind: str, prefix: str, table: pd.DataFrame) -> str:
+    def _named(self, kind: str, prefix: str, table: pd.DataFrame) -> tuple[str, bytes]:
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
         body = buffer.getvalue()
         digest = hashlib.sha256(body).hexdigest()[:16]
-        key = f"{kind}/{datetime.now(UTC).date()}/{prefix}{digest}.parquet"
-        self._store.put_if_absent(key, body)
-        return self._store.url(key)
+        return f"{kind}/{datetime.now(UTC).date()}/{prefix}{digest}.parquet", body
 
     def _tables(self, kind: str, days: int, prefix: str) -> Iterator[pd.DataFrame]:
         """By the day, and within a day by S3's clock."""

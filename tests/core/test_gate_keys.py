@@ -10,7 +10,7 @@ import pytest
 from incumbent.gate import Verdict
 from incumbent.gate.check import Judged
 from incumbent.gate.keys import judge_keys, key_severity
-from incumbent.gate.sift import sift
+from incumbent.gate.sift import sift, without_history
 from tests.core.test_gate_quarantine import PARAMS, expect, month, suite
 
 UNIQUE = "column_values_to_be_unique"
@@ -87,3 +87,24 @@ def test_rows_with_known_keys_are_named_with_their_partitions(
         "2026-01.parquet (2), 2026-02.parquet (1), such as [{'id': '4'}, {'id': '5'}, {'id': '9'}]"
     )
     assert len(pd.read_parquet(done.partition)) == left
+
+
+@pytest.mark.parametrize("aside", [True, False])
+def test_a_key_with_two_targets_is_told_beside_the_key_that_is_there_twice(
+    tmp_path: Path, aside: bool
+) -> None:
+    rows = month()
+    again = pd.concat([rows, rows.head(3).assign(y=1 - rows["y"].head(3))], ignore_index=True)
+    again.to_parquet(tmp_path / "new.parquet", index=False)
+    suites = suite(expect(UNIQUE, column="id")) if aside else []
+    arrived = sift(
+        "new.parquet", tmp_path / "new.parquet", tmp_path / "made", suites, PARAMS, without_history
+    )
+    [contradiction] = [each for each in arrived.report.failed if "has one y" in each.expectation]
+    assert contradiction.observed.startswith("3 keys have different y, such as [{'id': '0', 'y': '0 and 1'}")
+    same = pd.concat([rows, rows.head(3)], ignore_index=True)
+    same.to_parquet(tmp_path / "same.parquet", index=False)
+    arrived = sift(
+        "same.parquet", tmp_path / "same.parquet", tmp_path / "made", suites, PARAMS, without_history
+    )
+    assert not any("has one y" in each.expectation for each in arrived.report.failed)

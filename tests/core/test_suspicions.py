@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from incumbent.gate.suspicions import suspicions
+from incumbent.gate.suspicions import oddities, suspicions
 from incumbent.params import DatasetParams
 
 ROWS = 2_000
@@ -47,7 +47,7 @@ def test_an_ordinary_table_is_not_suspicious(tmp_path: Path) -> None:
 )
 def test_a_target_in_disguise_is_told(tmp_path: Path, leak: Any) -> None:
     [(expected, told)] = seen(tmp_path, table(arrived=leak)).items()
-    assert expected == "column 'arrived' alone does not give the target away"
+    assert expected == "column 'arrived' is no leak of the target"
     assert "known before the target is?" in told
 
 
@@ -91,3 +91,75 @@ def test_times_to_come_are_told(tmp_path: Path, zone: str | None) -> None:
 
 def test_a_table_without_its_target_is_left_to_the_gate(tmp_path: Path) -> None:
     assert seen(tmp_path, table().drop(columns="y")) == {}
+
+
+SOME = RNG.random(ROWS) < 0.5
+UNIQUE = np.array([f"note {number}" for number in range(ROWS)])
+GROUPS = RNG.integers(0, 100, ROWS)
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        pytest.param(
+            np.where(TARGET, RNG.lognormal(3, 1, ROWS), np.nan), id="a number that is filled for it"
+        ),
+        pytest.param(np.where(TARGET, np.nan, RNG.lognormal(3, 1, ROWS)), id="a number that is empty for it"),
+        pytest.param(np.where(TARGET, UNIQUE, None), id="a text that is filled for it"),
+        pytest.param(np.where(TARGET, True, None), id="a truth value that is filled for it"),
+        pytest.param(pd.to_datetime(np.where(TARGET, "2025-01-31", None)), id="a time that is filled for it"),
+        pytest.param(np.where(TARGET, RNG.normal(size=ROWS), -1), id="a number that stands for none"),
+        pytest.param(np.where(TARGET, UNIQUE, "none"), id="a word that stands for none"),
+        pytest.param(np.where(SOME & ~TARGET, np.nan, np.where(TARGET, 9, 0)), id="a value, another, empty"),
+        pytest.param(2 * GROUPS + TARGET, id="codes of groups"),
+        pytest.param((2 * GROUPS + TARGET).astype(str), id="names of groups"),
+    ],
+)
+def test_emptiness_and_single_values_tell_the_target_too(tmp_path: Path, leak: Any) -> None:
+    [(expected, told)] = seen(tmp_path, table(closed=leak)).items()
+    assert expected == "column 'closed' is no leak of the target"
+    assert "known before the target is?" in told
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.5])
+def test_cells_that_are_empty_at_random_or_more_often_for_one_class_are_no_leak(
+    tmp_path: Path, share: float
+) -> None:
+    target = RNG.random(ROWS) < share
+    values = RNG.normal(size=ROWS)
+    innocent = pd.DataFrame(
+        {
+            "y": target,
+            "at random": np.where(SOME, values, np.nan),
+            "more often": np.where(RNG.random(ROWS) < np.where(target, 0.1, 0.9), np.nan, values),
+            "mostly": np.where(RNG.random(ROWS) < 0.01, values, np.nan),
+            "never": np.nan,
+            "always one": 1,
+            "customer": RNG.integers(0, ROWS // 5, ROWS),
+            "street": RNG.integers(0, ROWS // 10, ROWS).astype(str),
+            "twice": np.arange(ROWS) // 2,
+        }
+    )
+    assert seen(tmp_path, innocent) == {}
+
+
+def test_a_number_is_told_by_emptiness_and_by_groups_as_well(tmp_path: Path) -> None:
+    prices = RNG.lognormal(size=ROWS)
+    innocent = np.where(RNG.random(ROWS) < np.where(prices > 1, 0.2, 0.7), np.nan, 1.0)
+    assert not seen(tmp_path, table(y=prices, near=innocent, group=GROUPS), "regression")
+    paid = np.where(prices > 1, 1.0, np.nan)
+    [told] = seen(tmp_path, table(y=prices, paid=paid), "regression").values()
+    assert told.startswith("perhaps a leak: y is low where it is empty: an AUC of 1.000")
+    means = RNG.normal(size=100)[GROUPS] + RNG.normal(0, 0.01, ROWS)
+    assert "value by value" in seen(tmp_path, table(y=means, group=GROUPS), "regression").popitem()[1]
+
+
+def test_partitions_with_few_rows_are_looked_at_together(tmp_path: Path) -> None:
+    days = [tmp_path / f"2025-01-{day:02}.parquet" for day in range(1, 41)]
+    leak = np.where(TARGET, 1.0, np.nan)
+    for number, day in enumerate(days):
+        table(closed=leak).iloc[number * 50 : number * 50 + 50].to_parquet(day, index=False)
+    toy = DatasetParams(name="toy", target="y")
+    assert suspicions(days[0].name, days[0], toy, "binary") == []
+    [leaking] = oddities(days, toy, "binary")
+    assert leaking.column == "closed"

@@ -1,0 +1,52 @@
+"""incumbent drop-column: leave a leak."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from incumbent.cli.models import registry_of
+from incumbent.cli.options import Json, Project, enter, show
+from incumbent.cli.outcome import describe, kind_of
+from incumbent.errors import BadInput
+
+
+def drop_column(
+    columns: Annotated[list[str], typer.Argument(help="Columns that no model may read any more.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in git's log, the record and the registry's log.")],
+    project: Project = Path(),
+    as_json: Json = False,
+) -> None:
+    """Leave a leak: add columns to dataset.drop, train without them, and replace a champion that reads them.
+
+    The champion is judged without the columns too. The challenger takes office unless it is shown to be unfit
+    or worse even so: a champion that reads them is not to stay. `incumbent models rollback` takes that back.
+    """
+    project = enter(project)
+    from flows.retrain import retrain as flow
+    from incumbent.cli.prefect_runs import in_this_process
+    from incumbent.schema import Schema
+    from incumbent.storage.params_file import drop_columns
+
+    if not reason.strip():
+        raise BadInput("dropping a column needs a reason; it is kept in git's log and in the registry's")
+    registry = registry_of(project)
+    office = registry.champion()
+    read = Schema.from_json(registry.manifest(office.version)["schema"]).inputs if office else []
+    drop_columns(project, columns, reason)
+    why = f"drop-column {', '.join(columns)}: {reason}"
+    document = {**in_this_process(flow, project=project, started_by=why), "forced": None}
+    if office and set(columns) & set(read) and kind_of(document) == "hold":
+        entry = registry.force(document["challenger"], why)
+        document |= {"champion": entry.version, "forced": {"seq": entry.seq, "by": entry.by, "reason": why}}
+    show(document, as_json, _text)
+
+
+def _text(document: dict[str, Any]) -> str:
+    lines = [describe(document)]
+    if document["forced"]:
+        lines.append(
+            "  held, and in office by force all the same, as its predecessor reads what was dropped; to take "
+            "that back: incumbent models rollback"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,40 @@
+"""Are the labels of a partition ones that a model can learn from, and how many rows still wait for theirs?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from incumbent.columns import schema_of
+from incumbent.gate.report import Finding, GateReport
+from incumbent.params import Params
+from incumbent.tables.labels import Labels, labels_of, unknown_class, unusable
+
+MOST_UNLABELLED = 0.5
+"""A larger share of rows without a label is more often a broken join than labels that come late."""
+
+
+def judge_labels(name: str, path: Path, params: Params) -> GateReport:
+    """What is wrong with a partition's labels; its rows are counted elsewhere. Nothing without the column.
+
+    Critical: labels that no model of this task can learn from, and classes that dataset.classes does not
+    name. Warning: more than half of the rows have no label. Raises BadData for a file that can't be read.
+    """
+    target = params.dataset.target
+    if target not in schema_of(path).names:
+        return GateReport(0, ())
+    labels = labels_of(path, target, params.task)
+    waiting = (name,) if labels.empty == labels.rows else ()
+    return GateReport(0, tuple(_findings(name, labels, params)), {}, labels.empty, waiting)
+
+
+def _findings(name: str, labels: Labels, params: Params) -> Iterator[Finding]:
+    target = params.dataset.target
+    if told := unusable(labels, params.dataset, params.task):
+        expected = f"the labels in '{target}' are usable"
+        yield Finding(name, expected, "critical", False, told, final=True)
+    if told := unknown_class(labels, params.dataset, params.task):
+        yield Finding(name, f"the classes in '{target}' are known", "critical", False, told)
+    if labels.empty > MOST_UNLABELLED * labels.rows:
+        told = (
+            f"{labels.empty:,} of {labels.rows:,} rows ({labels.empty / labels.rows:.1%}) have no label yet"
+        )
+        yield Finding(name, f"most rows have a label in '{target}'", "warning", False, told)

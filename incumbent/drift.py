@@ -65,12 +65,13 @@ class Shift:
 
 @dataclass(frozen=True)
 class Drift:
-    """`features` with the largest index first; `before` and `now` are the rows that were compared."""
+    """`features` with the largest index first; `before` and `now` are the rows that were compared; target:
+    of the rows with a label, None if there are none."""
 
     before: int
     now: int
     features: tuple[Shift, ...]
-    target: Shift
+    target: Shift | None
 
     @property
     def moved(self) -> tuple[Shift, ...]:
@@ -83,7 +84,7 @@ class Drift:
 
     def to_json(self) -> dict[str, Any]:
         features = [{**asdict(shift), "words": shift.words} for shift in self.features]
-        target = {**asdict(self.target), "words": self.target.words}
+        target = self.target and {**asdict(self.target), "words": self.target.words}
         counts = {"before": self.before, "now": self.now, "share": self.share}
         return {**counts, "target": target, "features": features}
 
@@ -104,12 +105,14 @@ def drift(
     sample = sample.head(ENOUGH)
     before = schema.prepared(sample, complete=True)
     after = pd.concat([schema.prepared(frame) for frame in fresh], ignore_index=True)
-    targets = pd.concat([frame[schema.target] for frame in fresh], ignore_index=True)
+    labels = pd.concat([frame[schema.target].dropna() for frame in fresh], ignore_index=True)
     kinds = {each.name: each.is_category for each in schema.features}
     shifts = [_shift(before[name], after[name], is_text, importances) for name, is_text in kinds.items()]
-    target = _shift(sample[schema.target], targets, schema.task != "regression", {})
+    target = None
+    if len(labels):
+        target = _shift(sample[schema.target], labels, schema.task != "regression", {})
     ordered = tuple(sorted(shifts, key=lambda shift: (-shift.psi, shift.column)))
-    return Drift(len(sample), len(targets), ordered, target)
+    return Drift(len(sample), len(after), ordered, target)
 
 
 def _shift(before: pd.Series, now: pd.Series, categorical: bool, importances: Mapping[str, float]) -> Shift:

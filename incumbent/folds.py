@@ -1,6 +1,7 @@
 """Which rows train and which are held out in each fold; scikit-learn's splitters."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from incumbent.errors import BadData
+from incumbent.params import Params
 from incumbent.recipe import SearchParams
 from incumbent.rows import Rows
 
@@ -20,11 +22,12 @@ MOST_ALONE = 1000
 def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
     """(fit, held-out) row numbers of each fold, both ascending.
 
-    stratified: every fold has the classes' shares, or the deciles of a numeric target. stratified-group:
-    the same with whole split.by groups. k-fold: at random. time-series: each fold is held out from a model
-    of all rows before it, `gap` rows apart; rows are taken to be in time order, as partitions are by name,
-    and the first rows are never held out. leave-one-out: each row by itself, at most 1,000. Raises BadData
-    when there are too few rows, classes or groups, or too many rows.
+    stratified: every fold has the classes' shares, or the deciles of a numeric target; a class with fewer
+    rows than folds is in as many folds as it has rows. stratified-group: the same with whole split.by groups.
+    k-fold: at random. time-series: each fold is held out from a model of all rows before it, `gap` rows
+    apart; rows are taken to be in time order, as partitions are by name, and the first rows are never held
+    out. leave-one-out: each row by itself, at most 1,000. Raises BadData when there are too few rows or
+    groups, or too many rows.
     """
     from sklearn.model_selection import (
         KFold,
@@ -51,9 +54,36 @@ def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
             splitter = LeaveOneOut()
             _require_few(rows, search)
     _require_enough(rows, search, strata, groups)
-    splits = [(np.sort(fit), np.sort(held)) for fit, held in splitter.split(rows.X, strata, groups)]
-    _require_variety(rows.y, splits, search)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # the log names them
+        splits = [(np.sort(fit), np.sort(held)) for fit, held in splitter.split(rows.X, strata, groups)]
     return splits
+
+
+def judging(y: np.ndarray, splits: Sequence[Split], params: Params) -> list[int]:
+    """Numbers of the folds that are scored: those with two classes on both sides, if there are any, else
+    those with two held out. A class of few rows is not on both sides of each. Of numbers r2 alone needs two.
+
+    y: (n,) as Rows.y. Raises BadData when no fold can be scored, or scheme k-fold or time-series lets none
+    learn two classes.
+    """
+    numbers, scheme = range(len(splits)), params.search.scheme
+    classes = np.issubdtype(y.dtype, np.integer)
+    if not classes and params.promotion.metric != "r2":
+        return list(numbers)
+
+    def varied(number: int, side: int) -> bool:
+        return len(np.unique(y[splits[number][side]])) > 1
+
+    judged = [number for number in numbers if varied(number, 1)]
+    whole = [number for number in judged if varied(number, 0)]
+    if not judged or (classes and not whole and scheme in ("k-fold", "time-series")):
+        what = "classes" if classes else "values"
+        raise BadData(
+            f"no fold of search.scheme = '{scheme}' has rows of two {what} on both its sides; use fewer "
+            "search.folds, or the scheme 'stratified'"
+        )
+    return whole or judged
 
 
 def over_folds(work: Callable[[S], T], splits: Sequence[S]) -> list[T]:
@@ -70,7 +100,8 @@ def over_folds(work: Callable[[S], T], splits: Sequence[S]) -> list[T]:
 
 def _strata(y: np.ndarray, count: int) -> np.ndarray:
     if np.issubdtype(y.dtype, np.integer):
-        return y
+        # Where all classes are rare there is nothing to keep in proportion.
+        return y if np.bincount(y).max() >= count else np.zeros(len(y), dtype=y.dtype)
     bins = max(1, min(10, len(y) // count))
     return np.argsort(np.argsort(y, kind="stable"), kind="stable") * bins // len(y)
 
@@ -88,25 +119,12 @@ def _require_enough(
     rows: Rows, search: SearchParams, strata: np.ndarray | None, groups: np.ndarray | None
 ) -> None:
     if strata is not None:
-        smallest = int(np.unique(strata, return_counts=True)[1].min())
-        if smallest < search.folds or (groups is not None and groups.max() + 1 < search.folds):
-            raise BadData(
-                f"search.folds = {search.folds}, but the rarest class has {smallest} training rows"
-                + (f" and there are {groups.max() + 1} groups" if groups is not None else "")
-            )
+        count = len(strata) if groups is None else groups.max() + 1
+        if count < search.folds:
+            what = "training rows" if groups is None else "groups of split.by"
+            raise BadData(f"search.folds = {search.folds}, but there are {count} {what}; lower it")
     elif search.scheme != "leave-one-out" and len(rows.y) // (search.folds + 1) <= search.gap:
         raise BadData(
             f"search.folds = {search.folds} with search.gap = {search.gap} leave no rows to fit on: "
             f"there are {len(rows.y)} training rows"
         )
-
-
-def _require_variety(y: np.ndarray, splits: Sequence[Split], search: SearchParams) -> None:
-    """Schemes that do not look at the target may leave a side with one class, which has no score."""
-    if search.scheme in ("k-fold", "time-series"):
-        for number, sides in enumerate(splits):
-            if any(len(np.unique(y[side])) < 2 for side in sides):
-                raise BadData(
-                    f"a side of fold {number} of search.scheme = '{search.scheme}' has a single class; "
-                    "use fewer search.folds, or the scheme 'stratified'"
-                )

@@ -77,11 +77,13 @@ def score_arrival(
 ) -> dict[str, Any] | None:
     """The document of one new partition; None when the champion can't be judged on it.
 
-    rivals: role -> model. groups: (n,). Each model sees all rows of the partition: none trained on any.
+    rivals: role -> model. groups: (n,). Each model sees all rows of the partition: none trained on any. Those
+    with a label judge.
     """
     try:
-        y = champion.schema.labels(frame)
-        predicted = _judged(champion, frame, promotion)
+        kept = champion.schema.trained_on(frame)
+        y, groups = champion.schema.labels(frame[kept]), groups[kept]
+        predicted = _judged(champion, frame, promotion)[kept]
         value = score(y, predicted, promotion)
     except BadData:
         return None
@@ -95,7 +97,7 @@ def score_arrival(
         try:
             if rival.schema.classes != champion.schema.classes:
                 continue
-            theirs = _judged(rival, frame, promotion)
+            theirs = _judged(rival, frame, promotion)[kept]
             line = {"role": role, "version": rival.version, "value": score(y, theirs, promotion)}
         except BadData:
             continue

@@ -16,7 +16,7 @@ from incumbent.model import Model
 from incumbent.params import Params
 from incumbent.plan import Measurements
 from incumbent.rows import read_partition
-from incumbent.schema import Schema, differences
+from incumbent.schema import Schema, differences, is_labelled
 from incumbent.split import group_hashes
 from incumbent.train import importances
 
@@ -54,7 +54,7 @@ def measure(
     rules = Measurements(
         champion=champion.version,
         metric=params.promotion.metric,
-        new_rows=sum(len(frame) for frame in loaded),
+        new_rows=sum(int(is_labelled(frame, params.dataset.target).sum()) for frame in loaded),
         added=len(diff.added),
         changed=diff.changed,
         removed=diff.removed,
@@ -80,7 +80,7 @@ def _names(seen: Drift) -> tuple[str, ...]:
 
 
 def _target(seen: Drift) -> str | None:
-    return f"PSI {seen.target.psi:.2f} above {MAJOR}" if seen.target.moved else None
+    return f"PSI {seen.target.psi:.2f} above {MAJOR}" if seen.target and seen.target.moved else None
 
 
 def _schema_changes(schema: Schema, frames: Sequence[pd.DataFrame], params: Params) -> tuple[str, ...]:
@@ -102,16 +102,23 @@ def _unseen_share(schema: Schema, frames: Sequence[pd.DataFrame]) -> float:
 
 
 def _training_count(frames: Sequence[pd.DataFrame], params: Params) -> int:
-    hashes = (group_hashes(frame, params.split.by) for frame in frames)
-    return sum(int((side >= params.split.holdout).sum()) for side in hashes)
+    counts = 0
+    for frame in frames:
+        training = group_hashes(frame, params.split.by) >= params.split.holdout
+        counts += int((training & is_labelled(frame, params.dataset.target)).sum())
+    return counts
 
 
 def _live_score(champion: Model, frames: Sequence[pd.DataFrame], params: Params) -> Interval | None:
-    groups = np.concatenate([group_hashes(frame, params.split.by) for frame in frames])
+    schema = champion.schema
     try:
-        y = np.concatenate([champion.schema.labels(frame) for frame in frames])
-        scores = np.concatenate([champion.predict(frame) for frame in frames])
-        judged = decided(scores, champion.schema.output.threshold, params.promotion)
+        kept = [schema.trained_on(frame) for frame in frames]
+        parts = list(zip(frames, kept, strict=True))
+        groups = np.concatenate([group_hashes(frame, params.split.by)[rows] for frame, rows in parts])
+        y = np.concatenate([schema.labels(frame[rows]) for frame, rows in parts])
+        # All rows are scored, as the features of one may depend on the one before.
+        scores = np.concatenate([champion.predict(frame)[rows] for frame, rows in parts])
+        judged = decided(scores, schema.output.threshold, params.promotion)
         return estimate(y, judged, groups, params.promotion, seed=params.seed)
     except BadData:
         return None

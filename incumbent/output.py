@@ -41,6 +41,10 @@ class Sigmoid:
         return {"slope": self.slope, "intercept": self.intercept}
 
 
+UNTOUCHED = Sigmoid(1.0, 0.0)
+"""Scores as they are."""
+
+
 @dataclass(frozen=True)
 class Isotonic:
     """Zadrozny and Elkan 2002: any rising curve, linear between the points."""
@@ -120,6 +124,8 @@ def _learn_curve(event: np.ndarray, scores: np.ndarray, method: str) -> Curve:
     from sklearn.isotonic import IsotonicRegression
     from sklearn.linear_model import LogisticRegression
 
+    if event.all() or not event.any():  # a rare class that no fold held out has nothing to teach
+        return UNTOUCHED
     if method == "isotonic":
         rising = IsotonicRegression(y_min=0, y_max=1).fit(scores, event)
         return Isotonic(tuple(rising.X_thresholds_.tolist()), tuple(rising.y_thresholds_.tolist()))

@@ -37,7 +37,8 @@ def plan_from_json(document: dict[str, Any]) -> Plan:
 class Measurements:
     """What the rules look at.
 
-    new_rows: training and holdout rows in added partitions. promised and live: the champion's metric on
+    new_rows: training and holdout rows in added partitions that have a label; labelled: whether any row of
+    the data has one. promised and live: the champion's metric on
     the holdout when it took office, and on the new rows, which it had not seen; None: not judged.
     params_changes: sections of params.yaml that shape a model and differ from the champion's. updates: how
     often the champion was updated since its last full training. drift: how much of the champion's gain,
@@ -64,10 +65,13 @@ class Measurements:
     target_moved: str | None = None
     updates: int = 0
     growth: float = 0.0
+    labelled: bool = True
 
 
 def choose(seen: Measurements, policy: RetrainParams, strategy: Strategy = "auto") -> Plan:
     """First what makes the old model wrong, then whether there is enough to learn, then how much to do."""
+    if not seen.labelled:
+        return Skip(("no row of the data has a label yet",))
     if seen.champion is None:
         return Full(("no champion yet",))
     if strategy == "full":
@@ -78,7 +82,8 @@ def choose(seen: Measurements, policy: RetrainParams, strategy: Strategy = "auto
     if seen.added == 0:
         return Skip((f"nothing new since champion {seen.champion}",))
     if seen.new_rows < policy.min_rows:
-        return Skip((f"{seen.new_rows:,} new rows are fewer than retrain.min_rows = {policy.min_rows:,}",))
+        least = f"retrain.min_rows = {policy.min_rows:,}"
+        return Skip((f"{seen.new_rows:,} new rows with a label are fewer than {least}",))
     weak = tuple(_reasons_against_an_update(seen, policy))
     if weak:
         return Full(weak)

@@ -18,7 +18,7 @@ from incumbent.derive import Derivation
 from incumbent.errors import BadData
 from incumbent.learn_schema import learn_schema
 from incumbent.params import Params
-from incumbent.schema import Schema
+from incumbent.schema import Schema, is_labelled
 from incumbent.split import as_text, group_hashes
 
 MISSING = "missing"
@@ -79,6 +79,8 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
     touched = Touched()
     for frame, group in frames(paths, params, side, touched):
         X = schema.codes(frame, absent_as_missing=True, touched=touched)
+        if not (kept := schema.trained_on(frame)).all():
+            frame, group, X = frame[kept], group[kept], X[kept]
         parts.append(Rows(X, schema.labels(frame), group, protected=_protected(frame, params)))
     if not parts:
         raise BadData("no partitions to read")
@@ -109,13 +111,16 @@ def survey(paths: Sequence[Path], params: Params) -> tuple[Schema, list[int]]:
             counts.append(len(frame))
             yield frame
 
-    schema = learn_schema(counted(), params.dataset, params.task, params.clean, params.features)
+    schema = learn_schema(
+        counted(), params.dataset, params.task, params.clean, params.features, params.search.folds
+    )
     return schema, counts
 
 
 def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params, *, grouped: bool = False) -> Rows:
     """Rows of a version's sample; for means, or if `grouped`, with the hash of the group that they had in
     their partition, else with 0: an update asks for no groups and need not hash its rows."""
+    kept = kept[schema.trained_on(kept)]
     X, group = schema.codes(kept, complete=True), np.zeros(len(kept))
     if grouped or schema.has_means:
         group = group_hashes(kept.drop(columns=schema.derivation.added_names), params.split.by)
@@ -195,7 +200,7 @@ def _added(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
 def frames(
     paths: Sequence[Path], params: Params, side: Side, touched: Touched | None = None
 ) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """Each partition's rows of one side, with the hash of their group, (n,) float64.
+    """Each partition's rows of one side that have a label, with the hash of their group, (n,) float64.
 
     With clean.duplicates exact copies of a row within a partition train once; `touched` is told of them.
     """
@@ -203,10 +208,17 @@ def frames(
         frame = read_partition(path)
         hashes = group_hashes(frame, params.split.by)
         held_out = hashes < params.split.holdout
-        mask = held_out if side is Side.HOLDOUT else ~held_out
+        labelled = is_labelled(frame, params.dataset.target)
+        mask = (held_out if side is Side.HOLDOUT else ~held_out) & labelled
         if params.clean.duplicates and side is Side.TRAINING:
             copies = mask & frame.duplicated().to_numpy()
             mask &= ~copies
             if touched is not None:
                 touched["duplicates"] += int(copies.sum())
-        yield frame.loc[mask], hashes[mask]
+        kept = frame.loc[mask]
+        # Empty cells make objects of booleans, and objects hash otherwise.
+        yield kept if labelled.all() else _inferred(kept, params.dataset.target), hashes[mask]
+
+
+def _inferred(frame: pd.DataFrame, target: str) -> pd.DataFrame:
+    return frame.assign(**{target: frame[target].infer_objects()})

@@ -17,15 +17,17 @@ from incumbent.feature import Feature
 from incumbent.metrics import Task
 from incumbent.output import Output
 from incumbent.params import DatasetParams
+from incumbent.rare_classes import OTHER, RareClasses
 from incumbent.split import as_text
+from incumbent.tables.labels import beyond_limit, told_beyond
 
 
 @dataclass(frozen=True)
 class Schema:
     """`positive` is the event's value of a binary target; `classes` are a multiclass target's, as text.
 
-    `derivation` makes columns of others; `balance` is how training weighed the classes, for an update;
-    `output` what follows the learner's scores.
+    `derivation` makes columns of others; `rare` tells which classes had few training rows; `balance` is how
+    training weighed the classes, for an update; `output` what follows the learner's scores.
     """
 
     features: tuple[Feature, ...]
@@ -35,6 +37,7 @@ class Schema:
     classes: tuple[str, ...] = ()
     cleaning: Cleaning = field(default_factory=Cleaning)
     derivation: Derivation = field(default_factory=Derivation)
+    rare: RareClasses = field(default_factory=RareClasses)
     balance: Balance = field(default_factory=Balance)
     output: Output = field(default_factory=Output)
 
@@ -170,18 +173,39 @@ class Schema:
         """Classes of a multiclass target that training never had."""
         if self.task != "multiclass":
             return []
-        return sorted(set(as_text(target_of(frame, self.target)).unique()) - set(self.classes))
+        labelled = frame[is_labelled(frame, self.target)]
+        counts = counts_of(target_of(labelled, self.target))
+        unknown = sorted(counts.keys() - set(self.classes))
+        return [name for name in unknown if self.rare.are_enough(name, counts[name])]
 
     def of_known_class(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Without the rows of new_classes."""
+        """Without the rows of a class that the model does not tell apart."""
         if self.task != "multiclass":
             return frame
-        return frame[as_text(target_of(frame, self.target)).isin(self.classes)]
+        return frame[self._told_apart(target_of(frame, self.target)).isin(self.classes)]
+
+    def trained_on(self, frame: pd.DataFrame) -> np.ndarray:
+        """Which rows models learn from and are judged on, (n,) bool: all that have a label, but for those of
+        rare classes that are dropped."""
+        labelled = is_labelled(frame, self.target)
+        if self.task != "multiclass" or self.rare.treatment != "drop":
+            return labelled
+        return labelled & as_text(frame[self.target]).isin(self.classes).to_numpy()
+
+    def class_of(self, name: str) -> str:
+        """The class that the model has for the target's value."""
+        grouped = self.rare.treatment == "group" and OTHER in self.classes
+        return OTHER if grouped and name not in self.classes else name
+
+    def _told_apart(self, target: pd.Series) -> pd.Series:
+        names = as_text(target)
+        return names.map({name: self.class_of(name) for name in names.dropna().unique()})
 
     def _codes(self, target: pd.Series) -> np.ndarray:
-        codes = pd.Categorical(as_text(target), categories=list(self.classes)).codes.astype(np.int32)
+        names = self._told_apart(target)
+        codes = pd.Categorical(names, categories=list(self.classes)).codes.astype(np.int32)
         if (codes < 0).any():
-            unknown = sorted(set(as_text(target)[codes < 0]))[:10]
+            unknown = sorted(set(names[codes < 0]))[:10]
             raise BadData(f"the target '{self.target}' holds {unknown}, classes that training never had")
         return codes
 
@@ -204,6 +228,7 @@ class Schema:
             "classes": list(self.classes),
             "cleaning": self.cleaning.to_json(),
             "derivation": self.derivation.to_json(),
+            "rare": self.rare.to_json(),
             "balance": self.balance.to_json(),
             "output": self.output.to_json(),
         }
@@ -218,6 +243,7 @@ class Schema:
             tuple(document["classes"]),
             Cleaning.from_json(document["cleaning"]) if "cleaning" in document else Cleaning(),
             Derivation.from_json(document["derivation"]) if "derivation" in document else Derivation(),
+            RareClasses.from_json(document["rare"]) if "rare" in document else RareClasses(),
             Balance.from_json(document["balance"]) if "balance" in document else Balance(),
             Output.from_json(document["output"]) if "output" in document else Output(),
         )
@@ -241,12 +267,23 @@ def require_target(frame: pd.DataFrame, name: str) -> None:
         )
 
 
+def is_labelled(frame: pd.DataFrame, target: str) -> np.ndarray:
+    """Which rows have a label, (n,) bool. Raises BadData without the column."""
+    require_target(frame, target)
+    return frame[target].notna().to_numpy()
+
+
 def target_of(frame: pd.DataFrame, name: str) -> pd.Series:
     require_target(frame, name)
     target = frame[name]
     if target.isna().any():
         raise BadData(f"the target '{name}' is empty in {int(target.isna().sum())} rows; drop them")
     return target
+
+
+def counts_of(target: pd.Series) -> dict[str, int]:
+    """Rows of each class, as text."""
+    return {str(name): int(rows) for name, rows in as_text(target).value_counts().items()}
 
 
 def _numbers(target: pd.Series) -> np.ndarray:
@@ -256,8 +293,9 @@ def _numbers(target: pd.Series) -> np.ndarray:
             "the task 'regression' needs numbers"
         )
     numbers = target.to_numpy(dtype=np.float64)
-    if not np.isfinite(numbers).all():
-        raise BadData(f"the target '{target.name}' is infinite in {int((~np.isfinite(numbers)).sum())} rows")
+    beyond = numbers[beyond_limit(numbers)]
+    if len(beyond):
+        raise BadData(told_beyond(str(target.name), len(beyond), beyond[0]))
     return numbers
 
 

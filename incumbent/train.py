@@ -11,7 +11,7 @@ import pandas as pd
 from incumbent.clean import Touched
 from incumbent.compare import Fairness, decided, fairness, score
 from incumbent.fitting import Lot, Portion, Train, batch_of, everything, portions
-from incumbent.folds import folds, over_folds
+from incumbent.folds import folds, judging, over_folds
 from incumbent.learners import Learner, Trained
 from incumbent.learners.devices import Device
 from incumbent.output import Output, learn_output, mean_cost
@@ -36,7 +36,7 @@ class Treatment:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Out-of-fold score at a fixed number of rounds: of each fold, their mean, deviation and rows.
+    """Out-of-fold score at a fixed number of rounds: of each fold that has one, mean, deviation and rows.
 
     `cost`: of a row on average, by `decision`, when the chosen threshold decides; None without costs.
     `treatment`: what `bias` changed; None without.
@@ -81,17 +81,19 @@ class Fitted:
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Each fold's labels and calibrated predictions, and the output that was learned from them."""
+    """Each fold's labels and calibrated predictions, and the output that was learned from them; `judged`:
+    numbers of the folds that have a score."""
 
     y: list[np.ndarray]
     answers: list[np.ndarray]
     output: Output
+    judged: list[int]
 
     def scores(self, promotion: PromotionParams) -> list[float]:
         threshold = self.output.threshold
         return [
-            score(y, decided(each, threshold, promotion), promotion)
-            for y, each in zip(self.y, self.answers, strict=True)
+            score(self.y[number], decided(self.answers[number], threshold, promotion), promotion)
+            for number in self.judged
         ]
 
     def fairness(self, protected: pd.Series, promotion: PromotionParams) -> Fairness:
@@ -147,13 +149,16 @@ def _out_of_fold(
     def predict(portion: Portion) -> np.ndarray:
         return train(portion.lot).predict(portion.held_out())
 
-    splits = portions(rows, folds(rows, params.search, params.seed), learner, schema, params, binned, train)
-    raw, labels = over_folds(predict, splits), [portion.y for portion in splits]
+    splits = folds(rows, params.search, params.seed)
+    parts = portions(rows, splits, learner, schema, params, binned, train)
+    raw, labels = over_folds(predict, parts), [part.y for part in parts]
     if params.search.scheme == "leave-one-out":  # a row alone has no score
-        raw, labels = [np.concatenate(raw)], [np.concatenate(labels)]
+        raw, labels, judged = [np.concatenate(raw)], [np.concatenate(labels)], [0]
+    else:
+        judged = judging(rows.y, splits, params)
     y, scores = np.concatenate(labels), np.concatenate(raw)
     output = learn_output(y, scores, params.imbalance.calibrate, params.decision)
-    return OutOfFold(labels, [output.apply(each) for each in raw], output)
+    return OutOfFold(labels, [output.apply(each) for each in raw], output, judged)
 
 
 def _treatment(rows: Rows, without: OutOfFold, seen: OutOfFold, params: Params) -> Treatment:

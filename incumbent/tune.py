@@ -14,7 +14,7 @@ from incumbent import studies
 from incumbent.compare import score
 from incumbent.curves import Curves, race
 from incumbent.fitting import Portion, portions
-from incumbent.folds import folds, over_folds
+from incumbent.folds import Split, folds, judging, over_folds
 from incumbent.learners import Learner, Point
 from incumbent.metrics import METRICS
 from incumbent.params import Params
@@ -151,7 +151,7 @@ def _work(
     search = params.search
     judging = params.promotion.model_copy(update={"metric": params.fold_metric})
     binned = learner.bin(rows.X, rows.y)
-    splits = portions(rows, folds(rows, search, params.seed), learner, schema, params, binned)
+    splits = portions(rows, _scored(rows, params), learner, schema, params, binned)
     budget = study.sampler.trials
 
     def objective(trial: optuna.Trial) -> float:
@@ -215,6 +215,13 @@ def _work(
         else:
             time.sleep(POLL)
             studies.fail_silent(study)
+
+
+def _scored(rows: Rows, params: Params) -> list[Split]:
+    splits = folds(rows, params.search, params.seed)
+    if params.search.scheme == "leave-one-out":
+        return splits
+    return [splits[number] for number in judging(rows.y, splits, params)]
 
 
 def _out_of_time_or_luck(study: optuna.Study, search: SearchParams) -> bool:

@@ -1,7 +1,7 @@
 """Gradient-boosted trees by LightGBM (Ke et al. 2017), kept in its text format."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import lightgbm as lgb
 import numpy as np
 
+from incumbent.compare import score
 from incumbent.errors import BadParams, Tampered
 from incumbent.learners import Batch, Point, joined
 from incumbent.learners.checkpoint import replace_file
 from incumbent.learners.devices import lightgbm_device
 from incumbent.metrics import Task
+from incumbent.params import PromotionParams
 from incumbent.recipe import LightGBMParams
 from incumbent.schema import Schema
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 # AUC after every single tree would cost a fifth of the training time.
 EVALUATE_EVERY = 10
+
+# A fold of fewer rows in all can't make two leaves of the fewest rows that the search tries, 20.
+TINY = 50
 
 # New rows that an update's refit reads: it needs the number of a leaf for every row and tree at once.
 MOST_TO_REFIT = 100_000
@@ -133,14 +138,15 @@ class LightGBM:
         weights: np.ndarray | None = None,
     ) -> Iterator[Point]:
         """Boost on rows `fit`, and tell the metric on rows `held` every EVALUATE_EVERY rounds."""
-        params, last = self._params(options), self._learner.rounds
+        params, last = self._params(_splitting(options, binned)), self._learner.rounds
         with _refusals():
             booster = lgb.Booster(params, _part(binned, params, fit, weights))
             booster.add_valid(_part(binned, params, held), "fold")
+        rank = self._ranking(binned, held)
         for done in range(1, last + 1):
             booster.update()
             if done % EVALUATE_EVERY == 0 or done == last:
-                _, _, value, greater_is_better = booster.eval_valid()[0]
+                _, _, value, greater_is_better, *_ = booster.eval_valid(rank)[-1]
                 yield Point(done, value if greater_is_better else -value)
 
     def fit(
@@ -154,7 +160,7 @@ class LightGBM:
     ) -> Trees:
         """In stretches, each from the model before it with random numbers of its own: so it is the same
         whether that model was just grown or read from the checkpoint."""
-        params, every = self._params(options), self._learner.checkpoint
+        params, every = self._params(_splitting(options, binned)), self._learner.checkpoint
         model = lgb.Booster(model_file=checkpoint) if checkpoint and checkpoint.exists() else None
         done = model.current_iteration() if model else 0
         # A stretch ends early only where no split is left that gains anything: then all is done.
@@ -223,9 +229,25 @@ class LightGBM:
         except lgb.basic.LightGBMError as error:
             raise Tampered(f"LightGBM can't read {path.name}: {error}") from error
 
+    def _ranking(
+        self, binned: lgb.Dataset, held: np.ndarray
+    ) -> Callable[[np.ndarray, lgb.Dataset], tuple[str, float, bool]] | None:
+        """The one-vs-rest AUC over the classes that have rows, where LightGBM's own is NaN for the others."""
+        y = binned.get_label()[held].astype(int)
+        if self._options["metric"] != "auc_mu" or len(np.unique(y)) == len(self._schema.classes):
+            return None
+        judging = PromotionParams(metric=self._metric)
+        return lambda predicted, _: (self._metric, score(y, predicted, judging), True)
+
     def _params(self, options: dict[str, Any]) -> dict[str, Any]:
         """The user's own options win over those of a trial: what is given is not searched."""
         return {**self._options, **options, **self._learner.options}
+
+
+def _splitting(options: dict[str, Any], binned: lgb.Dataset) -> dict[str, Any]:
+    """The options, with leaves of a tenth of the rows where a table is so small that no tree would split."""
+    rows = binned.num_data()
+    return {**options, "min_child_samples": max(1, rows // 10)} if rows < TINY else options
 
 
 def _enough_to_grow(batch: Batch) -> int:

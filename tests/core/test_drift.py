@@ -173,3 +173,13 @@ def test_any_two_tables_of_a_schema_can_be_compared(data: st.DataObject) -> None
         assert each.jensen_shannon is None or 0 <= each.jensen_shannon <= 1
         assert each.ks is None or 0 <= each.ks <= 1
         assert each.wasserstein is None or each.wasserstein >= 0
+
+
+def test_rows_without_a_label_drift_by_their_features_alone() -> None:
+    before, now = table(20_000, 1), table(5_000, 2, mean=1.0).astype({"y": float})
+    half = now.assign(y=now["y"].where(np.arange(5_000) % 2 == 0))
+    assert not seen(before, half).target.moved
+    none = seen(before, now.assign(y=np.nan))
+    assert (none.target, none.now) == (None, 5_000)
+    assert shift(seen(before, half), "size") == none.features[0]
+    assert none.to_json()["target"] is None

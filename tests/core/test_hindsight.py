@@ -21,6 +21,10 @@ from tests.core.building import changed
 POLICY = PromotionParams(audit_window=2)
 
 
+def without_labels(frame: pd.DataFrame, which: np.ndarray) -> pd.DataFrame:
+    return frame.assign(late=frame["late"].astype(object).mask(which, None))
+
+
 def scored(
     partition: str,
     gain: float,
@@ -206,3 +210,17 @@ def test_the_window_is_a_parameter(quick_params: Params) -> None:
     scores = [scored(name, 0.03) for name in "abc"]
     assert isinstance(look_back(scores, "v2", {"predecessor": "v1"}, longer), Keep)
     assert isinstance(look_back([*scores, scored("d", 0.03)], "v2", {"predecessor": "v1"}, longer), Recall)
+
+
+def test_an_arrival_is_judged_by_the_rows_that_have_a_label(
+    weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
+) -> None:
+    frame = pd.read_parquet(thinned[1])
+    groups, empty = group_hashes(frame, ["date"]), np.arange(len(frame)) % 3 == 0
+    asked = ({"predecessor": strong}, quick_params.promotion, 0)
+
+    def judged(rows: pd.DataFrame, groups: np.ndarray) -> Any:
+        return score_arrival(weak, asked[0], rows, groups, *asked[1:])
+
+    assert judged(without_labels(frame, empty), groups) == judged(frame[~empty], groups[~empty])
+    assert judged(without_labels(frame, empty | ~empty), groups) is None

@@ -24,8 +24,9 @@ from incumbent.metrics import METRICS, Task
 from incumbent.params import Params
 from incumbent.portable import TOLERANCE, check_onnx, odd_rows, to_onnx
 from incumbent.recipe import TorchParams
+from incumbent.rows import Rows
 from incumbent.schema import Feature, Schema
-from incumbent.tune import StudyResult
+from incumbent.tune import StudyResult, tune
 from tests.core.building import changed, toy_params
 
 ROWS = 1200
@@ -381,3 +382,12 @@ def test_a_network_of_real_flights_passes_its_first_parse_and_is_no_worse_than_t
         )
         assert json.loads(probed.stdout) == {"passed": True}
     assert scores["torch"] > scores["lightgbm"] - 0.05
+
+
+def test_trees_of_a_tiny_table_still_split() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(45, 2)).astype("float32")
+    y = (X[:, 0] > 0).astype("int8")
+    params, schema = toy_params(search={"trials": 2}), Schema((Feature("a"), Feature("b")), "y", 1)
+    study = tune(Rows(X, y, rng.random(45)), open_learner(params, schema), schema, params)
+    assert max(trial.value for trial in study.trials) > 0.9

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -13,7 +14,7 @@ from incumbent.drift import Drift
 from incumbent.measure import measure
 from incumbent.model import Model
 from incumbent.params import Params
-from incumbent.plan import Measurements
+from incumbent.plan import Measurements, Skip, choose
 from tests.core.building import changed
 from tests.core.judging import held_out
 
@@ -180,3 +181,29 @@ def test_unseen_categories_are_a_share_of_all_new_rows(
     seen, *_ = look(strong, manifest(quick_params), fresh, ARRIVAL, quick_params)
     assert seen.new_rows == 500
     assert seen.unseen_share == pytest.approx((before + 100) / 500)
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_only_rows_with_a_label_count_as_new(
+    strong: Model, thinned: Sequence[Path], quick_params: Params, tmp_path: Path, share: float
+) -> None:
+    february = pd.read_parquet(thinned[1])
+    empty = np.arange(len(february)) < share * len(february)
+    path = tmp_path / thinned[1].name
+    february.assign(late=february["late"].astype(object).mask(empty, None)).to_parquet(path, index=False)
+    known = pd.read_parquet(thinned[0]).head(2000)
+    seen = measure(strong, manifest(quick_params), known, [path], ARRIVAL, quick_params)
+    rules, labelled = seen.rules, february[~empty]
+    assert (rules.new_rows, rules.added, rules.schema_changes) == (len(labelled), 1, ())
+    held = held_out([path], quick_params)["late"].notna().sum()
+    assert rules.growth == (len(labelled) - held) / 10_000
+    assert seen.drift is not None
+    assert seen.drift.now == len(february)
+    if share == 1.0:
+        assert (seen.live, seen.drift.target) == (None, None)
+        assert choose(rules, quick_params.retrain) == Skip(
+            ("0 new rows with a label are fewer than retrain.min_rows = 1,000",)
+        )
+    else:
+        assert seen.live is not None
+        assert seen.live.value == pytest.approx(roc_auc_score(labelled["late"], strong.predict(labelled)))

@@ -23,6 +23,7 @@ def arrival(**others: object) -> Measurements:
     ("seen", "strategy", "plan"),
     [
         pytest.param(Measurements(None), "auto", Full, id="no champion"),
+        pytest.param(Measurements(None, labelled=False), "full", Skip, id="no label at all"),
         pytest.param(Measurements(None), "incremental", Full, id="no champion to update"),
         pytest.param(arrival(), "auto", Incremental, id="rows were appended"),
         pytest.param(arrival(), "incremental", Incremental, id="an update was asked for"),
@@ -81,7 +82,7 @@ def test_measurements_are_answered_by_a_plan(
         pytest.param(
             arrival(new_rows=999),
             "auto",
-            ["999 new rows are fewer than retrain.min_rows = 1,000"],
+            ["999 new rows with a label are fewer than retrain.min_rows = 1,000"],
             id="too few rows",
         ),
         pytest.param(

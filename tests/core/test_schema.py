@@ -199,7 +199,12 @@ def test_a_target_that_is_not_binary_is_refused(frame: dict[str, list[object]], 
     ("parts", "told"),
     [
         pytest.param([], "no training rows to learn from", id="no partitions"),
-        pytest.param([pd.DataFrame({"y": [0, 1]})], "no training rows", id="no feature"),
+        pytest.param([pd.DataFrame({"y": [0, 1]})], "no features to learn from", id="no column besides"),
+        pytest.param(
+            [pd.DataFrame({"y": [0, 1], "when": pd.to_datetime(["2025-01-01", "2025-01-02"])})],
+            r"has the columns \['when'\], and each of them is a time or in dataset.drop",
+            id="times alone",
+        ),
         pytest.param([pd.DataFrame({"x": [0]})], r"'y' is not among the columns \['x'\]", id="no target"),
     ],
 )

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from incumbent.challenger import REPLAY, Challenger, make_full, make_update, open_challenger, search
 from incumbent.errors import BadData, BadParams
-from incumbent.folds import folds
+from incumbent.folds import folds, judging
 from incumbent.learners import open_learner
 from incumbent.model import Model
 from incumbent.params import Params
@@ -25,7 +25,7 @@ from incumbent.rows import Rows, Side, frames, read_partition, read_rows, sample
 from incumbent.split import group_hashes
 from incumbent.train import cross_validate
 from incumbent.tune import StudyResult
-from tests.core.building import changed, fewer_examples
+from tests.core.building import changed, fewer_examples, toy_params
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,7 @@ def test_every_row_is_held_out_exactly_once_and_fits_the_other_folds(
     rows = rows_of(labelled)
     if not enough(rows, count):
         return
-    try:
-        splits = folds(rows, SearchParams(folds=count, scheme=scheme), seed)
-    except BadData:
-        assert scheme == "k-fold"  # by chance a side has one class
-        return
+    splits = folds(rows, SearchParams(folds=count, scheme=scheme), seed)
     assert len(splits) == count
     assert sorted(np.concatenate([held for _, held in splits])) == list(range(len(rows.y)))
     for fit, held in splits:
@@ -149,8 +145,9 @@ def test_a_time_series_fold_is_held_out_from_what_came_before_it(
 
 def test_a_fold_without_variety_is_refused() -> None:
     sorted_rows = rows_of([(0, day % 10) for day in range(40)] + [(1, day % 10) for day in range(10)])
-    with pytest.raises(BadData, match=r"fold 0 of .* 'time-series' has a single class"):
-        folds(sorted_rows, SearchParams(scheme="time-series", folds=3), 0)
+    in_order = toy_params(search={"scheme": "time-series", "folds": 3})
+    with pytest.raises(BadData, match=r"no fold of .* 'time-series' has rows of two classes on both"):
+        judging(sorted_rows.y, folds(sorted_rows, in_order.search, 0), in_order)
     with pytest.raises(BadData, match="leave no rows to fit on: there are 50 training rows"):
         folds(sorted_rows, SearchParams(scheme="time-series", folds=3, gap=30), 0)
 
@@ -178,21 +175,15 @@ def test_folds_follow_from_the_seed(january_only: Sequence[Path], params: Params
     ("labelled", "scheme", "told"),
     [
         pytest.param(
-            [(1, d) for d in range(4)] + [(0, d) for d in range(9)],
+            [(n % 2, n) for n in range(4)],
             "stratified",
-            "search.folds = 5, but the rarest class has 4 training rows",
-            id="four positives",
-        ),
-        pytest.param(
-            [(1, d) for d in range(9)] + [(0, 1)],
-            "stratified",
-            "the rarest class has 1 training rows",
-            id="one negative",
+            "search.folds = 5, but there are 4 training rows",
+            id="four rows",
         ),
         pytest.param(
             [(n % 2, n % 4) for n in range(40)],
             "stratified-group",
-            "the rarest class has 20 training rows and there are 4 groups",
+            "search.folds = 5, but there are 4 groups of split.by",
             id="four days",
         ),
     ],
@@ -600,3 +591,32 @@ def test_folds_may_predict_while_others_train(january_only: Sequence[Path], para
     binned, study = learner.bin(rows.X, rows.y), StudyResult({"num_leaves": 31}, rounds=5, trials=())
     scores = {cross_validate(rows, learner, binned, study, schema, params)[0].folds for _ in range(25)}
     assert len(scores) == 1
+
+
+def test_rows_without_a_label_change_no_byte_of_a_model(
+    january_only: Sequence[Path],
+    february_only: Sequence[Path],
+    params: Params,
+    study: StudyResult,
+    champion: Made,
+    tmp_path: Path,
+) -> None:
+    def with_unlabelled(path: Path) -> Path:
+        frame = read_partition(path)
+        more = frame.sample(frac=0.3, random_state=1).assign(
+            late=None, flight=lambda rows: rows["flight"] + 1
+        )
+        both = pd.concat([frame.astype({"late": object}), more]).sort_values("time_hour", kind="stable")
+        copy = tmp_path / path.name
+        both.to_parquet(copy, index=False)
+        return copy
+
+    first, second = (with_unlabelled(path) for path in (january_only[0], february_only[0]))
+    in_order = tmp_path / "in order.parquet"
+    read_partition(january_only[0]).sort_values("time_hour", kind="stable").to_parquet(in_order, index=False)
+    full = train([first], params, study, tmp_path / "full")
+    expected = train([in_order], params, study, tmp_path / "expected")
+    assert full.files == expected.files
+    assert (full.challenger.rows, full.challenger.cv) == (expected.challenger.rows, expected.challenger.cv)
+    updated = update(champion, [second], params, tmp_path / "updated")
+    assert updated.challenger.rows == update(champion, february_only, params, tmp_path / "u").challenger.rows

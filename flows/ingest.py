@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.arrival import add, announce, clear, inspect, set_aside, summary, take, turn_away
+from tasks.arrival import Arrival, add, announce, clear, inspect, set_aside, summary, take, turn_away
 
 
 @flow(name="ingest")
@@ -19,6 +19,11 @@ def ingest(project: Path = Path(), files: list[Path] | None = None) -> dict[str,
     arrival = take(project, files)
     if not arrival.files:
         return summary(arrival, None, None)
+    return admit(arrival)
+
+
+def admit(arrival: Arrival) -> dict[str, Any]:
+    """What passes the gate becomes a version; what does not is kept with its reasons."""
     good, bad = inspect(arrival)
     blocked = turn_away(bad) if bad.files else None
     rows = set_aside(good)

@@ -8,7 +8,7 @@ from prefect import flow
 from incumbent.engine import EngineName
 from incumbent.gate import Verdict
 from incumbent.plan import Full, Skip, Strategy
-from tasks.data import begin, gate, make_plan
+from tasks.data import begin, gate, make_plan, refusals
 from tasks.hindsight import audit
 from tasks.lease import lease
 from tasks.promotion import compare, promote, register
@@ -37,8 +37,9 @@ def retrain(
             return record(run.told, "skip", (work.taken,))
         if run.announced:
             pass_over(run)
-        if gate(run) is Verdict.BLOCK:
-            return record(run, "block", ("the gate blocked the new data",))
+        run, verdict = gate(run)
+        if verdict is Verdict.BLOCK:
+            return record(run, "block", refusals(run))
         run = audit(run)
         plan = make_plan(run)
         if isinstance(plan, Skip):

@@ -10,5 +10,5 @@ from tasks.scoring import predict
 
 @flow(name="score")
 def score(source: Path, target: Path, project: Path = Path(), version: str | None = None) -> dict[str, Any]:
-    """Score a Parquet file; returns what `incumbent score --json` prints."""
+    """Score a file of any format that arrives; returns what `incumbent score --json` prints."""
     return predict(project, source, target, version)

@@ -16,7 +16,8 @@ def tune(
     run: int,
     work: str,
     worker: int,
+    without: list[str],
     project: Path = Path(),
 ) -> None:
     """Trials for run `run`, which claims `work`, until the study's budget is used up or the run is gone."""
-    do_share(project, data_rev, params, window, run, work, worker)
+    do_share(project, data_rev, params, window, run, work, worker, without)

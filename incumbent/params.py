@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from incumbent import own_code
 from incumbent.errors import BadParams
 from incumbent.metrics import METRICS, Task
+from incumbent.rare_classes import Treatment
 from incumbent.recipe import (
     LEARNERS,
     BiasParams,
@@ -34,6 +36,15 @@ SHORT.maxlevel, SHORT.maxstring = 2, 80
 # Pydantic adds to a value's address which type of a union it tried.
 _UNION_MEMBERS = ("bool", "int", "float", "str")
 
+# The forms of dataset.formats, and the kind of column that each is for.
+FORMATS = {
+    "decimal-comma": "number",
+    "decimal-point": "number",
+    "day-first": "time",
+    "month-first": "time",
+    "year-first": "time",
+}
+
 
 class DatasetParams(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="names the dataset and its model")
@@ -43,9 +54,28 @@ class DatasetParams(Section):
     time: str | None = Field(None, description="the column that orders the rows in time")
     drop: list[str] = Field([], description="columns that are never features")
     categorical: list[str] = Field([], description="features to treat as categories besides all text columns")
+    rare_classes: Treatment = Field(
+        "keep", description="of classes with fewer training rows than search.folds: keep, group or drop them"
+    )
     columns: dict[str, Literal["number", "text", "boolean", "time"]] = Field(
         {}, description="what every file holds: each column and its kind; empty: not declared, not checked"
     )
+    classes: list[bool | int | str] = Field(
+        [], description="the target's classes; the gate blocks any other; empty: not declared, not checked"
+    )
+    formats: dict[
+        str, Literal["decimal-comma", "decimal-point", "day-first", "month-first", "year-first"]
+    ] = Field({}, description="how a column's texts are written where that can be taken in two ways")
+
+    @model_validator(mode="after")
+    def _formats_fit_the_kinds(self) -> "DatasetParams":
+        for name, form in self.formats.items():
+            kind = self.columns.get(name)
+            if kind not in (None, FORMATS[form]):
+                raise ValueError(
+                    f"formats.{name} = {form} is for a {FORMATS[form]}, and columns.{name} is {kind}"
+                )
+        return self
 
 
 class SplitParams(Section):
@@ -163,6 +193,21 @@ class LandingParams(Section):
     partition: Literal["file", "month", "day"] = Field(
         "file", description="a partition a file, or one a month or day of dataset.time"
     )
+    zone: str | None = Field(
+        None,
+        description="months and days of this time zone, such as Europe/Berlin; default: the column's own",
+    )
+    late: Literal["correct", "append"] = Field(
+        "correct", description="a later file replaces its partition, or adds rows to it by their key"
+    )
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str | None) -> str | None:
+        try:
+            return zone if zone is None else ZoneInfo(zone).key
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("no such time zone; use a name such as Europe/Berlin or UTC") from error
 
 
 class RegistryParams(Section):
@@ -201,9 +246,25 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _classes_fit_the_task(self) -> "Params":
+        classes, positive = self.dataset.classes, self.dataset.positive
+        if classes and self.task == "regression":
+            raise ValueError("dataset.classes is for a target of classes, and the task is regression")
+        if classes and self.task == "binary" and (len(classes) != 2 or positive not in classes):
+            raise ValueError(
+                f"dataset.classes = {classes}: a binary target has two, one of them dataset.positive = "
+                f"{positive!r}; for more classes set task: multiclass"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _periods_need_a_time(self) -> "Params":
         if self.landing.partition != "file" and self.dataset.time is None:
             raise ValueError(f"landing.partition = '{self.landing.partition}' needs dataset.time")
+        if self.landing.late == "append" and not self.dataset.key:
+            raise ValueError(
+                "landing.late = 'append' needs dataset.key, which tells the rows that came before"
+            )
         return self
 
     @model_validator(mode="after")
@@ -229,6 +290,11 @@ class Params(Section):
             raise ValueError("imbalance and learner.focal are for classes, and the task is regression")
         if self.task == "regression" and self.bias.reweigh is not None:
             raise ValueError("bias.reweigh is for classes, and the task is regression")
+        if self.task != "multiclass" and self.dataset.rare_classes != "keep":
+            raise ValueError(
+                f"dataset.rare_classes = '{self.dataset.rare_classes}' is for more than two classes, and the "
+                f"task is {self.task}"
+            )
         if self.task != "binary" and self.bias.reduce is not None:
             raise ValueError(f"bias.reduce is between two classes, and the task is {self.task}")
         if self.bias.column is not None and self.imbalance.method == "smote":
@@ -281,8 +347,11 @@ class Params(Section):
         mine = self.model_dump(mode="json")
         sections = ("dataset", "task", "split", "learner", "search", "seed")
         mine["search"], other = _sought(mine["search"]), {**other, "search": _sought(other.get("search", {}))}
-        changed = [name for name in sections if mine[name] != other.get(name)]
         # Versions from before there was such a section or key were made without it.
+        known = {name: field.default for name, field in DatasetParams.model_fields.items()}
+        mine["dataset"] = _shaping(mine["dataset"])
+        other["dataset"] = _shaping({**known, **other.get("dataset", {})})
+        changed = [name for name in sections if mine[name] != other.get(name)]
         for name in ("clean", "features", "imbalance", "bias", "decision"):
             default = type(getattr(self, name))().model_dump(mode="json")
             changed += [name] * (mine[name] != {**default, **other.get(name, {})})
@@ -296,6 +365,11 @@ class Params(Section):
     def digest(self) -> str:
         """sha256 (hex) of every value, so that two runs can tell whether they would do the same work."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+
+
+def _shaping(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what only the gate reads, and without how texts are read: the rows and the schema have that."""
+    return {name: value for name, value in dataset.items() if name not in ("classes", "formats")}
 
 
 def _sought(search: Mapping[str, Any]) -> dict[str, Any]:
@@ -313,7 +387,8 @@ def load_params(project: Path) -> Params:
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise BadParams(f"no params.yaml in {project.resolve()}; name the project with --project") from error
+        what = "no params.yaml in" if project.is_dir() else "there is no folder"
+        raise BadParams(f"{what} {project.resolve()}; name the project with --project") from error
     except UnicodeDecodeError as error:
         raise BadParams(f"{path} is not valid YAML: {_one_line(error)}") from error
     return parse_params(text, path)

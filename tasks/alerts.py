@@ -16,7 +16,11 @@ BLOCK = "incumbent-alerts"
 def tell(subject: str, details: str) -> None:
     """Pass an alert on to the block called incumbent-alerts (Slack, a webhook, ...), if there is one."""
     get_run_logger().warning("%s %s", subject, details)
-    create_markdown_artifact(key="alert", markdown=f"# {subject}\n\n{details}")
+    create_markdown_artifact(
+        key="alert",
+        description="What people were told of, also where no notification block is set up",
+        markdown=f"# {subject}\n\n{details}",
+    )
     for document in _documents():
         block = Block.load_from_ref({"block_document_id": document.id})
         if isinstance(block, NotificationBlock):

@@ -2,52 +2,35 @@
 
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from pyarrow.parquet import ParquetFile
 
 from incumbent.dataset import DataVersion, Diff, Partition, difference
 from incumbent.errors import BadData
 from incumbent.gate import QUARANTINE, Finding, GateReport, Verdict
-from incumbent.gate.sift import Aside, sift
+from incumbent.gate.sift import sift
 from incumbent.gate.suites import load_suites
 from incumbent.params import Params, load_params
-from incumbent.reading import partition_by, stem_of, to_parquet
-from incumbent.storage.landing import Landed, open_landing
+from incumbent.storage.identity import register_project
+from incumbent.storage.landing import open_landing
 from incumbent.storage.quarantine import open_quarantine
 from incumbent.storage.registry import open_registry
-from incumbent.storage.versions import add_partitions, digest_of, fetch, resolve_or_empty
+from incumbent.storage.versions import add_partitions, catch_up, digest_of, resolve_or_empty
+from incumbent.tables.sources import Source, sources_of
 from tasks import artifacts
 from tasks.data import keep_gate, name_flow_run
 from tasks.events import emit
 from tasks.keys import Keys, keys_in_data
+from tasks.partitions import File, read_partitions, require_whole, with_rows_before
 from tasks.record import record
 from tasks.runs import Run
 from tasks.step import is_outage, without_tracebacks
-
-NOT_YET = GateReport(0, ())
-
-
-@dataclass(frozen=True)
-class File:
-    """One file: its partitions as Parquet, what the gate said, and where it lay if it had landed.
-
-    `aside` has the rows that were taken out of its partitions; a partition in `replacing` must still have
-    this md5 when it is added.
-    """
-
-    path: Path
-    landed: Landed | None
-    partitions: tuple[Path, ...] = ()
-    report: GateReport = NOT_YET
-    aside: tuple[Aside, ...] = ()
-    replacing: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,8 +47,8 @@ class Arrival:
 
     @property
     def partitions(self) -> list[Path]:
-        """Of all files."""
-        return [path for file in self.files for path in file.partitions]
+        """Of all files; where late rows of two files joined one, the last has them all."""
+        return [*{path.name: path for file in self.files for path in file.partitions}.values()]
 
     @property
     def report(self) -> GateReport:
@@ -87,20 +70,24 @@ class Version:
 
 @task(cache_policy=NO_CACHE)
 def take(project: Path, files: Sequence[Path] | None) -> Arrival:
-    """The files that are given, or copies of those that wait in the landing prefix."""
+    """The files that are given, also in folders, or copies of those that wait in the landing prefix."""
     without_tracebacks()
     project = project.resolve()
     params = load_params(project)
     folder = project / ".incumbent" / "arrivals" / uuid.uuid4().hex[:8]
     landing = open_landing(params)
+    if files is not None or landing is not None:
+        register_project(params, project)
     if files is not None:
-        taken = [File(file, None) for file in files]
+        taken = [File(source, None) for file in files for source in sources_of(file)]
     elif landing is not None:
-        taken = [File(landed.path, landed) for landed in landing.take(folder)]
+        taken = [
+            File(Source(landed.path, PurePosixPath(landed.key)), landed) for landed in landing.take(folder)
+        ]
     else:
         taken = []
     if taken:
-        names = ", ".join(file.path.name for file in taken)
+        names = ", ".join(file.name for file in taken)
         name_flow_run(f"ingest {names}"[:200], [f"model:{params.dataset.name}"])
     else:
         get_run_logger().info(
@@ -113,14 +100,16 @@ def take(project: Path, files: Sequence[Path] | None) -> Arrival:
 def inspect(arrival: Arrival) -> tuple[Arrival, Arrival]:
     """Make partitions of the files and gate them, before they become a version: those that pass, and not."""
     suites = load_suites(arrival.project / "expectations")
+    if arrival.params.landing.late == "append":
+        catch_up(arrival.project)
     keys = keys_in_data(arrival.project, suites, arrival.params.dataset)
     seen: list[File] = []
-    taken: dict[str, str] = {}
+    passed: dict[str, File] = {}
     for number, file in enumerate(arrival.files):
-        judged, then = _inspected(file, number, arrival, suites, keys)
-        judged = _whole(judged, taken, arrival)
+        judged, then = _inspected(file, number, arrival, suites, keys, passed)
+        judged = require_whole(judged, passed, arrival.project, arrival.params)
         if judged.report.verdict is not Verdict.BLOCK:
-            taken |= dict.fromkeys((path.name for path in judged.partitions), judged.path.name)
+            passed |= dict.fromkeys((path.name for path in judged.partitions), judged)
             keys = then
         seen.append(judged)
     blocked = [file for file in seen if file.report.verdict is Verdict.BLOCK]
@@ -132,11 +121,11 @@ def inspect(arrival: Arrival) -> tuple[Arrival, Arrival]:
 @task(cache_policy=NO_CACHE)
 def turn_away(bad: Arrival) -> dict[str, Any]:
     """Keep bytes and reasons in quarantine, and the decision with a run of its own."""
-    names = [file.path.name for file in bad.files]
+    names = [file.name for file in bad.files]
     about = {"blocked": names, "started_by": "ingest"}
     seq = open_registry(bad.params, bad.project).start_run(about)
     for file in bad.files:
-        open_quarantine(bad.params).keep(file.path, file.report.reasons, seq)
+        open_quarantine(bad.params).keep(file.source, file.report.reasons, seq)
     run = Run(
         bad.project, seq, resolve_or_empty(bad.project), Diff(added=tuple(names)), None, "auto", "by hand"
     )
@@ -191,6 +180,7 @@ def summary(
         "verdict": good.report.verdict.value if good.files else "nothing",
         "reasons": list(good.report.reasons),
         "data": version.to_json() if version else None,
+        "unlabelled": good.report.unlabelled,
         "quarantined": list(quarantined),
         "blocked": blocked["blocked"] if blocked else [],
         "decision": blocked["decision"] if blocked else None,
@@ -209,12 +199,22 @@ def clear(arrival: Arrival) -> None:
 
 
 def _inspected(
-    file: File, number: int, arrival: Arrival, suites: Sequence[dict[str, Any]], keys: Keys
+    file: File,
+    number: int,
+    arrival: Arrival,
+    suites: Sequence[dict[str, Any]],
+    keys: Keys,
+    passed: Mapping[str, File],
 ) -> tuple[File, Keys]:
-    """The file with what the gate says of it, and the keys that are in the data if it passes."""
+    """The file with what the gate says of it, and the keys that are in the data if it passes.
+
+    passed: the files before it, by the names of their partitions.
+    """
     try:
         folder = arrival.folder / f"made-{number:06d}"
-        read = read_partitions(file, folder, arrival.params)
+        alone = read_partitions(file, folder, arrival.params)
+        arrived = {name: path for name, each in passed.items() if (path := each.partition(name))}
+        read = with_rows_before(alone, folder, arrival.project, arrival.params, arrived)
         then = keys.without(read.partitions)
         sifted = []
         for path in read.partitions:
@@ -224,7 +224,7 @@ def _inspected(
         if file.landed is None:  # who gave it is here to read this
             shutil.rmtree(arrival.folder, ignore_errors=True)
             raise
-        unreadable = Finding(file.path.name, "it is a table", "critical", False, str(error))
+        unreadable = Finding(file.name, "it is a table", "critical", False, str(error))
         return replace(file, report=GateReport(0, (unreadable,))), keys
     judged = replace(
         read,
@@ -233,43 +233,3 @@ def _inspected(
         report=GateReport.of(each.report for each in sifted),
     )
     return judged, then
-
-
-def _whole(file: File, taken: dict[str, str], arrival: Arrival) -> File:
-    """Block a file that would replace rows that it does not hold: others of this arrival, or of a period."""
-    replaced = (_replaces(path, file, taken, arrival) for path in file.partitions)
-    if (reason := next(filter(None, replaced), None)) is None:
-        return file
-    refused = Finding(file.path.name, "its partitions are whole", "critical", False, reason)
-    return replace(file, report=GateReport.of([file.report, GateReport(0, (refused,))]))
-
-
-def _replaces(path: Path, file: File, taken: dict[str, str], arrival: Arrival) -> str | None:
-    """Why this partition must not take the place of another; None if it may."""
-    if path.name in taken:
-        return f"{path.name} comes from {taken[path.name]} too; one file for each partition of an arrival"
-    period = arrival.params.landing.partition
-    if period == "file":
-        return None
-    version = resolve_or_empty(arrival.project)
-    if path.name not in {partition.name for partition in version.partitions}:
-        return None
-    [known] = fetch(arrival.project, version, [path.name])
-    had, has = (ParquetFile(each).metadata.num_rows for each in (known, path))
-    has += sum(aside.rows for aside in file.aside if aside.path.name == path.name)
-    if has >= had:
-        return None
-    return (
-        f"{path.name} has {had:,} rows and would have {has:,}; with landing.partition: {period} a file holds "
-        f"all rows of its {period}"
-    )
-
-
-def read_partitions(file: File, folder: Path, params: Params) -> File:
-    """Its partitions: one of its own name, or by month or day as params.yaml has it."""
-    whole = folder / f"{stem_of(file.path)}.parquet"
-    to_parquet(file.path, whole, params.dataset)
-    period, time = params.landing.partition, params.dataset.time
-    if period == "file" or time is None:
-        return replace(file, partitions=(whole,))
-    return replace(file, partitions=tuple(partition_by(whole, folder / "by", time, period)))

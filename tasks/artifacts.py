@@ -22,6 +22,7 @@ def show_gate(report: GateReport, pages: Mapping[str, str] | None = None) -> Non
     """A table of all expectations, and the story with example rows; `pages` are links to Data Docs."""
     create_table_artifact(
         key="gate-expectations",
+        description="Every expectation on every new partition, with what was seen",
         table=[
             {
                 "partition": finding.partition,
@@ -43,7 +44,11 @@ def show_gate(report: GateReport, pages: Mapping[str, str] | None = None) -> Non
     if pages:
         links = ", ".join(f"[{name}]({link})" for name, link in pages.items())
         lines.append(f"Data Docs of Great Expectations (links for a week): {links}")
-    create_markdown_artifact(key="gate", markdown="\n\n".join(lines))
+    create_markdown_artifact(
+        key="gate",
+        description="What the gate says to the new partitions and why, with rows that break an expectation",
+        markdown="\n\n".join(lines),
+    )
 
 
 def show_drift(seen: Drift) -> None:
@@ -52,9 +57,13 @@ def show_drift(seen: Drift) -> None:
         "# Drift since the champion learned",
         f"{seen.now:,} new rows against {seen.before:,} of its training rows. {seen.share:.0%} of its gain "
         "rests on columns that moved (major: PSI above 0.25, more than chance).",
-        _table(header, [_drifted(shift) for shift in (seen.target, *seen.features[:20])]),
+        _table(header, [_drifted(shift) for shift in (seen.target, *seen.features[:20]) if shift]),
     ]
-    create_markdown_artifact(key="drift", markdown="\n\n".join(lines))
+    create_markdown_artifact(
+        key="drift",
+        description="How far features and target moved since the champion learned, and what rests on them",
+        markdown="\n\n".join(lines),
+    )
 
 
 def show_health(seen: Health) -> None:
@@ -67,11 +76,19 @@ def show_health(seen: Health) -> None:
     ]
     title = f"# Champion {seen.version}: {'decayed' if seen.decayed else 'no decay shown'}"
     markdown = [title, seen.reason, _table(("what", "value and interval"), figures)]
-    create_markdown_artifact(key="monitor", markdown="\n\n".join(markdown))
+    create_markdown_artifact(
+        key="monitor",
+        description="The champion's logged predictions against the labels that came later",
+        markdown="\n\n".join(markdown),
+    )
 
 
 def show_plan(plan: Plan) -> None:
-    create_markdown_artifact(key="plan", markdown=f"# Plan: {plan.kind}\n\n{_bullets(plan.because)}")
+    create_markdown_artifact(
+        key="plan",
+        description="Skip, incremental or full, and the rules that say so",
+        markdown=f"# Plan: {plan.kind}\n\n{_bullets(plan.because)}",
+    )
 
 
 def show_study(trials: int, pruned: int, options: Mapping[str, Any], pictures: Mapping[str, bytes]) -> None:
@@ -80,7 +97,11 @@ def show_study(trials: int, pruned: int, options: Mapping[str, Any], pictures: M
         _table(("option", "value"), [(name, f"{value:.5g}") for name, value in options.items()]),
         *(_image(title, png) for title, png in pictures.items()),
     ]
-    create_markdown_artifact(key="tuning", markdown="\n\n".join(markdown))
+    create_markdown_artifact(
+        key="tuning",
+        description="The trials of the search for learner options, and the options that won",
+        markdown="\n\n".join(markdown),
+    )
 
 
 def show_training(cv: CrossValidation | None, pictures: Mapping[str, bytes]) -> None:
@@ -91,7 +112,11 @@ def show_training(cv: CrossValidation | None, pictures: Mapping[str, bytes]) -> 
         else "# Updated from the champion\n\nAn update is not cross-validated; the holdout judges it."
     )
     images = [_image(title, png) for title, png in pictures.items()]
-    create_markdown_artifact(key="cross-validation", markdown="\n\n".join([estimate, *images]))
+    create_markdown_artifact(
+        key="cross-validation",
+        description="How well the recipe predicts rows that it was not trained on, fold by fold",
+        markdown="\n\n".join([estimate, *images]),
+    )
 
 
 def show_decision(
@@ -115,7 +140,9 @@ def show_decision(
         ]
         parts.append(_table((seen.metric, "value and interval"), rows))
     create_markdown_artifact(
-        key="decision", markdown="\n\n".join([*parts, *(_image(t, png) for t, png in pictures.items())])
+        key="decision",
+        description="Who takes office and why, with every figure that was compared",
+        markdown="\n\n".join([*parts, *(_image(t, png) for t, png in pictures.items())]),
     )
 
 

@@ -50,25 +50,31 @@ def begin(
 
 
 @step
-def gate(run: Run) -> Verdict:
-    """Check the new partitions; the report goes to the UI and stays with the run."""
-    if seen := run.read("gate"):
-        return Verdict(seen["verdict"])
-    from incumbent.gate.check import gate_files
+def gate(run: Run) -> tuple[Run, Verdict]:
+    """Check the new partitions; the report goes to the UI and stays with the run.
+
+    The run goes on without those that are blocked, unless nothing new is left.
+    """
+    if kept := run.read("gate"):
+        return run.after_gate(kept.get("left_out", ()), kept.get("waiting", ())), Verdict(kept["verdict"])
     from incumbent.gate.suites import load_suites
-    from incumbent.gate.suspicions import suspicions
+    from incumbent.gate.version import gate_version
 
     suites = load_suites(run.project / "expectations")
     names = run.diff.fresh
-    files = list(zip(names, run.files(names), strict=True))
-    params = run.params
-    odd = [each for name, path in files for each in suspicions(name, path, params.dataset, params.task)]
-    judged = gate_files(files, suites, params.dataset, params.gate)
-    report = GateReport.of([judged, GateReport(0, tuple(odd))])
+    report = gate_version(list(zip(names, run.files(names), strict=True)), suites, run.params)
     if report.verdict is Verdict.BLOCK:
-        report = report.excusing(open_quarantine(params).let_pass(run.data.partitions))
+        report = report.excusing(open_quarantine(run.params).let_pass(run.data.partitions))
+    rest = run.after_gate(report.blocked, report.waiting)
+    if rest.diff.fresh or (run.strategy == "full" and rest.learned):
+        report = report.leaving_out(report.blocked)
     keep_gate(run, report)
-    return report.verdict
+    return run if report.verdict is Verdict.BLOCK else rest, report.verdict
+
+
+def refusals(run: Run) -> tuple[str, ...]:
+    """Why the gate blocks the run's data, the gravest first, one sentence each."""
+    return tuple(run.read("gate")["reasons"])
 
 
 @step
@@ -117,7 +123,7 @@ def _measured(run: Run) -> Measurements:
     from incumbent.measure import measure
 
     if run.champion is None:
-        return Measurements(champion=None)
+        return Measurements(champion=None, labelled=bool(run.learned))
     champion, manifest = run.model(run.champion), run.manifest(run.champion)
     sample = pd.read_parquet(run.pulled(run.champion) / REPLAY)
     seen = measure(champion, manifest, sample, run.files(run.diff.fresh), run.diff, run.params)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger
 
-from incumbent.dataset import difference
 from incumbent.errors import BadData, NotFound, Tampered
 from incumbent.storage.registry import Champion
 from tasks.events import emit
@@ -72,7 +70,10 @@ def _score(run: Run, champion: Model, rivals: dict[str, Model], path: Path) -> d
 
     frame = read_partition(path)
     groups = group_hashes(frame, run.params.split.by)
-    return score_arrival(champion, rivals, frame, groups, run.params.promotion, run.params.seed)
+    # A rival may not win by a column that was dropped and that the champion does without.
+    dropped = set(run.params.dataset.drop) - set(champion.schema.inputs)
+    fair = frame.drop(columns=[name for name in frame if name in dropped])
+    return score_arrival(champion, rivals, fair, groups, run.params.promotion, run.params.seed)
 
 
 def _opened(run: Run, version: str) -> Model | None:
@@ -99,5 +100,4 @@ def _recall(run: Run, office: Champion, seen: Recall) -> Run:
         # Under the number of the run that made it: later than the champion's, earlier than this one's.
         made_by = run.manifest(seen.version)["run_seq"]
         run.registry.promote(seen.version, made_by, office, reason)
-    known = run.manifest(seen.version)["data"]["partitions"]
-    return replace(run, champion=seen.version, diff=difference(known, run.data.partitions))
+    return run.against(seen.version)

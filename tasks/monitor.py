@@ -2,22 +2,27 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from incumbent.dataset import difference
-from incumbent.errors import BadData, NotFound
+from incumbent.errors import BadInput, NotFound
 from incumbent.feedback import Health, examine
+from incumbent.labels import count_corrections, require_one_label_a_key, usable_labels
 from incumbent.params import Params, load_params
 from incumbent.reading import to_parquet
 from incumbent.rows import read_partition
+from incumbent.schema import Schema
+from incumbent.split import text_of
 from incumbent.storage.feedback import open_feedback
-from incumbent.storage.model_cache import load_model
-from incumbent.storage.registry import open_registry
+from incumbent.storage.identity import require_own_model
+from incumbent.storage.model_cache import load_model, pull_cached
+from incumbent.storage.registry import Registry, open_registry
 from incumbent.storage.versions import fetch, resolve
 from tasks import artifacts
 from tasks.data import name_flow_run
@@ -25,23 +30,93 @@ from tasks.events import emit
 from tasks.step import is_outage, without_tracebacks
 
 
+@dataclass(frozen=True)
+class KeptLabels:
+    """Tables of key and target; how many of their labels differ from earlier ones, and are of classes that
+    the champion does not know."""
+
+    tables: tuple[pd.DataFrame, ...]
+    corrected: int
+    unknown: int
+
+    @property
+    def rows(self) -> int:
+        return sum(len(table.drop_duplicates()) for table in self.tables)
+
+    @property
+    def summary(self) -> list[str]:
+        lines = [f"{self.rows:,} labels kept"]
+        if self.corrected:
+            lines.append(
+                f"{self.corrected:,} of them differ from labels that came before: the new ones count"
+            )
+        if self.unknown:
+            lines.append(
+                f"{self.unknown:,} of them are of classes that the champion does not know: not judged"
+            )
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        counts = {"rows": self.rows, "corrected": self.corrected, "unknown": self.unknown}
+        return {**counts, "summary": self.summary}
+
+
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
-def keep_labels(project: Path, files: Sequence[Path]) -> None:
-    """Keep key and target of these files in the registry, where every later look finds them."""
+def keep_labels(project: Path, files: Sequence[Path]) -> KeptLabels:
+    """Keep key and target of these files in the registry, where every later look finds them.
+
+    All of them or none: labels that can't be used or contradict each other are refused. What differs from
+    labels that came before is a correction.
+    """
     without_tracebacks()
+    project = project.resolve()
     params = load_params(project)
-    columns = [*params.dataset.key, params.dataset.target]
-    read = []
+    require_own_model(params, project)
+    feedback = open_feedback(params)
+    key, target = params.dataset.key, params.dataset.target
+    if not key:
+        raise BadInput("dataset.key names no column in params.yaml; a label finds its row by the key")
+    schema, classes = _target(project, params)
+    tables = [usable_labels(_read(file, params), file, key, schema, classes) for file in files]
+    require_one_label_a_key(tables, key, target)
+    corrected = count_corrections(tables, feedback.labels(params.monitor.days), key, target)
+    for table in tables:
+        feedback.keep_labels(table)
+    unknown = sum(len(table) - len(schema.of_known_class(table)) for table in tables) if schema.classes else 0
+    return KeptLabels(tuple(tables), corrected, unknown)
+
+
+def _read(file: Path, params: Params) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
-        for number, file in enumerate(files):
-            copy = Path(folder) / f"{number}.parquet"
-            to_parquet(file, copy, params.dataset)
-            frame = read_partition(copy)
-            if absent := [name for name in columns if name not in frame]:
-                raise BadData(f"{file} lacks {absent}; labels are the columns {columns}")
-            read.append(frame[columns])
-    for labels in read:  # none is kept unless all can be read
-        open_feedback(params).keep_labels(labels)
+        copy = Path(folder) / "labels.parquet"
+        to_parquet(file, copy, params.dataset)
+        return read_partition(copy)
+
+
+def _target(project: Path, params: Params) -> tuple[Schema, list[Any]]:
+    """The target as the champion knows it, or params.yaml before there is one; and its declared values."""
+    dataset, registry = params.dataset, open_registry(params, project)
+    office = registry.champion()
+    if office is None:
+        classes = tuple(text_of(each) for each in dataset.classes) if params.task == "multiclass" else ()
+        return Schema((), dataset.target, dataset.positive, params.task, classes), list(dataset.classes)
+    schema = load_model(project, registry, office.version).schema
+    return schema, list(dataset.classes) or _values(project, registry, office.version, schema)
+
+
+def _values(project: Path, registry: Registry, version: str, schema: Schema) -> list[Any]:
+    """The values of a binary target in the version's sample of history; empty where it kept none."""
+    from incumbent.challenger import REPLAY
+
+    sample = pd.read_parquet(pull_cached(project, registry, version)[0] / REPLAY)
+    return list(sample[schema.target].dropna().unique()) if schema.task == "binary" and len(sample) else []
+
+
+def _champion(registry: Registry) -> str:
+    office = registry.champion()
+    if office is None:
+        raise NotFound(f"model '{registry.model}' has no champion yet; train one with 'incumbent retrain'")
+    return office.version
 
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
@@ -50,19 +125,18 @@ def join_labels(project: Path) -> Health:
     without_tracebacks()
     project = project.resolve()
     params = load_params(project)
+    require_own_model(params, project)
     registry, feedback = open_registry(params, project), open_feedback(params)
-    office = registry.champion()
-    if office is None:
-        raise NotFound(f"model '{registry.model}' has no champion yet; train one with 'incumbent retrain'")
-    name_flow_run(f"monitor {office.version}", [f"model:{registry.model}"])
-    manifest = registry.manifest(office.version)
-    logged = feedback.predictions(office.version, params.monitor.days)
+    version = _champion(registry)
+    name_flow_run(f"monitor {version}", [f"model:{registry.model}"])
+    manifest = registry.manifest(version)
+    logged = feedback.predictions(version, params.monitor.days)
     labels = []
     if not logged.empty:
         known = manifest["data"]["partitions"]
         labels = [*_labels_in_the_data(project, known, params), *feedback.labels(params.monitor.days)]
-    schema = load_model(project, registry, office.version).schema
-    return examine(office.version, schema, logged, labels, manifest["metrics"], params)
+    schema = load_model(project, registry, version).schema
+    return examine(version, schema, logged, labels, manifest["metrics"], params)
 
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)

@@ -48,12 +48,11 @@ def register(run: Run) -> None:
 @step
 def promote(run: Run) -> Decision:
     """Decide, and move the champion; if it moved meanwhile, compare with the new one and decide again."""
-    from incumbent.decide import Evidence, Hold, Promote, decide
+    from incumbent.decide import Hold, Promote
 
     while True:
         seen = run.read("comparison")
-        decision = decide(Evidence.from_json(seen["evidence"]), run.params.promotion, seen["incumbent"])
-        decision = replace(decision, because=(*decision.because, *seen["unfit"]))
+        decision = _decided(run, seen)
         office = run.registry.champion()
         if office and office.version == run.version:
             return decision  # promoted by an earlier try of this task
@@ -71,6 +70,20 @@ def promote(run: Run) -> Decision:
             except StaleRun as stale:
                 decision = Hold((str(stale),))
         return decision
+
+
+def _decided(run: Run, seen: dict[str, Any]) -> Decision:
+    """The verdict, and what else a person should know of it."""
+    from incumbent.challenger import Challenger
+    from incumbent.decide import Evidence, Promote, decide
+    from incumbent.doubts import way_past
+
+    rare = Challenger.from_json(run.read("challenger")).schema.rare
+    decision = decide(Evidence.from_json(seen["evidence"]), run.params.promotion, seen["incumbent"])
+    promoted = isinstance(decision, Promote)
+    doubts = [doubt] if promoted and (doubt := seen.get("too_good")) else []
+    past = way_past(seen.get("withheld", ()), seen["incumbent"], run.version, promoted=promoted)
+    return replace(decision, because=(*decision.because, *rare.reasons, *seen["unfit"], *doubts, *past))
 
 
 def _compare_with(run: Run, office: Champion | None) -> None:
@@ -95,6 +108,8 @@ def _compare_with(run: Run, office: Champion | None) -> None:
         "unfit": unfit,
         "window": _window(run),
         "excluded": holdout.excluded,
+        "withheld": holdout.withheld,
+        "too_good": _too_good(run, made, holdout) if made.kind == "full" else None,
         "evidence": evidence.to_json(),
     }
     run.write("comparison", document)
@@ -105,6 +120,16 @@ def _compare_with(run: Run, office: Champion | None) -> None:
         )
     else:
         get_run_logger().warning("no comparison: %s", seen.reason)
+
+
+def _too_good(run: Run, made: Challenger, holdout: Holdout) -> str | None:
+    import pandas as pd
+
+    from incumbent.challenger import REPLAY
+    from incumbent.doubts import too_good
+
+    sample = pd.read_parquet(run.folder / REPLAY)
+    return too_good(holdout.y, holdout.challenger, made.importances, sample, run.params)
 
 
 def _meet(
@@ -119,7 +144,7 @@ def _meet(
     from incumbent.judge import Learned, score_holdout
 
     names, unfit = _window(run), []
-    partitions = [partition for partition in run.data.partitions if partition.name in names]
+    partitions = [partition for partition in run.learned if partition.name in names]
     window = list(zip(partitions, run.files(names), strict=True))
     others = open_others(made, run.params, run.folder)
     for rival in _rivals(run, office):
@@ -151,7 +176,7 @@ def _rivals(run: Run, office: Champion | None) -> Iterator[str]:
 
 
 def _window(run: Run) -> list[str]:
-    return [partition.name for partition in run.data.partitions][-run.params.promotion.window :]
+    return [partition.name for partition in run.learned][-run.params.promotion.window :]
 
 
 def _metrics(run: Run, challenger: Challenger) -> dict[str, Any]:
@@ -177,7 +202,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "kind": challenger.kind,
         "parent": parent,
         "updates": before["updates"] + 1,
-        "data": run.data.to_json(),
+        "data": replace(run.data, partitions=run.learned).to_json(),
         "window": run.read("window"),
         "schema": challenger.schema.to_json(),
         "params": run.params.model_dump(mode="json"),

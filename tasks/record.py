@@ -10,6 +10,7 @@ from uuid import UUID
 from prefect import get_run_logger, runtime
 from prefect.client.orchestration import get_client
 
+from incumbent.gate import QUARANTINE, GateReport
 from incumbent.report import render
 from tasks import artifacts
 from tasks.events import emit
@@ -36,6 +37,7 @@ EVENTS = {
 @step
 def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     """Write down what was decided and why; returns the document that `retrain --json` prints."""
+    reasons = (*reasons, *_left_out(run))
     run.write("decision", {"kind": kind, "reasons": list(reasons)})
     office = run.registry.champion()
     outcome = _outcome(run, office.version if office else None)
@@ -79,12 +81,20 @@ def close_promotion(run: Run, dead: int) -> str | None:
     return f"run {dead} promoted {office.version} and died before it told; this run did it"
 
 
+def _left_out(run: Run) -> tuple[str, ...]:
+    """Which partitions the gate blocked while the run went on without them, and why."""
+    report = GateReport.from_json(run.read("gate") or GateReport(0, ()).to_json())
+    findings = (each for each in report.failed if each.severity == QUARANTINE)
+    return tuple(f"left out: {each}" for each in findings if each.partition in report.left_out)
+
+
 def _outcome(run: Run, champion: str | None) -> dict[str, Any]:
     gate, plan, seen, figures = run.read("gate"), run.read("plan"), run.read("comparison"), _comparison(run)
     return {
         "run": run.seq,
         "data": {"rev": run.data.rev, "md5": run.data.md5, "name": run.data.short, **run.diff.to_json()},
         "verdict": gate["verdict"] if gate else None,
+        "unlabelled": gate["unlabelled"] if gate else None,
         "hindsight": run.read("hindsight"),
         "plan": plan and {**plan, "window": run.read("window")},
         "challenger": run.version if seen else None,

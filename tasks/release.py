@@ -1,6 +1,7 @@
 """What somebody lets out of quarantine: a refused file, or refused rows in their partition."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from incumbent.errors import BadInput
+from incumbent.gate.labels import judge_labels
 from incumbent.gate.sift import put_back, was_put_back
+from incumbent.params import Params
+from incumbent.storage.identity import require_own_model
 from incumbent.storage.quarantine import open_quarantine
 from incumbent.storage.versions import catch_up, digest_of, fetch, resolve_or_empty
-from tasks.arrival import Arrival, File, Version, read_partitions
+from tasks.arrival import Arrival, Version
 from tasks.data import name_flow_run
+from tasks.partitions import File, read_partitions, with_rows_before
 from tasks.step import without_tracebacks
 
 
@@ -25,15 +30,14 @@ def recover(project: Path, entry: str, folder: Path) -> Arrival:
     """
     without_tracebacks()
     arrival = Arrival(project.resolve(), folder, ())
+    require_own_model(arrival.params, arrival.project)
     quarantine = open_quarantine(arrival.params)
     about = quarantine.require_held(entry)
     file = File(quarantine.fetch(entry, folder), None)
-    name_flow_run(f"release {file.path.name}", [f"model:{arrival.params.dataset.name}"])
-    whole = (
-        _rejoined(file, about, arrival)
-        if about["kind"] == "rows"
-        else read_partitions(file, folder / "made", arrival.params)
-    )
+    name_flow_run(f"release {file.name}", [f"model:{arrival.params.dataset.name}"])
+    catch_up(arrival.project)
+    whole = _rejoined(file, about, arrival) if about["kind"] == "rows" else _read(file, arrival)
+    _require_usable(whole.partitions, arrival.params)
     return replace(arrival, files=(whole,))
 
 
@@ -44,10 +48,24 @@ def settle(released: Arrival, entry: str, reason: str, version: Version) -> None
     open_quarantine(released.params).mark_released(entry, reason, version.data.rev, held_by)
 
 
+def _require_usable(partitions: Sequence[Path], params: Params) -> None:
+    """Raises BadInput for labels that no model can learn from: every later run would leave them out."""
+    for path in partitions:
+        for finding in judge_labels(path.name, path, params).failed:
+            if finding.final:
+                raise BadInput(f"{finding}; it can't be released as it is")
+
+
+def _read(file: File, arrival: Arrival) -> File:
+    """As it would have arrived."""
+    folder = arrival.folder / "made"
+    alone = read_partitions(file, folder, arrival.params)
+    return with_rows_before(alone, folder, arrival.project, arrival.params, {})
+
+
 def _rejoined(file: File, about: dict[str, Any], arrival: Arrival) -> File:
     """The partition as it is now, with the rows at its end."""
     name, entry = about["partition"], about["entry"]
-    catch_up(arrival.project)
     version = resolve_or_empty(arrival.project)
     md5 = {partition.name: partition.md5 for partition in version.partitions}.get(name)
     if md5 is None:
@@ -57,8 +75,8 @@ def _rejoined(file: File, about: dict[str, Any], arrival: Arrival) -> File:
     [partition] = fetch(arrival.project, version, [name])
     whole = arrival.folder / "made" / name
     if md5 == about["md5"]:
-        put_back(partition, file.path, whole)
-    elif was_put_back(partition, file.path):  # by a release that died before it could note so
+        put_back(partition, file.source.path, whole)
+    elif was_put_back(partition, file.source.path):  # by a release that died before it could note so
         whole.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(partition, whole)
     else:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from incumbent import __version__, own_code
-from incumbent.dataset import DataVersion, Diff, difference
+from incumbent.dataset import DataVersion, Diff, Partition, difference
 from incumbent.engine import LOCAL, Engine, EngineName, chosen
 from incumbent.errors import NotFound
 from incumbent.params import Params, load_params
 from incumbent.plan import Strategy
 from incumbent.storage.git import is_ancestor
+from incumbent.storage.identity import register_project, require_own_model
 from incumbent.storage.registry import Registry, open_registry
 from incumbent.storage.versions import digest_of, fetch, resolve
 
@@ -49,7 +50,8 @@ class Run:
 
     `seq` is its number in the registry, None for a dry run, which leaves nothing there. `champion` is
     the version in office when the run began, at `began` (ISO 8601, UTC). `announced` is the version that
-    the run's event told of, if a later one has superseded it.
+    the run's event told of, if a later one has superseded it. left_out: partitions that the gate blocked;
+    waiting: those in which no row has a label yet.
     """
 
     project: Path
@@ -62,6 +64,8 @@ class Run:
     announced: DataVersion | None = None
     engine: Engine = LOCAL
     began: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+    left_out: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
 
     @cached_property
     def params(self) -> Params:
@@ -108,7 +112,20 @@ class Run:
     def against(self, champion: str | None) -> "Run":
         """The same run with this champion in office when it began."""
         known = self.manifest(champion)["data"]["partitions"] if champion else {}
-        return replace(self, champion=champion, diff=difference(known, self.data.partitions))
+        passed = [each for each in self.data.partitions if each.name not in self.left_out]
+        return replace(self, champion=champion, diff=difference(known, passed))
+
+    def after_gate(self, left_out: Sequence[str], waiting: Sequence[str]) -> "Run":
+        """The same run without the partitions that are blocked; nothing is learned from those that wait."""
+        if not left_out and not waiting:
+            return self
+        return replace(self, left_out=tuple(left_out), waiting=tuple(waiting)).against(self.champion)
+
+    @property
+    def learned(self) -> tuple[Partition, ...]:
+        """The partitions that models learn from and are judged on, by name."""
+        aside = {*self.left_out, *self.waiting}
+        return tuple(each for each in self.data.partitions if each.name not in aside)
 
     @property
     def superseded(self) -> str:
@@ -177,6 +194,7 @@ def open_run(
     trains = chosen(engine, params)
     data, announced = _latest(project, data_rev, announced_rev)
     registry = open_registry(params, project)
+    (require_own_model if dry else register_project)(params, project)
     champion = registry.champion()
     known = registry.manifest(champion.version)["data"]["partitions"] if champion else {}
     about = {"data": data.to_json(), "strategy": strategy, "engine": engine, "started_by": started_by}

@@ -59,6 +59,8 @@ def train(run: Run) -> None:
     if challenger.device.fell_back:
         asked, used, why = challenger.device.asked, challenger.device.used, challenger.device.fell_back
         get_run_logger().warning("learner.device = %s, but trained on the %s: %s", asked, used, why)
+    for reason in challenger.schema.rare.reasons:
+        get_run_logger().info("%s", reason)
     get_run_logger().info(
         "trained %s (%s): %d rounds on %d rows; cleaned: %s",
         run.version,
@@ -81,7 +83,7 @@ def _searched(run: Run) -> "StudyResult":
 
 
 def _all(run: Run) -> list[str]:
-    return [partition.name for partition in run.data.partitions]
+    return [partition.name for partition in run.learned]
 
 
 def _window(run: Run) -> "Window":
@@ -107,6 +109,7 @@ def _update(run: Run) -> "Challenger":
     if run.champion is None:
         raise ValueError("an update needs a champion; the plan chose it without one")
     folder = run.pulled(run.champion)
-    champion, manifest, fresh = run.model(run.champion), run.manifest(run.champion), run.files(run.diff.fresh)
+    champion, manifest = run.model(run.champion), run.manifest(run.champion)
+    fresh = run.files([name for name in run.diff.fresh if name not in run.waiting])
     known = manifest["rows_known"]
     return make_update(champion, folder, manifest["options"], known, fresh, run.params, run.folder)

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,8 +68,12 @@ def do_share(
     run: int,
     work: str,
     worker: int,
+    without: Sequence[str],
 ) -> None:
-    """A worker's part: read the rows of the run's own data version, take a device, make trials."""
+    """A worker's part: read the rows of the run's own data version, take a device, make trials.
+
+    without: partitions from which the run does not learn.
+    """
     from incumbent.challenger import search_share
     from incumbent.learners.devices import one_device
     from incumbent.studies import place_of
@@ -86,7 +90,8 @@ def do_share(
     with _ending_with_its_run(registry, work, run):
         data = resolve(project, data_rev)
         chosen = Window.from_json(window)
-        paths = fetch(project, data, [partition.name for partition in chosen.of(data.partitions)])
+        names = [partition.name for partition in data.partitions if partition.name not in without]
+        paths = fetch(project, data, chosen.of(names))
         with one_device(project / ".incumbent" / "devices") as device:
             get_run_logger().info("worker %d of run %d, on %s", worker, run, device or "the CPU")
             search_share(paths, asked, chosen, place_of(project, asked, work), worker)
@@ -118,6 +123,7 @@ def _started(run: Run, window: Window, worker: int) -> FlowRun:
                 "run": run.seq,
                 "work": run.work,
                 "worker": worker,
+                "without": [*run.left_out, *run.waiting],
             },
             flow_run_name=f"{run.data.short} run {run.seq} worker {worker}",
             timeout=0,

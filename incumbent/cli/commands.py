@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli import expectations, init, models, quarantine, review, stage
-from incumbent.cli.options import VERDICT, Json, Project, enter, say, show
+from incumbent.cli import drop_column, env, expectations, init, models, quarantine, review, stage, ui
+from incumbent.cli.options import VERDICT, Json, Project, enter, pairs, say, show
+from incumbent.cli.outcome import describe, kind_of
 from incumbent.engine import EngineName
 from incumbent.errors import BadInput
 from incumbent.plan import Strategy
@@ -25,8 +26,11 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(expectations.app, name="expectations")
 app.command("init")(init.init)
 app.command("stage")(stage.stage)
+app.command("drop-column")(drop_column.drop_column)
+app.command("ui")(ui.ui)
+app.command("env")(env.env)
 
-Files = Annotated[list[Path], typer.Argument(help="Parquet, CSV or JSON Lines.")]
+Files = Annotated[list[Path], typer.Argument(help="Parquet, CSV or JSON Lines, or folders of them.")]
 
 
 @app.command()
@@ -34,11 +38,16 @@ def up(project: Project = Path(), as_json: Json = False) -> None:
     """Start the local stack: S3 server, Prefect server, dashboard, a worker per pool, all deployments."""
     from incumbent.cli.status import overview
     from incumbent.local import stack
-    from incumbent.storage.project import push_what_is_here
+    from incumbent.storage.project import push_what_is_here, require_project
 
-    stack.up(project.resolve(), say)
-    if push_what_is_here(enter(project)):
-        say("the data version of HEAD is on the DVC remote")
+    project = project.resolve()
+    require_project(project)  # before anything is started
+
+    def share() -> None:
+        if push_what_is_here(enter(project)):
+            say("the data version of HEAD is on the DVC remote")
+
+    stack.up(project, say, then=share)
     show(overview(enter(project)), as_json, _addresses)
 
 
@@ -55,9 +64,9 @@ def down(project: Project = Path(), as_json: Json = False) -> None:
 @app.command()
 def status(project: Project = Path(), as_json: Json = False) -> None:
     """What runs, where, and who is champion."""
-    from incumbent.cli.status import describe, overview
+    from incumbent.cli import status as state
 
-    show(overview(enter(project)), as_json, describe)
+    show(state.overview(enter(project)), as_json, state.describe)
 
 
 @app.command()
@@ -81,19 +90,24 @@ def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None
     from incumbent.gate.sift import sift, without_history
     from incumbent.gate.suites import load_suites
     from incumbent.params import load_params
-    from incumbent.reading import to_parquet
+    from incumbent.tables.sources import read_source, sources_of
 
     project = project.resolve()
     params, suites = load_params(project), load_suites(project / "expectations")
     with TemporaryDirectory() as folder:
         reports = []
-        for number, file in enumerate(files):
+        for number, source in enumerate(source for file in files for source in sources_of(file)):
             copy = Path(folder) / f"{number}.parquet"
-            to_parquet(file, copy, params.dataset)
-            reports.append(sift(file.name, copy, Path(folder), suites, params, without_history).report)
+            name = str(source.place)
+            for note in read_source(source, copy, params.dataset):
+                say(f"{name}: column '{note.column}': {note.text}")
+            reports.append(sift(name, copy, Path(folder), suites, params, without_history).report)
         report = GateReport.of(reports)
-    document = {**report.to_json(), "reasons": list(report.reasons)}
-    show(document, as_json, lambda d: "\n".join([f"{d['verdict']}: {d['rows']:,} rows", *d["reasons"]]))
+    show(
+        report.to_json(),
+        as_json,
+        lambda d: "\n".join([f"{d['verdict']}: {d['rows']:,} rows", *d["reasons"]]),
+    )
     if report.verdict is Verdict.BLOCK:
         raise typer.Exit(VERDICT)
 
@@ -102,7 +116,9 @@ def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None
 def ingest(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Parquet, CSV or JSON Lines; left out: what waits in the landing prefix."),
+        typer.Argument(
+            help="Parquet, CSV or JSON Lines, or folders of them; left out: what waits in the landing prefix."
+        ),
     ] = None,
     project: Project = Path(),
     as_json: Json = False,
@@ -115,10 +131,11 @@ def ingest(
 
     if not files and load_params(project).landing.address is None:
         raise BadInput("no files given, and params.yaml has no landing.address to take them from")
+    models.require_registry(project)
     given = [file.resolve() for file in files] if files else None
     done = in_this_process(flow, project=project, files=given)
     show(done, as_json, _arrival)
-    if _kind(done) == "block":
+    if kind_of(done) == "block":
         raise typer.Exit(VERDICT)
 
 
@@ -156,8 +173,7 @@ def retrain(
     from flows.retrain import retrain as flow
     from incumbent.cli.prefect_runs import in_this_process
 
-    # Said at once; inside the flow an outage is retried for more than a minute.
-    models.registry_of(project).champion()
+    models.require_registry(project)
     done = in_this_process(
         flow,
         project=project,
@@ -167,15 +183,17 @@ def retrain(
         dry_run=dry_run,
         engine=engine,
     )
-    show(done, as_json, _outcome)
-    if require_promotion and _kind(done) != "promote":
+    show(done, as_json, describe)
+    if require_promotion and kind_of(done) != "promote":
         raise typer.Exit(VERDICT)
 
 
 @app.command()
 def score(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A Parquet file of rows.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="A Parquet file for the predictions.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A file of rows: Parquet, CSV or JSON Lines.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A file for the predictions; its ending tells the format.")
+    ],
     alias: Annotated[str, typer.Option(help="Which model; 'champion' is the only alias.")] = "champion",
     version: Annotated[str | None, typer.Option(help="This version instead.")] = None,
     project: Project = Path(),
@@ -204,19 +222,16 @@ def monitor(
     """Join late labels with the champion's logged predictions: does it still do what it promised?
 
     Labels are the rows of partitions that the champion did not learn from, and the files that are given,
-    which are kept. When it does significantly worse, the event model.decayed starts a full retraining.
+    which are kept; rows of the data that have no label yet get theirs, as a new data version. When it does
+    significantly worse, the event model.decayed starts a full retraining.
     """
     project = enter(project)
     from flows.monitor import monitor as flow
     from incumbent.cli.prefect_runs import in_this_process
 
+    models.require_registry(project)
     given = [file.resolve() for file in labels] if labels else None
-    show(in_this_process(flow, project=project, labels=given), as_json, lambda d: str(d["reason"]))
-
-
-def _kind(document: dict[str, Any]) -> str | None:
-    decision = document.get("decision")
-    return decision["kind"] if decision else None
+    show(in_this_process(flow, project=project, labels=given), as_json, _health)
 
 
 def _scored(document: dict[str, Any]) -> str:
@@ -224,14 +239,20 @@ def _scored(document: dict[str, Any]) -> str:
     return told if document["logged"] else f"{told}; not logged, as the rows have no dataset.key"
 
 
+def _health(document: dict[str, Any]) -> str:
+    labels = document["labels"]["summary"] if document["labels"] else []
+    arrived = [_arrival(document["arrived"])] if document["arrived"] else []
+    return "\n".join([*labels, *arrived, str(document["reason"])])
+
+
 def _addresses(document: dict[str, Any]) -> str:
     addresses = document["addresses"]
-    return "\n".join(
+    return pairs(
         [
-            f"Prefect UI  {addresses['ui']}",
-            f"studies     {addresses['studies']}",
-            f"S3          {addresses['s3']}",
-            f"registry    {document['registry']}/{document['model']}",
+            ("Prefect UI", f"{addresses['ui']} (login: incumbent ui)"),
+            ("studies", f"{addresses['studies']} (the same login)"),
+            ("S3", addresses["s3"]),
+            ("registry", f"{document['registry']}/{document['model']}"),
         ]
     )
 
@@ -242,24 +263,14 @@ def _arrival(document: dict[str, Any]) -> str:
     )
     lines += document["decision"]["reasons"] if document["decision"] else []
     lines += [f"rows set aside in quarantine: {entry}" for entry in document.get("quarantined", [])]
+    if document.get("unlabelled"):
+        lines.append(
+            f"{document['unlabelled']:,} rows without a label: kept, and not trained on until it comes"
+        )
     data = document["data"]
     if document["verdict"] == "nothing":
         lines.append("nothing waits in the landing prefix")
     elif document["verdict"] != "block":
         lines.append(f"{document['verdict']}: data version {data['name']} ({data['rev'][:10]})")
         lines += document["reasons"]
-    return "\n".join(lines)
-
-
-def _outcome(document: dict[str, Any]) -> str:
-    decision, plan = document["decision"], document["plan"]
-    lines = [f"run {document['run']} on {document['data']['name']}: {decision['kind']}"]
-    if plan:
-        lines.append(f"  plan       {plan['kind']}: {'; '.join(plan['reasons'])}")
-        if plan["window"] and plan["window"]["partitions"]:
-            lines.append(f"  window     {plan['window']['reason']}")
-    if document["resumed_from"]:
-        lines.append(f"  resumed    from run {document['resumed_from']}")
-    lines += [f"  because    {reason}" for reason in decision["reasons"]]
-    lines.append(f"  champion   {document['champion']}")
     return "\n".join(lines)

@@ -23,7 +23,7 @@ def _group() -> None:
 def draft(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Parquet, CSV or JSON Lines; left out: all partitions of the data."),
+        typer.Argument(help="Parquet, CSV or JSON Lines, or folders; left out: all partitions of the data."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a suite of that name.")] = False,
     project: Project = Path(),
@@ -34,8 +34,8 @@ def draft(
     Each says in its notes where it came from. Edit the file; it is a plain Great Expectations suite.
     """
     from incumbent.draft import draft_suite
-    from incumbent.reading import stem_of, to_parquet
     from incumbent.storage.versions import fetch, resolve
+    from incumbent.tables.sources import read_source, require_own_names, sources_of
 
     project = enter(project)
     params = load_params(project)
@@ -44,9 +44,11 @@ def draft(
         raise BadInput(f"{suite_file} exists; give --force to write over it, and git will keep what it was")
     with TemporaryDirectory() as folder:
         if files:
-            copies = [Path(folder) / f"{stem_of(file)}.parquet" for file in files]
-            for file, copy in zip(files, copies, strict=True):
-                to_parquet(file, copy, params.dataset)
+            sources = [source for file in files for source in sources_of(file)]
+            require_own_names(sources)
+            copies = [Path(folder) / f"{source.name}.parquet" for source in sources]
+            for source, copy in zip(sources, copies, strict=True):
+                read_source(source, copy, params.dataset)
         else:
             version = resolve(project)
             names = [partition.name for partition in version.partitions]

@@ -1,16 +1,21 @@
 """incumbent init: a project around the user's own table."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli.options import Json, show
+from incumbent.cli.options import Json, printable, show, table
+from incumbent.errors import BadInput
+from incumbent.failures import PROJECT
+from incumbent.params import FORMATS, DatasetParams
 
 
 def init(
     data: Annotated[
-        Path, typer.Option("--data", help="A table, or a folder of files: Parquet, CSV, JSON Lines.")
+        Path,
+        typer.Option("--data", help="A table, or a folder of files: Parquet, CSV, JSON Lines."),
     ],
     target: Annotated[str, typer.Option("--target", help="The column to predict.")],
     key: Annotated[
@@ -20,30 +25,82 @@ def init(
         str | None,
         typer.Option("--time", help="The column that orders the rows; splits one file by month or day."),
     ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option("--zone", help="Where months and days begin at midnight, such as Europe/Berlin."),
+    ] = None,
+    form: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="COL=FORM",
+            help=f"How a column is written where its cells leave it open: {', '.join(FORMATS)}; repeat.",
+        ),
+    ] = None,
     project: Annotated[Path, typer.Option("--project", help="The new project's folder.")] = Path(),
     as_json: Json = False,
 ) -> None:
     """A new project around your own table: git, DVC, params.yaml, expectations, the first data version."""
     from incumbent.cli.new_project import create
 
-    show(create(data, target, key or [], time, project.resolve()), as_json, _told)
+    os.environ[PROJECT] = str(project.resolve())
+    dataset = DatasetParams.model_validate(
+        {"name": "new", "target": target, "key": key or [], "time": time, "formats": _formats(form or [])}
+    )
+    show(create(data, dataset, project.resolve(), zone), as_json, _told)
+
+
+def _formats(given: list[str]) -> dict[str, str]:
+    """COL=FORM, as dataset.formats has it."""
+    formats = dict(each.rpartition("=")[::2] for each in given)
+    for column, form in formats.items():
+        if not column or form not in FORMATS:
+            raise BadInput(f"--format {column}={form}: give COL=FORM, with one of {', '.join(FORMATS)}")
+    return formats
 
 
 def _told(document: dict[str, Any]) -> str:
-    lines = [
-        f"{document['rows']:,} rows in {len(document['data']['partitions'])} partitions; data version "
-        f"{document['data']['name']}",
-        f"task {document['task']}, judged by {document['metric']}",
-        f"{document['expectations']} expectations drafted",
-    ]
-    if document["dropped"]:
-        lines.append(f"no features, as nearly every row has another value: {', '.join(document['dropped'])}")
     where = document["project"]
     return "\n".join(
         [
-            *lines,
+            _columns(document["columns"]),
+            "",
+            *(f"look at  {_line(warning)}" for warning in document["warnings"]),
+            f"{document['rows']:,} rows in {len(document['data']['partitions'])} partitions; data version "
+            f"{document['data']['name']}",
+            f"task {document['task']}, judged by {document['metric']}",
+            f"{document['expectations']} expectations drafted",
             f"Look over {where}/params.yaml and {where}/expectations/, then:",
             f"  incumbent up --project {where}",
             f"  incumbent retrain --project {where}",
         ]
     )
+
+
+def _line(warning: dict[str, str | None]) -> str:
+    column, text = warning["column"], warning["text"]
+    return printable(f"{column}: {text}" if column else str(text))
+
+
+def _columns(columns: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            each["column"],
+            each["kind"] or "–",
+            _percent(each["share_empty"]),
+            each["example"],
+            each["becomes"],
+            each["why"],
+        ]
+        for each in columns
+    ]
+    return table(["column", "kind", "empty", "example", "becomes", "why"], rows)
+
+
+def _percent(share: float) -> str:
+    """A share for people, who should tell a few rows from none and nearly all from all."""
+    if 0 < share < 0.001:
+        return "<0.1%"
+    if 0.999 < share < 1:
+        return ">99.9%"
+    return "–" if share == 0 else f"{share:.1%}"

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli.options import Json, Project, enter, show, table
+from incumbent.cli.options import Json, Project, enter, pairs, show, table
 from incumbent.errors import NotFound
 from incumbent.params import load_params
+from incumbent.storage.identity import require_own_model
 from incumbent.storage.registry import Registry, champion_at, open_registry
 
 CHAMPION = "champion"
@@ -18,8 +19,16 @@ Version = Annotated[str, typer.Argument(help="Such as v17; 'champion' is the one
 
 
 def registry_of(project: Path) -> Registry:
+    """Raises BadInput where it is another project's."""
     project = enter(project)
-    return open_registry(load_params(project), project)
+    params = load_params(project)
+    require_own_model(params, project)
+    return open_registry(params, project)
+
+
+def require_registry(project: Path) -> None:
+    """Raise StorageUnavailable or NotFound at once; in a flow an outage is retried for more than a minute."""
+    registry_of(project).champion()
 
 
 def version_named(registry: Registry, version: str) -> str:
@@ -74,15 +83,18 @@ def history(
 @app.command()
 def promote(
     version: Annotated[str, typer.Argument(help="Such as v17.")],
-    reason: Annotated[str, typer.Option(help="Why, for the log.")],
+    reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Say that no comparison is asked.")] = False,
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
     """Put a version into office against or without a verdict; the log keeps who did it and why."""
-    if not force:
+    if not force or reason is None:
+        missing = " and ".join(["--force"] * (not force) + ["--reason"] * (reason is None))
         raise typer.BadParameter(
-            "without it only a comparison promotes: `incumbent retrain` makes one", param_hint="--force"
+            f"without a comparison it takes {missing} as well: `incumbent models promote {version} --force "
+            "--reason TEXT`; `incumbent retrain` makes a comparison",
+            param_hint=missing,
         )
     entry = registry_of(project).force(version, reason)
     document = {"champion": entry.version, "replaced": entry.replaced, "seq": entry.seq, "by": entry.by}
@@ -214,9 +226,8 @@ def _lineage(steps: list[dict[str, Any]]) -> str:
 
 def _details(manifest: dict[str, Any]) -> str:
     skip = {"schema", "params", "environment", "data", "files", "metrics", "lineage"}
-    lines = [f"{name:<14}{value}" for name, value in manifest.items() if name not in skip]
-    lines += [f"{'holdout':<14}{manifest['metrics']['holdout']}"]
-    lines += [
-        f"{'file':<14}{file}  {f['sha256']}  {f['size']:,} bytes" for file, f in manifest["files"].items()
-    ]
-    return "\n".join([*lines, "", _lineage(manifest["lineage"])])
+    lines = [(name, value) for name, value in manifest.items() if name not in skip]
+    lines.append(("holdout", manifest["metrics"]["holdout"]))
+    files = [[file, f["sha256"], f"{f['size']:,}"] for file, f in manifest["files"].items()]
+    parts = [pairs(lines), table(["file", "sha256", "bytes"], files), _lineage(manifest["lineage"])]
+    return "\n\n".join(parts)

@@ -4,23 +4,31 @@ import json
 import re
 import shutil
 import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from statistics import median
+from typing import Any
 
 import jinja2
-import pandas as pd
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from incumbent.cli.new_table import NewTable, read_table
 from incumbent.cli.options import say
-from incumbent.columns import columns_of
 from incumbent.errors import BadData, BadInput
-from incumbent.params import DatasetParams, parse_params
-from incumbent.reading import SUFFIXES, partition_by, stem_of, to_parquet
-from incumbent.recognise import Recognised, recognise
+from incumbent.gate.suspicions import Oddity, oddities
+from incumbent.local.state import make_private
+from incumbent.params import DatasetParams, Params, parse_params
+from incumbent.recognise import Recognised, recognise, sample_of
+from incumbent.tables.checks import ColumnWarning, things_to_check
+from incumbent.tables.evidence import partitions_for_a_verdict
+from incumbent.tables.overview import ColumnOverview, overview
 
-DAYS_FOR_MONTHS = 62  # a table that spans less is split by day
+HOLDOUT = 0.2
+REASONS = 10  # of a gate that blocks
 
 # The project's file -> the template it comes from. DVC would take one named dvc.yaml for a pipeline of ours.
 AS_THEY_ARE = {
@@ -34,108 +42,131 @@ AS_THEY_ARE = {
 }
 
 
-def create(data: Path, target: str, key: list[str], time: str | None, project: Path) -> dict[str, Any]:
-    """Nothing is left behind when any of it fails."""
+def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None = None) -> dict[str, Any]:
+    """dataset: what the user said of the columns. Nothing is left behind when any of it fails."""
     from incumbent.draft import draft_suite
     from incumbent.storage import project as storage
 
-    existed = project.is_dir()
     documents = [*AS_THEY_ARE, "params.yaml", "expectations"]
     storage.require_room(project, [name for name in documents if not name.startswith(".git")])
-    staging = project / ".incumbent" / f"init-{uuid.uuid4().hex[:8]}"
-    staging.mkdir(parents=True)
-    try:
+    if above := storage.repository_above(project):
+        say(f"the project becomes a folder of the git repository {above}")
+    with _staging(project) as staging:
         name = _name(project)
-        paths, period = _partitions(_sources(data), staging, target, time)
-        seen = recognise(paths, columns_of(paths[-1]), target, key, time)
-        params = _params(name, data, seen, len(paths), period)
-        say(f"{seen.rows:,} rows, {len(paths)} partitions, {seen.task}: {seen.why_task}")
-        suite = draft_suite(paths, parse_params(params, project / "params.yaml"))
+        table = read_table(data, staging, dataset, zone)
+        seen = _recognised(table, dataset)
+        text = _params(name, data, seen, table)
+        params = parse_params(text, project / "params.yaml")
+        say(f"{seen.rows:,} rows, {len(table.partitions)} partitions, {seen.task}: {seen.why_task}")
+        suite = draft_suite(table.partitions, params)
+        _require_passing(table.partitions, suite, params)
+        columns = _overview(table, seen, params)
         version = storage.create(
             project,
             {
                 **{path: _kept(project / path) + _template(source) for path, source in AS_THEY_ARE.items()},
-                "params.yaml": params,
+                "params.yaml": text,
                 f"expectations/{name}.json": json.dumps(suite, indent=2, ensure_ascii=False) + "\n",
             },
-            paths,
+            table.partitions,
             f"Start with {seen.rows:,} rows of {data.name}",
         )
-    except BaseException:
-        shutil.rmtree(project if not existed else staging)
-        raise
-    shutil.rmtree(staging)
     return {
         "project": str(project),
         "name": name,
         "task": seen.task,
-        "target": target,
+        "target": seen.target,
         "metric": seen.metric,
         "rows": seen.rows,
+        "unlabelled": seen.unlabelled,
         "dropped": seen.drop,
         "expectations": len(suite["expectations"]),
         "data": {**version.to_json(), "name": version.short},
+        **columns,
     }
 
 
-def _sources(data: Path) -> list[Path]:
-    if not data.exists():
-        raise BadInput(f"no file or folder {data}; name your table with --data")
-    found = sorted(data.iterdir()) if data.is_dir() else [data]
-    sources = [
-        path for path in found if path.name.endswith(SUFFIXES) and not path.name.startswith((".", "_"))
-    ]
-    if not sources:
-        raise BadInput(f"{data} holds no table; files may end with {', '.join(SUFFIXES)}")
-    return sources
-
-
-def _partitions(
-    sources: list[Path], folder: Path, target: str, time: str | None
-) -> tuple[list[Path], Literal["file", "month", "day"]]:
-    """One partition a file; a single table with a time column is split by month, or by day if it is short."""
-    dataset = DatasetParams(name="new", target=target, time=time)
-    whole = [folder / f"{stem_of(source)}.parquet" for source in sources]
-    if len(set(whole)) < len(whole):
-        raise BadInput(
-            f"two files in {sources[0].parent} differ in their ending only; a partition needs its own name"
-        )
-    for source, path in zip(sources, whole, strict=True):
-        say(f"reading {source}")
-        to_parquet(source, path, dataset)
-    if time is None:
-        return whole, "file"
-    spans = [_span(path, time) for path in whole]
-    if len(whole) == 1:
-        period: Literal["month", "day"] = (
-            "month" if (spans[0][1] - spans[0][0]).days > DAYS_FOR_MONTHS else "day"
-        )
-        parts = partition_by(whole[0], folder / "parts", time, period)
-        return parts, period
-    if spans != sorted(spans):
-        say("the files' names do not sort by time; the last partitions by name are taken for the latest")
-    return whole, "file"
-
-
-def _span(path: Path, time: str) -> tuple[pd.Timestamp, pd.Timestamp]:
-    names = pq.ParquetFile(path).schema_arrow.names
-    if time not in names:
-        raise BadData(f"{path.name} has no column '{time}'; it has {sorted(names)}")
-    limits = pc.min_max(pq.read_table(path, columns=[time])[time]).as_py()
+@contextmanager
+def _staging(project: Path) -> Iterator[Path]:
+    """A folder for what is made on the way; if the block fails, also the project's goes, if it is new."""
+    existed = project.is_dir()
+    staging = project / ".incumbent" / f"init-{uuid.uuid4().hex[:8]}"
     try:
-        return pd.Timestamp(limits["min"]), pd.Timestamp(limits["max"])
-    except (ValueError, TypeError) as error:
-        raise BadData(
-            f"column '{time}' of {path.name} holds {limits['min']!r}, which is no time; use ISO 8601, "
-            "such as 2026-03-31 14:00"
-        ) from error
+        project.mkdir(parents=True, exist_ok=True)
+        make_private(staging.parent)
+        staging.mkdir()
+        yield staging
+    except BaseException:
+        shutil.rmtree(staging if existed else project, ignore_errors=True)
+        raise
+    shutil.rmtree(staging)
 
 
-def _params(name: str, data: Path, seen: Recognised, partitions: int, period: str) -> str:
-    environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
+def _recognised(table: NewTable, dataset: DatasetParams) -> Recognised:
+    agreement = table.agreement
+    seen = recognise(table.partitions, agreement.columns, dataset.target, dataset.key, dataset.time)
+    seen = replace(seen, columns=agreement.declared, drop=[*seen.drop, *table.calendar])
+    return replace(seen, why_drop="they name a row or a time") if table.calendar else seen
+
+
+def _require_passing(paths: list[Path], suite: dict[str, Any], params: Params) -> None:
+    """Raises BadData if the project's own gate would block what it starts with."""
+    from incumbent.gate import Verdict
+    from incumbent.gate.version import gate_version
+
+    suites = [deepcopy(suite)]  # Great Expectations notes its version in what it is given
+    report = gate_version([(path.name, path) for path in paths], suites, params)
+    if report.verdict is Verdict.BLOCK:
+        reasons, more = report.reasons[:REASONS], len(report.reasons) - REASONS
+        told = "\n".join([*reasons, *([f"and {more:,} more"] if more > 0 else [])])
+        raise BadData(f"the project's own gate would block this data; correct it first:\n{told}")
+
+
+def _overview(table: NewTable, seen: Recognised, params: Params) -> dict[str, Any]:
+    """Each column with what becomes of it, and what a person should look at."""
+    sample = sample_of(table.partitions)
+    columns = overview(table.partitions, table.agreement.columns, sample, seen)
+    noted = {column for column, _ in table.notes}
+    warnings = [
+        *(ColumnWarning(*note) for note in table.notes),
+        *(each for each in things_to_check(columns, sample, seen) if each.column not in noted),
+        *_oddities(columns, oddities(table.partitions, params.dataset, params.task)),
+    ]
+    return {
+        "columns": [each.to_json() for each in columns],
+        "warnings": [asdict(each) for each in warnings],
+    }
+
+
+def _oddities(columns: Sequence[ColumnOverview], found: Sequence[Oddity]) -> Iterator[ColumnWarning]:
+    """What the gate would warn of; of a column that is no feature, that it is none."""
+    unused = {each.column for each in columns if each.becomes == "unused"}
+    for each in found:
+        aside = " It is no feature now; keep it out of features.dates" if each.column in unused else ""
+        yield ColumnWarning(each.column, each.observed + aside)
+
+
+def _params(name: str, data: Path, seen: Recognised, table: NewTable) -> str:
+    environment = jinja2.Environment(
+        autoescape=False,  # noqa: S701
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,  # without it `echo … >> params.yaml` would go on in the last line
+    )
     # JSON is YAML: quotes, brackets and non-ASCII names come out right.
     environment.filters["yaml"] = lambda value: json.dumps(value, ensure_ascii=False)
-    facts = {"name": name, "source": data.name, "seen": seen, "partitions": partitions, "period": period}
+    rows = [pq.ParquetFile(path).metadata.num_rows for path in table.partitions]
+    facts = {
+        "name": name,
+        "source": data.name,
+        "seen": seen,
+        "partitions": len(rows),
+        "landing": table.landing,
+        "formats": table.formats,
+        "holdout": HOLDOUT,
+        "rows": median(rows),
+        "window": partitions_for_a_verdict(rows, HOLDOUT),
+        "audit_window": partitions_for_a_verdict(rows),
+    }
     return environment.from_string(_template("params.yaml.j2")).render(facts)
 
 

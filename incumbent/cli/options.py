@@ -3,13 +3,18 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 
+from incumbent.failures import PROJECT
 from incumbent.local.environment import environment
+from incumbent.local.state import make_private
+from incumbent.params import load_params
 
 Project = Annotated[Path, typer.Option("--project", help="Folder of the project.", show_default="here")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; logs go to stderr.")]
@@ -22,19 +27,34 @@ def enter(project: Path) -> Path:
     """The project's full path; from here on its local stack is the one that everything talks to.
 
     Unless the environment already names another: AWS_ENDPOINT_URL for S3, PREFECT_API_URL for Prefect.
+    Raises BadParams when the folder has no params.yaml that can be read: first of all that a command does.
     """
     project = project.resolve()
+    load_params(project)
+    os.environ[PROJECT] = str(project)
     own = {name for name in os.environ if name.startswith("AWS_")}
     elsewhere = bool(own & {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"})
     if environment(project) and not elsewhere:
         for name in own:  # half of another account's credentials would only be refused
             del os.environ[name]
-    for name, value in environment(project).items():
+    for name, value in _without_login_for_others(environment(project)).items():
         if not (elsewhere and name.startswith("AWS_")):
             os.environ.setdefault(name, value)
+    with suppress(OSError):  # somebody else's project, or a read-only one
+        make_private(project / ".incumbent")  # rows of the data are kept there, and models
     # LightGBM beside a busy neighbour is many times slower under OpenMP's default.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return project
+
+
+def _without_login_for_others(stack: dict[str, str]) -> dict[str, str]:
+    # A login goes to its own server: ours to no other that the environment names, and no other's to ours.
+    here = stack.get("PREFECT_API_URL")
+    if os.environ.get("PREFECT_API_URL", here) != here:
+        return {name: value for name, value in stack.items() if name != "PREFECT_API_AUTH_STRING"}
+    if stack:
+        os.environ.pop("PREFECT_API_AUTH_STRING", None)
+    return stack
 
 
 def say(message: str) -> None:
@@ -48,10 +68,26 @@ def show(document: Any, as_json: bool, text: Callable[[Any], str]) -> None:
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """Columns aligned by blanks; plain text that pipes well."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    """Columns aligned by blanks, each as wide as its widest cell; plain text that pipes well."""
+    return _aligned([header, *rows])
+
+
+def pairs(values: Iterable[tuple[str, Any]]) -> str:
+    """A name and its value a line, the values below each other."""
+    return _aligned([[name, str(value)] for name, value in values])
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    clean = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*clean, strict=True)]
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in [header, *rows]
+        "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        for row in clean
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def printable(cell: str) -> str:
+    """On one line, and without control characters: those of a data file could drive the terminal."""
+    blanks = "".join(" " if char.isspace() else char for char in cell)
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in blanks)

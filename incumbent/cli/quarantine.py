@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from incumbent.cli.models import require_registry
 from incumbent.cli.options import Json, Project, enter, show, table
 from incumbent.errors import BadInput
 from incumbent.params import load_params
@@ -35,7 +36,7 @@ def show_(entry: Entry, project: Project = Path(), as_json: Json = False) -> Non
     found = quarantine.show(entry)
     if found["kind"] == "rows":
         with TemporaryDirectory() as folder:
-            rows = read_partition(quarantine.fetch(entry, Path(folder))).head(10)
+            rows = read_partition(quarantine.fetch(entry, Path(folder)).path).head(10)
         found["first_rows"] = rows.astype(str).to_dict("records")
     show(found, as_json, lambda document: json.dumps(document, indent=2, ensure_ascii=False))
 
@@ -57,6 +58,7 @@ def release(
     if not reason.strip():
         raise BadInput("a release needs a reason; it is kept with the entry")
     project = enter(project)
+    require_registry(project)
     with TemporaryDirectory() as folder:
         done = in_this_process(flow, project=project, entry=entry, reason=reason, folder=Path(folder))
     show(done, as_json, lambda d: f"released: data version {d['data']['name']} ({d['data']['rev'][:10]})")

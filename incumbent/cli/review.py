@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from incumbent.cli.models import Version, registry_of, version_named
-from incumbent.cli.options import Json, Project, enter, show, table
+from incumbent.cli.options import Json, Project, enter, pairs, show, table
 from incumbent.params import load_params
 
 
@@ -45,12 +45,12 @@ def _audited(document: list[dict[str, Any]], metric: str) -> str:
 
 def _reproduced(document: dict[str, Any]) -> str:
     lines = [
-        f"{name:<18}{'same' if published == rebuilt else 'DIFFERS'}  {rebuilt}"
+        (name, f"{'same   ' if published == rebuilt else 'DIFFERS'}  {rebuilt}")
         for name, (published, rebuilt) in document["files"].items()
     ]
     lines += [
-        f"environment       {name}: {then} then, {now} now"
+        (f"environment: {name}", f"{then} then, {now} now")
         for name, (then, now) in document["environment"].items()
     ]
     verdict = "reproduced byte for byte" if document["same"] else "NOT reproduced"
-    return "\n".join([f"{document['version']} {verdict} from code {document['code'][:10]}", *lines])
+    return "\n".join([f"{document['version']} {verdict} from code {document['code'][:10]}", pairs(lines)])

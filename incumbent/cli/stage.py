@@ -5,20 +5,23 @@ and the champion is none of them, so `dvc repro` always trains in full, and neve
 """
 
 import json
+import shutil
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from incumbent.cli.options import Json, Project, enter, show
-from incumbent.errors import BadData
+from incumbent.cli.options import Json, Project, enter, say, show
+from incumbent.errors import BadData, BadParams
 from incumbent.params import Params, load_params
 
 if TYPE_CHECKING:
     from incumbent.window import Window
 
-FOLDER = "pipeline"
+FOLDER, MODEL = "pipeline", "model"
+OLD_OUT = f"{FOLDER}/model.txt"
 
 
 class Name(StrEnum):
@@ -37,33 +40,41 @@ def stage(
     params = load_params(project)
     (project / FOLDER).mkdir(exist_ok=True)
     document = STAGES[name](project, params, _partitions(project))
-    (project / FOLDER / f"{name.value}.json").write_text(json.dumps(document, indent=2) + "\n")
+    text = json.dumps(document, indent=2) + "\n"
+    (project / FOLDER / f"{name.value}.json").write_text(text, encoding="utf-8")
     show(document, as_json, lambda _: f"{name.value}: written to {FOLDER}/{name.value}.json")
 
 
 def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.dataset import Partition
     from incumbent.gate import Verdict
-    from incumbent.gate.check import gate_files
     from incumbent.gate.suites import load_suites
+    from incumbent.gate.version import gate_version
     from incumbent.storage.quarantine import open_quarantine
     from incumbent.storage.versions import digest_of
 
     partitions = [(path.name, path) for path in paths]
-    report = gate_files(partitions, load_suites(project / "expectations"), params.dataset, params.gate)
+    report = gate_version(partitions, load_suites(project / "expectations"), params)
     if report.verdict is Verdict.BLOCK:
         versions = [Partition(path.name, digest_of(path)) for path in paths]
         report = report.excusing(open_quarantine(params).let_pass(versions))
-    if report.verdict is Verdict.BLOCK:
+    if len(report.blocked) == len(paths):
         raise BadData("\n".join(["the gate blocks the data:", *report.reasons]))
+    report = report.leaving_out(report.blocked)
+    for name in report.left_out:
+        say(f"left out: {'; '.join(str(each) for each in report.failed if each.partition == name)}")
     return report.to_json()
 
 
-def _plan(_project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
+def _plan(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.plan import Full
     from incumbent.window import choose_window
 
     plan = Full(("dvc repro trains in full: the champion is no input of the pipeline",))
+    gate = _read(project, Name.GATE)
+    paths = [path for path in paths if path.name not in {*gate["left_out"], *gate["waiting"]}]
+    if not paths:
+        raise BadData("no row of the data has a label yet; nothing can be learned")
     window = choose_window(paths, params)
     return {**plan.to_json(), "partitions": [path.name for path in paths], "window": window.to_json()}
 
@@ -71,15 +82,18 @@ def _plan(_project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
 def _tune(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.challenger import search
 
-    return search(paths, params, _window(project)).to_json()
+    return search(_learned(project, paths), params, _window(project)).to_json()
 
 
 def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.challenger import make_full
     from incumbent.tune import StudyResult
 
-    study = StudyResult.from_json(_read(project, Name.TUNE))
-    return make_full(paths, params, study, project / FOLDER, _window(project)).to_json()
+    study, folder = StudyResult.from_json(_read(project, Name.TUNE)), _model_folder(project, params)
+    if folder.name == MODEL:
+        shutil.rmtree(folder, ignore_errors=True)  # another learner's files are no part of this model
+        folder.mkdir()
+    return make_full(_learned(project, paths), params, study, folder, _window(project)).to_json()
 
 
 def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
@@ -93,19 +107,21 @@ def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]
 
     registry = registry_of(project)
     office = registry.champion()
-    made = Challenger.from_json(_read(project, Name.TRAIN))
+    made, folder = Challenger.from_json(_read(project, Name.TRAIN)), _model_folder(project, params)
+    latest = _learned(project, paths)[-params.promotion.window :]
     holdout = score_holdout(
         load_model(project, registry, office.version) if office else None,
-        open_challenger(made, params, project / FOLDER, "work tree"),
-        [(Partition(path.name, digest_of(path)), path) for path in paths[-params.promotion.window :]],
+        open_challenger(made, params, folder, "work tree"),
+        [(Partition(path.name, digest_of(path)), path) for path in latest],
         params,
         learned=Learned.from_manifest(registry.manifest(office.version)) if office else None,
         prior=made.prior,
-        others=open_others(made, params, project / FOLDER),
+        others=open_others(made, params, folder),
     )
     rival = office.version if office else BASELINE
     evidence = weigh(holdout, params.promotion, params.seed)
     decision = decide(evidence, params.promotion, rival)
+    decision = replace(decision, because=(*decision.because, *made.schema.rare.reasons))
     return {"incumbent": rival, **evidence.to_json(), **decision.to_json()}
 
 
@@ -114,6 +130,31 @@ def _partitions(project: Path) -> list[Path]:
     if not paths:
         raise BadData(f"no Parquet files in {project / 'data'}; bring them with 'dvc pull'")
     return paths
+
+
+def _learned(project: Path, paths: list[Path]) -> list[Path]:
+    """The partitions that the plan names."""
+    names = _read(project, Name.PLAN)["partitions"]
+    return [path for path in paths if path.name in names]
+
+
+def _model_folder(project: Path, params: Params) -> Path:
+    """pipeline/model/, or pipeline/ itself for a dvc.yaml that lists the trees' file there, as all once did.
+
+    Raises BadParams for such a dvc.yaml and a learner that writes another file.
+    """
+    from incumbent.learners import learner_type
+
+    pipeline, file = project / "dvc.yaml", learner_type(params.learner.name).file
+    if not pipeline.exists() or OLD_OUT not in pipeline.read_text(encoding="utf-8"):
+        return project / FOLDER / MODEL
+    if not OLD_OUT.endswith(file):
+        raise BadParams(
+            f"{pipeline} expects {OLD_OUT}, which learner '{params.learner.name}' does not write; "
+            f"put '{FOLDER}/{MODEL}' in its place, once in outs and once in deps, and take "
+            f"'{FOLDER}/replay.parquet' out"
+        )
+    return project / FOLDER
 
 
 def _window(project: Path) -> "Window":

@@ -36,7 +36,7 @@ class Landing:
         return self._store.url()
 
     def waiting(self) -> list[Listed]:
-        """What lies there, oldest first, but for names that begin with '.' or '_', or end as unfinished."""
+        """What lies there, oldest first, but for unfinished files, and names or folders like .x and _x."""
         return sorted(filter(_is_data, self._store.listing()), key=lambda each: (each.written, each.key))
 
     def take(self, folder: Path) -> Iterator[Landed]:
@@ -66,5 +66,6 @@ def open_landing(params: Params) -> Landing | None:
 
 
 def _is_data(found: Listed) -> bool:
-    name = found.key.rpartition("/")[2]
-    return bool(name) and not name.startswith((".", "_")) and not name.endswith(UNFINISHED)
+    *folders, name = found.key.split("/")
+    hidden = any(each.startswith((".", "_")) for each in (*folders, name))
+    return bool(name) and not hidden and not name.endswith(UNFINISHED)

@@ -3,28 +3,51 @@
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from incumbent.dataset import DataVersion
 from incumbent.errors import BadInput
-from incumbent.storage.git import git
+from incumbent.params import load_params
+from incumbent.storage.dvc_remote import open_repo
+from incumbent.storage.git import commit_of, git
 from incumbent.storage.versions import DATA, POINTER, explained, resolve
 
 CACHE = Path(".dvc") / "cache" / "files" / "md5"
 
 
+def require_project(project: Path) -> None:
+    """Raise BadInput unless the folder has a params.yaml that can be read and lies in a git repository."""
+    load_params(project)
+    commit_of(project, "HEAD")
+
+
 def require_room(project: Path, names: Sequence[str]) -> None:
-    """Raise BadInput if the folder holds a file that is to be made, or lies inside a repository."""
+    """Raise BadInput if the folder holds a file that is to be made, or a repository around it ignores it."""
     taken = [name for name in (*names, DATA, POINTER, ".dvc") if (project / name).exists()]
     if taken:
         raise BadInput(f"{project} has {', '.join(taken)} already; name a new folder with --project")
-    above = next((folder for folder in project.parents if (folder / ".git").exists()), None)
-    if above is not None and not (project / ".git").exists():
+    above = repository_above(project)
+    if above is not None and _is_ignored(above, project):
         raise BadInput(
-            f"{project} lies inside the git repository {above}; a project is a repository of its own: "
-            "name a folder outside with --project"
+            f"the git repository {above} ignores {project}; name a folder that it does not ignore, or one "
+            "outside, with --project"
         )
+
+
+def repository_above(project: Path) -> Path | None:
+    """The work tree that the project becomes a folder of; None where it is a repository of its own."""
+    if (project / ".git").exists():
+        return None
+    return next((folder for folder in project.parents if (folder / ".git").exists()), None)
+
+
+def _is_ignored(repository: Path, path: Path) -> bool:
+    try:
+        git(repository, "check-ignore", "--quiet", str(path))
+    except BadInput:
+        return False
+    return True
 
 
 def create(
@@ -32,17 +55,20 @@ def create(
 ) -> DataVersion:
     """Write the documents, make the files the first data version, and commit; all of it or nothing.
 
+    The commit goes to the repository that the folder lies in, or to a new one where it lies in none.
+
     Nothing is pushed, so no server is needed. Raises BadInput when git or DVC refuses.
     """
     from dvc.repo import Repo
 
-    made_git = not (project / ".git").exists()
+    above = repository_above(project)
+    made_git = above is None and not (project / ".git").exists()
     with _undone_on_failure(project, [*documents, DATA, POINTER, ".dvc", *([".git"] if made_git else [])]):
         if made_git:
             git(project, "init", "--quiet", "--initial-branch", "main")
         logging.getLogger("dvc.repo.init").setLevel(logging.WARNING)  # it tells what to do next, on stdout
         with explained(project):
-            Repo.init(str(project)).close()
+            Repo.init(str(project), subdir=above is not None).close()
         for name, text in documents.items():
             (project / name).parent.mkdir(parents=True, exist_ok=True)
             (project / name).write_text(text, encoding="utf-8")
@@ -67,9 +93,7 @@ def push_what_is_here(project: Path) -> bool:
     md5 = YAML(typ="safe").load(pointer.read_text())["outs"][0]["md5"]
     if not (project / CACHE / md5[:2] / md5[2:]).exists():
         return False
-    from dvc.repo import Repo
-
-    with explained(project), Repo(str(project)) as repo:
+    with explained(project), open_repo(project) as repo:
         repo.push(targets=[str(pointer.resolve())])
     return True
 
@@ -88,4 +112,6 @@ def _undone_on_failure(project: Path, names: Sequence[str]) -> Iterator[None]:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+        with suppress(BadInput):  # a repository that was made for it is gone
+            git(project, "reset", "--quiet", "--", *names)
         raise

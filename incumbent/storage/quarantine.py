@@ -10,7 +10,7 @@ An entry is named <md5 of the bytes, 12 digits>-<file's or partition's name>.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from incumbent.dataset import Partition
@@ -20,6 +20,7 @@ from incumbent.storage.documents import now, who
 from incumbent.storage.s3 import open_store
 from incumbent.storage.store import Store
 from incumbent.storage.versions import digest_of
+from incumbent.tables.sources import Source
 
 FOLDERS = {"file": "files", "rows": "rows"}
 
@@ -38,9 +39,10 @@ class Quarantine:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def keep(self, file: Path, reasons: Sequence[str], run: int | None) -> str:
+    def keep(self, source: Source, reasons: Sequence[str], run: int | None) -> str:
         """Keep a file's bytes, then the reason; the same file again is one entry. Returns its name."""
-        return self._keep(file, {"kind": "file", "reasons": list(reasons), "run": run})
+        about = {"kind": "file", "place": str(source.place), "reasons": list(reasons), "run": run}
+        return self._keep(source.path, source.file_name, about)
 
     def keep_rows(self, aside: Path, rows: int, rest: Path, reasons: Sequence[str]) -> str:
         """Keep rows that were set aside from a partition, and what became of the partition without them.
@@ -48,10 +50,10 @@ class Quarantine:
         The same rows again are one entry. Returns its name.
         """
         of = {"partition": rest.name, "md5": digest_of(rest), "rows": rows}
-        return self._keep(aside, {"kind": "rows", **of, "reasons": list(reasons), "run": None})
+        return self._keep(aside, aside.name, {"kind": "rows", **of, "reasons": list(reasons), "run": None})
 
-    def _keep(self, file: Path, about: dict[str, Any]) -> str:
-        entry = f"{digest_of(file)[:12]}-{file.name}"
+    def _keep(self, file: Path, name: str, about: dict[str, Any]) -> str:
+        entry = f"{digest_of(file)[:12]}-{name}"
         about = {"entry": entry, **about, "at": now(), "by": who(), "released": None}
         with file.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -75,12 +77,13 @@ class Quarantine:
             raise NotFound(f"nothing in quarantine is called '{entry}'; see `incumbent quarantine list`")
         return dict(json.loads(found.body))
 
-    def fetch(self, entry: str, folder: Path) -> Path:
+    def fetch(self, entry: str, folder: Path) -> Source:
         """The file, or the rows as Parquet, under its own name. Raises NotFound."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / entry.partition("-")[2]
-        self._store.download(_bytes(self.show(entry)), path)
-        return path
+        about = self.show(entry)
+        self._store.download(_bytes(about), path)
+        return Source(path, PurePosixPath(about.get("place", path.name)))
 
     def require_held(self, entry: str) -> dict[str, Any]:
         """What is known of it. Raises NotFound, and BadInput if somebody released it already."""

@@ -15,7 +15,7 @@ from incumbent.dataset import DataVersion, Partition
 from incumbent.environment import describe_environment
 from incumbent.errors import BadInput, IncumbentError
 from incumbent.rebuild import MANIFEST, Order, needed
-from incumbent.storage.git import commit_of, git
+from incumbent.storage.git import commit_of, folder_of, git
 from incumbent.storage.model_cache import pull_cached
 from incumbent.storage.model_versions import file_digest
 from incumbent.storage.registry import Registry
@@ -93,9 +93,10 @@ def _parent_folder(parent: tuple[Path, dict[str, Any]] | None, scratch: Path) ->
 
 @contextmanager
 def _checked_out(project: Path, commit: str, folder: Path) -> Iterator[Path]:
+    """The project's folder as it was at the commit."""
     git(project, "worktree", "add", "--quiet", "--detach", str(folder), commit)
     try:
-        yield folder
+        yield folder / folder_of(project)
     finally:
         git(project, "worktree", "remove", "--force", str(folder))
 

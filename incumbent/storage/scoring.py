@@ -1,31 +1,36 @@
 """Batch predictions from a file to a file, logged so that late labels can tell how good they were."""
 
-import os
-import uuid
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
 from incumbent.clean import Touched
-from incumbent.errors import NotFound
+from incumbent.errors import BadInput, NotFound
 from incumbent.feedback import to_log
 from incumbent.model import Model
-from incumbent.params import load_params
+from incumbent.params import DatasetParams, load_params
 from incumbent.rows import read_partition
 from incumbent.storage.feedback import open_feedback
+from incumbent.storage.identity import require_own_model
 from incumbent.storage.model_cache import load_champion, load_model
 from incumbent.storage.registry import open_registry
+from incumbent.tables.sources import read_source, sources_of
+from incumbent.tables.writing import suffix_of, write_table
 
 
 def predict_file(project: Path, source: Path, target: Path, version: str | None = None) -> dict[str, Any]:
-    """Score a Parquet file by a verified version, by default the champion; write it whole or not at all.
+    """Score a file by a verified version, by default the champion; write it whole or not at all.
 
-    The predictions are logged first, where the rows have the key; "logged" is the log's address, or None.
-    Raises BadData when the file can't be read or lacks a column of the model, NotFound for no such version.
+    Both files have any format that data arrives in, as their names tell. The predictions are logged first,
+    where the rows have the key; "logged" is the log's address, or None. Raises BadData when the file can't
+    be read or lacks a column of the model, BadInput for a target of no known format or a source that is no
+    file, NotFound for no such version.
     """
+    suffix_of(target)
     params = load_params(project)
-    frame = read_partition(source)
+    frame = _read(source, params.dataset)
     model = _model(project, version)
     touched = Touched()
     scored = model.score(frame, touched)
@@ -34,12 +39,7 @@ def predict_file(project: Path, source: Path, target: Path, version: str | None 
     if key and set(key) <= set(frame.columns):
         logged = open_feedback(params).keep_predictions(model.version, to_log(scored, frame, params))
     known = frame[[column for column in key if column in frame]].reset_index(drop=True)
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        pd.concat([known, scored], axis=1).assign(version=model.version).to_parquet(part, index=False)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    write_table(pd.concat([known, scored], axis=1).assign(version=model.version), target)
     return {
         "version": model.version,
         "rows": len(scored),
@@ -49,8 +49,29 @@ def predict_file(project: Path, source: Path, target: Path, version: str | None 
     }
 
 
+def _read(path: Path, dataset: DatasetParams) -> pd.DataFrame:
+    """The rows as they would arrive, with the columns of Hive's folders that the file lies in."""
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; score reads one file")
+    [source] = sources_of(path)
+    if suffix_of(path) == ".parquet" and not source.columns:
+        return read_partition(path)
+    with TemporaryDirectory() as folder:
+        read_source(source, Path(folder) / "rows.parquet", dataset)
+        frame = read_partition(Path(folder) / "rows.parquet")
+    # Declared numbers are read as floats; a key that was written 5 is given back as 5, not as 5.0.
+    whole = [name for name in dataset.key if name in frame and _is_whole(frame[name])]
+    return frame.astype(dict.fromkeys(whole, "int64"))
+
+
+def _is_whole(column: pd.Series) -> bool:
+    return column.dtype == "float64" and bool((column.abs() < 2**53).all() and (column % 1 == 0).all())
+
+
 def _model(project: Path, version: str | None) -> Model:
-    registry = open_registry(load_params(project), project)
+    params = load_params(project)
+    require_own_model(params, project)
+    registry = open_registry(params, project)
     if version is not None:
         return load_model(project, registry, version)
     model = load_champion(project, registry)

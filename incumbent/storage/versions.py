@@ -22,10 +22,13 @@ from ruamel.yaml import YAML
 
 from incumbent.dataset import DataVersion, Partition
 from incumbent.errors import BadInput, NotFound, StorageUnavailable, Tampered
+from incumbent.failures import disk_of_the_stack
+from incumbent.storage.dvc_remote import follow_environment, open_repo
 from incumbent.storage.git import (
     Rejected,
     commit_of,
     file_at,
+    folder_of,
     git,
     has_upstream,
     is_ancestor,
@@ -62,9 +65,9 @@ def _listed(project: Path, commit: str, listing: str) -> dict[str, str]:
     known = project / ".incumbent" / "cache" / "listings" / f"{listing}.json"
     if known.exists():
         return dict(json.loads(known.read_text()))
-    with explained(project), _files_of(project, commit) as files:
-        found = files.find(f"/{DATA}", detail=True)
-    digests = {name.removeprefix(f"/{DATA}/"): info["md5"] for name, info in found.items()}
+    with explained(project), _files_of(project, commit) as (files, data):
+        found = files.find(data, detail=True)
+    digests = {name.removeprefix(f"{data}/"): info["md5"] for name, info in found.items()}
     known.parent.mkdir(parents=True, exist_ok=True)
     part = known.with_name(f".{listing}.{uuid.uuid4().hex[:8]}")
     part.write_text(json.dumps(digests))
@@ -100,9 +103,9 @@ def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Pat
     paths = [cache / f"{digests[name]}.parquet" for name in names]
     missing = [(name, path) for name, path in zip(names, paths, strict=True) if not path.exists()]
     if missing:
-        with explained(project), _files_of(project, version.rev) as files:
+        with explained(project), _files_of(project, version.rev) as (files, data):
             for name, path in missing:
-                _fetch_one(files, name, digests[name], path)
+                _fetch_one(files, f"{data}/{name}", digests[name], path)
     return paths
 
 
@@ -120,10 +123,10 @@ def read_columns(
 
     cache = project / ".incumbent" / "cache" / "partitions"
     digests = {partition.name: partition.md5 for partition in version.partitions}
-    with explained(project), _files_of(project, version.rev) as files:
+    with explained(project), _files_of(project, version.rev) as (files, data):
         for name in names:
             whole = cache / f"{digests[name]}.parquet"
-            with whole.open("rb") if whole.exists() else files.open(f"/{DATA}/{name}", "rb") as source:
+            with whole.open("rb") if whole.exists() else files.open(f"{data}/{name}", "rb") as source:
                 file = pq.ParquetFile(source)
                 there = [column for column in columns if column in file.schema_arrow.names]
                 yield Partition(name, digests[name]), file.read(columns=there)
@@ -209,9 +212,12 @@ def _add(project: Path, files: Sequence[Path]) -> None:
 
 @contextmanager
 def _alone(project: Path) -> Iterator[None]:
-    """One arrival at a time in one clone; others wait. Two clones meet at the git remote."""
+    """One arrival at a time in one clone, for whichever of its projects; others wait. Two clones meet at the
+    git remote.
+    """
     (project / ".incumbent").mkdir(exist_ok=True)
-    with (project / ".incumbent" / "arrival.lock").open("w") as handle:
+    folder = Path(git(project, "rev-parse", "--absolute-git-dir"))
+    with (folder / "incumbent-arrival.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
@@ -223,17 +229,35 @@ def track_all(project: Path, message: str) -> DataVersion:
     return resolve(project)
 
 
+def commit_file(project: Path, name: str, text: str, message: str) -> None:
+    """Write a tracked file, commit it by itself and push the branch, if it has an upstream.
+
+    Nothing changes if that fails. Raises BadInput when the branch and its upstream have diverged.
+    """
+    with _alone(project):
+        _undo_what_was_left(project)
+        _catch_up(project)
+        path, before = project / name, commit_of(project, "HEAD")
+        try:
+            path.write_text(text, encoding="utf-8")
+            git(project, "commit", "--quiet", "-m", message, "--", name)
+            if has_upstream(project):
+                push(project)
+        except BaseException:
+            git(project, "reset", "--quiet", "--soft", before)
+            git(project, "restore", "--staged", "--worktree", "--", name)
+            raise
+
+
 def code_revision(project: Path) -> str:
-    """The commit that is checked out, with '+changes' when tracked files differ from it."""
-    changed = git(project, "status", "--porcelain", "--untracked-files=no")
+    """The commit that is checked out, with '+changes' when tracked files of the project differ from it."""
+    changed = git(project, "status", "--porcelain", "--untracked-files=no", "--", ".")
     return commit_of(project, "HEAD") + ("+changes" if changed else "")
 
 
 def _publish(project: Path, targets: list[Path], message: str) -> None:
-    from dvc.repo import Repo
-
     with explained(project):
-        with Repo(str(project)) as repo:
+        with open_repo(project) as repo:
             # DVC takes relative targets from the working directory, which need not be the project.
             repo.add([str(target.resolve()) for target in targets])
             repo.push(targets=[str((project / POINTER).resolve())])
@@ -279,8 +303,10 @@ def _undo_what_was_left(project: Path) -> None:
         return
     memory = json.loads((aside / UNDO).read_text())
     before, head = memory["before"], commit_of(project, "HEAD")
+    # Other projects of the repository commit, too.
+    committed = bool(git(project, "log", "-1", "--format=%H", f"{before}..{head}", "--", POINTER))
     shared = has_upstream(project) and is_ancestor(project, head, "@{upstream}")
-    if head != before and (shared or not has_upstream(project)):
+    if committed and (shared or not has_upstream(project)):
         shutil.rmtree(aside)  # it came to its end
         return
     if head != before and git(project, "log", "-1", "--format=%P %s") == f"{before} {memory['message']}":
@@ -302,22 +328,25 @@ def _require_clean_pointer(project: Path) -> None:
 def _fetch_one(files: Any, name: str, md5: str, path: Path) -> None:
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        files.get_file(f"/{DATA}/{name}", str(part))
+        files.get_file(name, str(part))
         seen = digest_of(part)
         if seen != md5:
-            raise Tampered(f"{DATA}/{name} should have md5 {md5}, but the DVC remote holds {seen}")
+            raise Tampered(f"{name.removeprefix('/')} should have md5 {md5}, but the DVC remote holds {seen}")
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 
 
 @contextmanager
-def _files_of(project: Path, commit: str) -> Iterator[Any]:
+def _files_of(project: Path, commit: str) -> Iterator[tuple[Any, str]]:
+    """DVC's file system of a commit, and where data/ is in it: its top is that of the git repository."""
     from dvc.api import DVCFileSystem
 
-    files = DVCFileSystem(str(project), rev=commit)
+    folder = folder_of(project)
+    files = DVCFileSystem(str(project), rev=commit, subrepos=bool(folder))
+    follow_environment(files.repo.config)
     try:
-        yield files
+        yield files, f"/{folder}/{DATA}" if folder else f"/{DATA}"
     finally:
         files.close()
 
@@ -326,7 +355,7 @@ def _files_of(project: Path, commit: str) -> Iterator[Any]:
 def explained(project: Path) -> Iterator[None]:
     """DVC's and its remote's errors as ours."""
     from botocore.exceptions import BotoCoreError, ClientError
-    from dvc.exceptions import DvcException
+    from dvc.exceptions import DvcException, UploadError
 
     try:
         yield
@@ -342,7 +371,14 @@ def explained(project: Path) -> Iterator[None]:
             "start the local stack with 'incumbent up', or check AWS_ENDPOINT_URL and the credentials"
         ) from error
     except DvcException as error:
+        full = disk_of_the_stack() if isinstance(error, UploadError) and _is_local() else None
+        if full:
+            raise StorageUnavailable(f"the DVC remote of {project} can't take the data: {full}") from error
         raise BadInput(f"DVC could not work on {project}: {_first_line(error)}") from error
+
+
+def _is_local() -> bool:
+    return os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://127.0.0.1:")
 
 
 def _first_line(error: BaseException) -> str:

@@ -83,11 +83,17 @@ def test_a_run_has_memory_of_its_own_and_time_to_give_its_claim_back(pool: str) 
 
 @pytest.mark.parametrize("pool", ["cpu", "gpu"])
 def test_a_run_starts_in_a_clone_with_the_secrets_environment(pool: str) -> None:
-    manifest = job(pool, branch="release", secret="of-flights", env={"AWS_ENDPOINT_URL": "http://s3:8333"})
+    manifest = job(
+        pool,
+        branch="release",
+        secret="of-flights",
+        folder="models/flights",
+        env={"AWS_ENDPOINT_URL": "http://s3:8333"},
+    )
     (clone,) = pod(manifest)["initContainers"]
     assert clone["command"] == ["git", "clone", "--branch", "release", OWN["repository"], "/project"]
     assert (clone["image"], container(manifest)["image"]) == (OWN["image"], OWN["image"])
-    assert container(manifest)["workingDir"] == "/project"
+    assert container(manifest)["workingDir"] == "/project/models/flights"
     assert clone["volumeMounts"] == container(manifest)["volumeMounts"]
     for each in (clone, container(manifest)):
         assert each["envFrom"] == [{"secretRef": {"name": "of-flights"}}]

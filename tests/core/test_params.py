@@ -250,7 +250,7 @@ def test_a_project_without_params_is_refused_with_its_path_and_the_way_out(tmp_p
 
 
 def test_a_file_instead_of_a_project_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadParams, match=r"no params\.yaml in"):
+    with pytest.raises(BadParams, match=r"there is no folder .*params\.yaml"):
         load_params(write(tmp_path, GOOD) / "params.yaml")
 
 
@@ -299,6 +299,9 @@ OTHERS: dict[str, dict[str, Any]] = {
         "drop": [],
         "categorical": ["month"],
         "columns": {"late": "boolean"},
+        "rare_classes": "drop",
+        "classes": [True, False],
+        "formats": {"distance": "decimal-comma"},
     },
     "split": {"by": ["date", "origin"], "holdout": 0.21},
     "retrain": {
@@ -373,7 +376,12 @@ OTHERS: dict[str, dict[str, Any]] = {
     "decision": {"false_positive": 2.0, "false_negative": 5.0},
     "gate": {"max_quarantined": 0.1},
     "monitor": {"days": 7, "min_rows": 50},
-    "landing": {"address": "s3://incumbent/arrivals", "partition": "day"},
+    "landing": {
+        "address": "s3://incumbent/arrivals",
+        "partition": "day",
+        "zone": "Europe/Berlin",
+        "late": "append",
+    },
     "registry": {"address": "s3://incumbent/other", "signing_key": "key.pem", "public_key": "public.pem"},
 }
 
@@ -389,11 +397,13 @@ def with_two_values(section: type[BaseModel]) -> set[str]:
 @pytest.mark.parametrize("section", OTHERS)
 def test_the_digest_changes_with_every_value_of_a_section(flights_params: Params, section: str) -> None:
     assert OTHERS[section].keys() == with_two_values(type(getattr(flights_params, section)))
+    # Rare classes are for many classes alone.
+    many = {"task": "multiclass", "promotion": {"metric": "log_loss"}}
+    before = changed(flights_params, **many) if section == "dataset" else flights_params
     digests = [
-        changed(flights_params, **{section: {name: value}}).digest()
-        for name, value in OTHERS[section].items()
+        changed(before, **{section: {name: value}}).digest() for name, value in OTHERS[section].items()
     ]
-    assert len({*digests, flights_params.digest()}) == len(digests) + 1
+    assert len({*digests, before.digest()}) == len(digests) + 1
 
 
 def test_the_digest_changes_with_the_seed(flights_params: Params) -> None:
@@ -401,12 +411,21 @@ def test_the_digest_changes_with_the_seed(flights_params: Params) -> None:
     assert changed(flights_params, seed=1).digest() != flights_params.digest()
 
 
+def test_how_files_are_read_calls_for_no_new_model(flights_params: Params) -> None:
+    before = flights_params.model_dump(mode="json")
+    read_alike = changed(flights_params, dataset={"formats": {"distance": "decimal-comma"}})
+    assert read_alike.shaping_changes(before) == ()
+    del before["dataset"]["formats"]  # a manifest from before there was the key
+    assert flights_params.shaping_changes(before) == ()
+
+
 def test_only_sections_that_shape_a_model_call_for_a_new_one(flights_params: Params) -> None:
+    alone = {"bias": {"reduce": "carrier"}, "dataset": {"drop": ["carrier"]}}
     told = {
         name: changed(flights_params, **{name: values}).shaping_changes(
             flights_params.model_dump(mode="json")
         )
-        for name, values in {**OTHERS, "bias": {"reduce": "carrier"}, "seed": 1}.items()
+        for name, values in {**OTHERS, **alone, "seed": 1}.items()
     }
     shaping = {
         "dataset",

@@ -14,13 +14,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from flows.monitor import monitor
 from flows.release import release
 from flows.watch import watch
+from incumbent.errors import BadInput, NotFound
 from incumbent.params import load_params
 from incumbent.storage.git import git
+from incumbent.storage.project import push_what_is_here
 from incumbent.storage.quarantine import open_quarantine
-from incumbent.storage.versions import track_all
-from tests.flows.conftest import run_dvc
+from incumbent.storage.versions import fetch, resolve, track_all
+from tests.flows.conftest import run_dvc, within
 from tests.flows.places import Place, clone, opened
 from tests.flows.test_init import IDENTITY, incumbent
 
@@ -155,12 +158,149 @@ def test_two_clones_that_never_pulled_the_data_both_get_theirs_in(place: Place, 
     assert place.told_of(*revisions)
 
 
+BERLIN = "Europe/Berlin"
+
+
+def hourly(month: str, seed: int) -> pd.DataFrame:
+    """The first 600 hours of a month, as a clock in Berlin shows them."""
+    rng = np.random.default_rng(seed)
+    times = pd.date_range(f"{month}-01 00:30", periods=600, freq="h", tz=BERLIN)
+    frame = pd.DataFrame({"id": np.arange(600) + seed * 600, "at": times, "x": rng.normal(size=600)})
+    return frame.assign(y=frame["x"] + rng.normal(size=600) > 0)
+
+
+@pytest.fixture(scope="module")
+def by_month(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Another project on the same stack: three months of Berlin, a partition each."""
+    home = tmp_path_factory.mktemp("by-month")
+    first = pd.concat([hourly(f"2025-0{number}", number) for number in (1, 2, 3)])
+    first.to_parquet(home / "first.parquet", index=False)
+    init = ("init", "--data", home / "first.parquet", "--target", "y", "--key", "id", "--time", "at")
+    made = incumbent(*init, "--project", home / "by-month", "--json")
+    assert made.returncode == 0, made.stderr
+    assert list(json.loads(made.stdout)["data"]["partitions"]) == [f"2025-0{n}.parquet" for n in (1, 2, 3)]
+    for name, value in (("user.name", "tests"), ("user.email", "tests@incumbent.invalid")):
+        git(home / "by-month", "config", name, value)
+    with within(place.environment):
+        push_what_is_here(home / "by-month")
+    return Place(home / "by-month", place.origin, place.environment)
+
+
+def rows_of(place: Place, name: str) -> pd.DataFrame:
+    [path] = fetch(place.project, resolve(place.project), [name])
+    return pd.read_parquet(path)
+
+
+def test_a_whole_local_month_is_one_partition(by_month: Place, tmp_path: Path) -> None:
+    hourly("2025-04", 4).to_parquet(tmp_path / "april.parquet", index=False)
+    done = by_month.ingest(tmp_path / "april.parquet")
+    assert (done["data"]["added"], done["data"]["changed"]) == (["2025-04.parquet"], [])
+
+
+def test_late_rows_are_blocked_with_the_way_in_and_then_join_their_month(
+    by_month: Place, tmp_path: Path
+) -> None:
+    march = hourly("2025-03", 3)
+    late = pd.concat([march.head(1).assign(x=0.25), march.tail(1).assign(id=7_000)])
+    file = tmp_path / "late.parquet"
+    late.to_parquet(file, index=False)
+    told = "\n".join(by_month.ingest(file)["decision"]["reasons"])
+    assert "2025-03.parquet has 600 rows and would have 2; with landing.partition: month a file" in told
+    assert f"midnight in {BERLIN} (landing.zone); if these are late rows, landing.late: append" in told
+
+    params = by_month.project / "params.yaml"
+    params.write_text(params.read_text().replace("late: correct", "late: append"))
+    more = tmp_path / "more.parquet"
+    march.tail(1).assign(id=7_001).to_parquet(more, index=False)
+    done = by_month.ingest(file, more)  # two files for one month
+    assert (done["verdict"], done["data"]["changed"]) == ("pass", ["2025-03.parquet"])
+    month = rows_of(by_month, "2025-03.parquet")
+    assert (month["id"].head(600) == march["id"]).all()
+    assert month["id"].tail(2).tolist() == [7_000, 7_001]
+    assert month["x"].iloc[0] == 0.25
+    assert by_month.ingest(file, more)["data"]["rev"] == done["data"]["rev"]
+
+
+def test_late_rows_pass_the_gate_with_their_month_or_wait_in_quarantine(
+    by_month: Place, tmp_path: Path
+) -> None:
+    params = by_month.project / "params.yaml"
+    params.write_text(params.read_text().replace("late: correct", "late: append"))
+    before = rows_of(by_month, "2025-02.parquet")
+    file = tmp_path / "twice.parquet"
+    pd.concat([before.head(1).assign(id=8_000)] * 2).to_parquet(file, index=False)
+    blocked = by_month.ingest(file)
+    assert blocked["blocked"] == ["twice.parquet"]
+    assert "2 of 602 rows" in "\n".join(blocked["decision"]["reasons"])
+    [held] = [
+        each["entry"]
+        for each in open_quarantine(load_params(by_month.project)).entries()
+        if each["entry"].endswith("-twice.parquet")
+    ]
+    release(by_month.project, held, "both are meant", tmp_path / "released")
+    assert len(rows_of(by_month, "2025-02.parquet")) == len(before) + 2
+
+
+def test_folders_arrive_with_the_columns_that_they_name(place: Place, tmp_path: Path) -> None:
+    for month in ("2029-01", "2029-02"):
+        (tmp_path / "out" / f"month={month}").mkdir(parents=True)
+    rows(51).to_csv(tmp_path / "out" / "month=2029-01" / "0.csv", index=False)
+    rows(52).to_csv(tmp_path / "out" / "month=2029-02" / "0.csv", index=False)
+    done = place.ingest(tmp_path / "out")
+    assert done["data"]["added"] == ["month=2029-01-0.parquet", "month=2029-02-0.parquet"]
+    place.landing.put("month=2029-03/0.csv", rows(53).to_csv(index=False).encode())
+    assert place.ingest()["data"]["added"] == ["month=2029-03-0.parquet"]
+
+
 KILLS = [
     ("flows.ingest", "turn_away", "after"),
     ("incumbent.storage.versions", "push", "before"),
     ("incumbent.storage.versions", "push", "after"),
     ("flows.ingest", "announce", "after"),
 ]
+
+
+def test_rows_without_a_label_get_theirs_by_the_key(place: Place, tmp_path: Path) -> None:
+    frame, file = rows(20), tmp_path / "2027-01.parquet"
+    empty = np.arange(ROWS) % 2 == 0
+    frame.assign(y=frame["y"].astype(object).mask(empty, None)).to_parquet(file, index=False)
+    done = place.ingest(file)
+    assert (done["verdict"], done["unlabelled"]) == ("pass", ROWS // 2)
+    frame.loc[empty, ["id", "y"]].to_csv(tmp_path / "labels.csv", index=False)
+    with pytest.raises(NotFound, match="no champion yet"):  # there are no predictions to judge either
+        monitor(place.project, [tmp_path / "labels.csv"])
+    version = resolve(place.project)
+    assert version.rev != done["data"]["rev"]
+    [path] = fetch(place.project, version, [file.name])
+    assert pd.read_parquet(path)["y"].tolist() == frame["y"].tolist()
+    assert place.told_of(version.rev)
+    assert not list((place.project / ".incumbent" / "arrivals").iterdir())
+
+
+def test_labels_of_no_known_class_stop_at_the_door_and_nobody_lets_them_pass(
+    place: Place, tmp_path: Path
+) -> None:
+    file = tmp_path / "2027-05.parquet"
+    rows(21).assign(y=np.resize(["yes", "YES", "no"], ROWS)).to_parquet(file, index=False)
+    params = place.project / "params.yaml"
+    before = params.read_text()
+    try:
+        params.write_text(
+            before.replace('"y": boolean', '"y": text')
+            .replace("positive: true", "positive: yes")
+            .replace("classes: [false, true]", "classes: [no, yes]")
+        )
+        done = place.ingest(file)
+        [reason] = [each for each in done["decision"]["reasons"] if each.startswith("critical")]
+        assert "2027-05.parquet" in reason
+        assert f"y holds 'YES' in {ROWS // 3 + 1} rows; known: 'no', 'yes'" in reason
+        held = open_quarantine(load_params(place.project)).entries()
+        [entry] = [each["entry"] for each in held if each["entry"].endswith(file.name)]
+        with pytest.raises(BadInput, match="can't be released as it is"):
+            release(place.project, entry, "it looks fine", tmp_path / "out")
+    finally:
+        params.write_text(before)
+    assert file.name not in place.partitions()
 
 
 def test_a_run_that_is_killed_anywhere_loses_and_doubles_nothing(place: Place, tmp_path: Path) -> None:

@@ -110,6 +110,21 @@ def test_a_target_of_one_class_trains_nothing(
     assert project.trace() == before
 
 
+def test_one_bad_month_does_not_hold_up_the_good_ones(
+    project: Project, first: dict[str, Any], tmp_path: Path
+) -> None:
+    frame = pd.read_parquet(project.months[3])
+    words = frame.assign(late=frame["late"].map({True: "late", False: "on time"}))
+    bad, good = write(words, tmp_path), project.months[4]
+    branch = project.branch_with("one-bad-month", project.months[1], bad, good)
+    done = project.run("retrain", "--data-rev", branch, "--dry-run", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["verdict"], done.json["data"]["added"]) == ("quarantine", [good.name])
+    assert done.json["plan"]["kind"] != "skip"
+    left_out = [reason for reason in done.json["decision"]["reasons"] if reason.startswith("left out: ")]
+    assert any(bad.name in reason and "late" in reason for reason in left_out)
+
+
 @pytest.mark.parametrize(
     ("command", "seen"),
     [

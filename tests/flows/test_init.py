@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn import datasets
@@ -90,6 +91,58 @@ def test_classes_and_numbers_too(
     assert (outcome["decision"]["kind"], outcome["metric"]["name"]) == ("promote", metric)
 
 
+def test_a_leak_is_reported_and_left_with_one_command(
+    running: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    project, around = tmp_path / "accounts", environment(running[0])
+    rng = np.random.default_rng(0)
+    size, amount = rng.normal(size=1500), rng.lognormal(size=1500)
+    closes = rng.random(1500) < 1 / (1 + np.exp(-size))
+    columns = {"size": size, "closed amount": np.where(closes, amount, np.nan), "closes": closes.astype(int)}
+    pd.DataFrame(columns).to_parquet(tmp_path / "accounts.parquet", index=False)
+    made = incumbent(
+        "init", "--data", tmp_path / "accounts.parquet", "--target", "closes", "--project", project
+    )
+    assert "closed amount: perhaps a leak: " in made.stdout
+
+    first = incumbent("retrain", "--project", project, **around)
+    assert first.returncode == 0, first.stderr
+    assert "roc_auc 1.0000" in first.stdout
+    assert "is too good to be true" in first.stdout
+    assert "incumbent drop-column 'closed amount' --reason TEXT" in first.stdout
+    report = json.loads(incumbent("models", "history", "--project", project, "--json", **around).stdout)
+    assert "is too good to be true" in report[-1]["reason"]
+
+    refused = incumbent("models", "promote", "v1", "--project", project, **around)
+    assert refused.returncode == 2
+    assert "--force and --reason" in refused.stderr
+
+    before = (project / "params.yaml").read_text()
+    unknown = incumbent("drop-column", "amount", "--reason", "no", "--project", project, **around)
+    assert (unknown.returncode, (project / "params.yaml").read_text()) == (1, before)
+    assert "no column 'amount'" in unknown.stderr
+
+    why = "filled in once the account is closed"
+    done = incumbent(
+        "drop-column", "closed amount", "--reason", why, "--project", project, "--json", **around
+    )
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["champion"] == outcome["challenger"] == "v2"
+    reasons = " ".join(outcome["decision"]["reasons"])
+    assert "v1 was judged without 'closed amount', which it reads and dataset.drop names" in reasons
+    assert why in outcome["started_by"]
+    assert load_params(project).dataset.drop == ["closed amount"]
+    assert git(project, "status", "--porcelain") == ""
+    assert git(project, "log", "-1", "--format=%s %b") == f"Drop closed amount {why}"
+    kept = [line for line in before.splitlines() if "drop:" not in line]
+    after = (project / "params.yaml").read_text().splitlines()
+    assert [line for line in after if "drop:" not in line] == kept
+
+    back = incumbent("models", "rollback", "--project", project, "--json", **around)
+    assert json.loads(back.stdout)["champion"] == "v1"
+
+
 def test_what_it_drafts_can_be_read_and_is_committed(running: tuple[Path, dict[str, Any]]) -> None:
     project, told = running
     assert load_params(project).promotion.metric == told["metric"]
@@ -137,6 +190,24 @@ def test_a_table_with_a_time_column_is_split_by_month(tmp_path: Path) -> None:
     assert load_params(tmp_path / "weather").landing.partition == "month"
 
 
+def test_what_can_be_read_in_two_ways_is_told_and_settled(tmp_path: Path) -> None:
+    rows = [f"0{1 + n % 9}/0{1 + n % 7}/2025;{n / 8:.3f}".replace(".", ",") + f";{n % 2}" for n in range(200)]
+    (tmp_path / "shop.csv").write_text("day;price;sold\n" + "\n".join(rows) + "\n")
+    command = ("init", "--data", tmp_path / "shop.csv", "--target", "sold", "--project")
+    told = incumbent(*command, tmp_path / "open")
+    assert told.returncode == 0, told.stderr
+    assert "day: dates such as '01/01/2025' may be day first or month first; read as text" in told.stdout
+    assert load_params(tmp_path / "open").dataset.columns["day"] == "text"
+    refused = incumbent(*command, tmp_path / "wrong", "--format", "day=american")
+    assert (refused.returncode, (tmp_path / "wrong").exists()) == (1, False)
+    assert "--format day=american: give COL=FORM, with one of decimal-comma," in refused.stderr
+    done = incumbent(*command, tmp_path / "settled", "--format", "day=day-first")
+    assert done.returncode == 0, done.stderr
+    dataset = load_params(tmp_path / "settled").dataset
+    assert dataset.columns == {"day": "time", "price": "number", "sold": "number"}
+    assert dataset.formats == {"day": "day-first", "price": "decimal-comma"}
+
+
 @pytest.mark.parametrize(
     ("text", "target", "message"),
     [
@@ -179,3 +250,30 @@ def test_an_own_repository_keeps_what_it_had(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (project / ".gitignore").read_text().startswith("secrets.env\n")
     assert git(project, "status", "--porcelain") == "?? notes.md"
+
+
+def test_a_project_in_a_folder_of_a_repository_trains_takes_files_and_reproduces_in_a_clone(
+    running: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    repository, clone = tmp_path / "everything", tmp_path / "clone"
+    repository.mkdir()
+    git(repository, "init", "--quiet", "--initial-branch", "main")
+    table("breast_cancer").iloc[:400].to_csv(tmp_path / "cells.csv", index=False)
+    project = repository / "models" / "cells"
+    made = incumbent("init", "--data", tmp_path / "cells.csv", "--target", "target", "--project", project)
+    assert made.returncode == 0, made.stderr
+    assert f"a folder of the git repository {repository}" in made.stderr
+    servers = environment(running[0])
+    table("breast_cancer").iloc[400:].to_csv(tmp_path / "more.csv", index=False)
+    arrived = incumbent("ingest", tmp_path / "more.csv", "--project", project, "--json", **servers)
+    assert json.loads(arrived.stdout)["data"]["added"] == ["more.parquet"], arrived.stderr
+    trained = incumbent("retrain", "--project", project, "--json", **servers)
+    assert json.loads(trained.stdout)["decision"]["kind"] == "promote", trained.stderr
+    git(repository, "clone", "--quiet", str(repository), str(clone))
+    there = clone / "models" / "cells"
+    again = incumbent("models", "reproduce", "--project", there, "--json", **servers)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["same"]
+    told = incumbent("notify", "--project", there, "--json", **servers)
+    assert json.loads(told.stdout)["data"]["added"] == ["cells.parquet", "more.parquet"], told.stderr
+    assert git(repository, "status", "--porcelain") == ""

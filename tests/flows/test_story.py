@@ -3,14 +3,18 @@
 import hashlib
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from incumbent.demo.flights import break_month
+from incumbent.errors import BadInput
+from incumbent.storage.scoring import predict_file
 from tests.flows.conftest import Project, run_dvc
 
 DOCUMENT = {"run", "data", "verdict", "plan", "challenger", "metric", "decision", "champion", "timings"}
@@ -46,6 +50,7 @@ def test_the_ui_shows_gate_plan_training_and_decision(project: Project, arrival:
     assert arrival["run"]
     artifacts = project.api("artifacts/latest/filter", {})
     shown = {artifact["key"]: artifact["data"] for artifact in artifacts}
+    assert all(artifact["description"] for artifact in artifacts)
     assert {"gate", "gate-expectations", "plan", "tuning", "cross-validation", "decision"} <= set(shown)
     assert "data:image/png;base64," in shown["decision"]
     assert "data:image/png;base64," in shown["cross-validation"]
@@ -78,7 +83,7 @@ def test_the_registry_looks_as_the_design_draws_it(project: Project, arrival: di
     assert "registry/flights/log/000000000001.json" in keys
     assert "registry/flights/scores/2013-02.parquet.json" in keys
     tops = {key.removeprefix("registry/flights/").split("/")[0] for key in keys}
-    drawn = {"versions", "champion.json", "log", "runs", "claims", "scores"}
+    drawn = {"project.json", "versions", "champion.json", "log", "runs", "claims", "scores"}
     by_other_tests = {".selftest", "quarantine", "predictions", "labels", "monitor"}
     assert drawn <= tops <= drawn | by_other_tests
 
@@ -116,11 +121,65 @@ def test_the_updates_since_the_last_full_training_are_shown(
 def test_dvc_repro_and_a_full_run_give_the_same_bytes(project: Project, arrival: dict[str, Any]) -> None:
     full = project.run("retrain", "--strategy", "full", "--json").json
     manifest = project.run("models", "show", full["challenger"], "--json").json
-    run_dvc(project.path, project.environment, "pull", "--quiet", "data.dvc")
-    run_dvc(project.path, project.environment, "repro", "--quiet")
-    model = (project.path / "pipeline" / "model.txt").read_bytes()
+    run_dvc(project.path, {}, "pull", "--quiet", "data.dvc")  # nobody told DVC of the stack but `up`
+    run_dvc(project.path, {}, "repro", "--quiet")
+    model = (project.path / "pipeline" / "model" / "model.txt").read_bytes()
     assert hashlib.sha256(model).hexdigest() == manifest["files"]["model.txt"]["sha256"]
     project.git("reset", "--quiet", "--hard")
+
+
+def test_a_pipeline_that_lists_the_trees_file_still_runs(project: Project, first: dict[str, Any]) -> None:
+    path = project.path / "dvc.yaml"
+    text = path.read_text()
+    text = text.replace("outs: [pipeline/train.json, pipeline/model]", "outs: [pipeline/train.json, OLD]")
+    text = text.replace("pipeline/train.json, pipeline/model]", "pipeline/train.json, pipeline/model.txt]")
+    path.write_text(text.replace("OLD]", "pipeline/model.txt, pipeline/replay.parquet]"))
+    run_dvc(project.path, {}, "pull", "--quiet", "data.dvc")
+    run_dvc(project.path, {}, "repro", "--quiet")
+    assert (project.path / "pipeline" / "model.txt").is_file()
+    project.git("reset", "--quiet", "--hard")
+
+
+def test_dvc_repro_fits_a_network_too(project: Project, first: dict[str, Any]) -> None:
+    yaml, path = YAML(), project.path / "params.yaml"
+    params = yaml.load(path)
+    params["learner"] = {"name": "torch", "rounds": 1, "members": 2, "batch": 4096}
+    params["search"] |= {"trials": 1, "folds": 2}
+    yaml.dump(params, path)
+    run_dvc(project.path, {}, "pull", "--quiet", "data.dvc")
+    run_dvc(project.path, {}, "repro", "--quiet")
+    assert (project.path / "pipeline" / "model" / "model.safetensors").is_file()
+    assert not (project.path / "pipeline" / "model" / "model.txt").exists()
+    project.git("reset", "--quiet", "--hard")
+
+
+def test_a_shell_made_for_other_programs_does_not_mislead_a_command(
+    project: Project, first: dict[str, Any], tmp_path: Path
+) -> None:
+    project.git("init", "--quiet", str(tmp_path / "other"))
+    elsewhere = {
+        **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9"),
+        **{"AWS_PROFILE": "nosuch", "AWS_CA_BUNDLE": "/nosuch", "AWS_USE_FIPS_ENDPOINT": "true"},
+        **{"GIT_DIR": str(tmp_path / "other" / ".git"), "GIT_INDEX_FILE": str(tmp_path / "index")},
+    }
+    up = project.run("up", **elsewhere)
+    assert up.code == 0, up.err
+    looked = project.run("retrain", "--dry-run", "--json", **elsewhere)
+    assert looked.code == 0, looked.err
+    assert looked.json["champion"] == project.champion()
+
+
+def test_env_leads_a_shell_to_the_stack(project: Project) -> None:
+    told = project.run("env", AWS_PROFILE="nosuch")
+    ask = told.out + 'echo "$AWS_ENDPOINT_URL $PREFECT_API_URL ${AWS_PROFILE-none}"'
+    shell = subprocess.run(
+        ["sh", "-c", ask], env={"AWS_PROFILE": "nosuch"}, capture_output=True, text=True, check=True
+    )
+    wanted = project.environment
+    assert shell.stdout.split() == [wanted["AWS_ENDPOINT_URL"], wanted["PREFECT_API_URL"], "none"]
+    lines = project.run("env", "--format", "dotenv").out.splitlines()
+    assert f"AWS_ENDPOINT_URL={wanted['AWS_ENDPOINT_URL']}" in lines
+    assert project.run("env", "--json").json == wanted
 
 
 def test_a_broken_month_is_turned_away_at_the_door(
@@ -151,6 +210,8 @@ def test_a_broken_version_that_a_person_pushed_is_blocked_before_training(
     assert done.code == 3
     assert (done.json["verdict"], done.json["decision"]["kind"]) == ("block", "block")
     assert (done.json["plan"], done.json["challenger"]) == (None, None)
+    assert "distance" in done.json["decision"]["reasons"][0]
+    assert "observed 'str'" in done.json["decision"]["reasons"][0]
     assert project.trace() == before
     assert_reason_is_shown(project, done.json["run"], "distance")
 
@@ -166,6 +227,35 @@ def test_score_writes_the_champions_predictions(
     assert list(scores.columns) == ["time_hour", "carrier", "flight", "score", "version"]
     assert scores["score"].between(0, 1).all()
     assert scores["score"].nunique() > 100
+
+
+def test_score_reads_and_writes_every_format(
+    inside: Project, arrival: dict[str, Any], tmp_path: Path
+) -> None:
+    month = pd.read_parquet(inside.months[4]).dropna().head(300)
+    month.to_parquet(tmp_path / "rows.parquet", index=False)
+    month.to_csv(tmp_path / "rows.csv.gz", index=False)
+    month.to_json(
+        tmp_path / "rows.jsonl", orient="records", lines=True, date_format="iso", double_precision=15
+    )
+    for source, target in (
+        ("rows.parquet", "of-parquet.parquet"),
+        ("rows.csv.gz", "of-csv.jsonl.gz"),
+        ("rows.jsonl", "of-jsonl.csv"),
+    ):
+        assert predict_file(inside.path, tmp_path / source, tmp_path / target)["rows"] == 300
+    expected = pd.read_parquet(tmp_path / "of-parquet.parquet")
+    for written in (
+        pd.read_json(tmp_path / "of-csv.jsonl.gz", lines=True, precise_float=True),
+        pd.read_csv(tmp_path / "of-jsonl.csv", float_precision="round_trip"),
+    ):
+        assert list(written.columns) == list(expected.columns)
+        assert written["score"].tolist() == expected["score"].tolist()
+        assert written["flight"].tolist() == expected["flight"].tolist()
+        times = [pd.to_datetime(each["time_hour"], utc=True).tolist() for each in (written, expected)]
+        assert times[0] == times[1]
+    with pytest.raises(BadInput, match=r"out\.xlsx is of no known format"):
+        predict_file(inside.path, tmp_path / "rows.parquet", tmp_path / "out.xlsx")
 
 
 def test_pull_brings_verified_files(project: Project, first: dict[str, Any], tmp_path: Path) -> None:

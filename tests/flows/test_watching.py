@@ -106,6 +106,22 @@ def test_a_file_without_the_key_is_refused_and_nothing_is_kept(project: Project,
     assert not project.listing("registry/flights/labels/")
 
 
+def test_labels_that_contradict_each_other_are_refused_and_nothing_is_kept(
+    project: Project, scored: dict[str, Any], tmp_path: Path
+) -> None:
+    one, other, words = (tmp_path / name for name in ("one.parquet", "other.csv", "words.csv"))
+    december(project).to_parquet(one, index=False)
+    december(project, flipped=True).head(600).to_csv(other, index=False)
+    december(project).assign(late="perhaps").to_csv(words, index=False)
+    done = project.run("monitor", "--labels", one, "--labels", other)
+    assert done.code == 1
+    assert "600 keys have different labels, such as time_hour = " in done.err
+    done = project.run("monitor", "--labels", words)
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert not project.listing("registry/flights/labels/")
+
+
 def test_a_broken_promise_starts_a_full_retraining(
     project: Project, scored: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -113,6 +129,7 @@ def test_a_broken_promise_starts_a_full_retraining(
     done = project.run("monitor", "--labels", tmp_path / "labels.csv", "--json")
     assert done.code == 0, done.err
     seen = done.json
+    assert seen["labels"]["summary"] == [f"{len(december(project)):,} labels kept"]
     assert seen["decayed"], seen
     assert seen["loss"]["low"] > 0
 

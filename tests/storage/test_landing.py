@@ -1,7 +1,7 @@
 """The landing prefix and quarantine on a real server."""
 
 import uuid
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -11,6 +11,7 @@ from incumbent.storage.landing import Landing
 from incumbent.storage.quarantine import Quarantine
 from incumbent.storage.s3 import open_store
 from incumbent.storage.store import Store
+from incumbent.tables.sources import Source
 from tests.conftest import S3
 
 
@@ -32,7 +33,7 @@ def test_files_are_taken_in_the_order_they_landed_with_their_bytes(store: Store,
 
 
 def test_what_is_not_finished_or_hidden_is_left_alone(store: Store, tmp_path: Path) -> None:
-    for name in ("_SUCCESS", ".hidden.csv", "x.csv.part", "x.tmp", "_tmp/x.csv.tmp"):
+    for name in ("_SUCCESS", ".hidden.csv", "x.csv.part", "x.tmp", "_temporary/0/x.csv"):
         store.put(name, b"-")
     assert list(Landing(store).take(tmp_path)) == []
 
@@ -52,19 +53,28 @@ def test_a_file_that_was_overwritten_meanwhile_stays(store: Store, tmp_path: Pat
 def test_a_refused_file_is_kept_once_with_its_reasons(store: Store, tmp_path: Path) -> None:
     quarantine, file = Quarantine(store), tmp_path / "march.csv"
     file.write_bytes(b"a,b\n1\n")
-    entry = quarantine.keep(file, ["critical: ragged"], 7)
-    assert quarantine.keep(file, ["critical: ragged"], 8) == entry
+    entry = quarantine.keep(Source(file, PurePosixPath(file.name)), ["critical: ragged"], 7)
+    assert quarantine.keep(Source(file, PurePosixPath(file.name)), ["critical: ragged"], 8) == entry
     [about] = quarantine.entries()
     assert about == quarantine.show(entry)
     assert (about["reasons"], about["run"], about["released"]) == (["critical: ragged"], 7, None)
     back = quarantine.fetch(entry, tmp_path / "back")
-    assert (back.name, back.read_bytes()) == ("march.csv", file.read_bytes())
+    assert (back.name, back.path.read_bytes()) == ("march", file.read_bytes())
+
+
+def test_a_refused_file_comes_back_with_the_folders_that_it_lay_in(store: Store, tmp_path: Path) -> None:
+    quarantine, file = Quarantine(store), tmp_path / "data.csv"
+    file.write_bytes(b"y\n1\n")
+    entry = quarantine.keep(Source(file, PurePosixPath("month=2025-01/data.csv")), ["why"], 7)
+    assert entry.endswith("-month=2025-01-data.csv")
+    back = quarantine.fetch(entry, tmp_path / "back")
+    assert (back.name, back.columns) == ("month=2025-01-data", {"month": "2025-01"})
 
 
 def test_a_file_is_released_once_and_stays_on_record(store: Store, tmp_path: Path) -> None:
     quarantine, file = Quarantine(store), tmp_path / "march.csv"
     file.write_bytes(b"-")
-    entry = quarantine.keep(file, ["why"], 7)
+    entry = quarantine.keep(Source(file, PurePosixPath(file.name)), ["why"], 7)
     quarantine.mark_released(entry, "checked by hand", "abc", ["0123"])
     data = [Partition("march.parquet", "0123"), Partition("april.parquet", "4567")]
     [(name, told)] = quarantine.let_pass(data).items()
@@ -72,7 +82,7 @@ def test_a_file_is_released_once_and_stays_on_record(store: Store, tmp_path: Pat
     assert quarantine.show(entry)["released"]["reason"] == "checked by hand"
     with pytest.raises(BadInput, match=f"'{entry}' was released by "):
         quarantine.require_held(entry)
-    assert quarantine.keep(file, ["again"], 9) == entry
+    assert quarantine.keep(Source(file, PurePosixPath(file.name)), ["again"], 9) == entry
     assert (quarantine.show(entry)["released"], quarantine.show(entry)["run"]) == (None, 9)
     assert quarantine.show(entry)["before"]["released"]["reason"] == "checked by hand"
     with pytest.raises(NotFound, match="incumbent quarantine list"):
@@ -89,7 +99,7 @@ def test_rows_are_kept_once_and_again_when_they_come_with_other_rows(store: Stor
     assert quarantine.keep_rows(aside, 3, rest, ["quarantine: negative"]) == entry
     [about] = quarantine.entries()
     assert (about["kind"], about["partition"], about["rows"]) == ("rows", "march.parquet", 3)
-    assert quarantine.fetch(entry, tmp_path / "back").read_bytes() == b"rows"
+    assert quarantine.fetch(entry, tmp_path / "back").path.read_bytes() == b"rows"
     rest.write_bytes(b"corrected")
     assert quarantine.keep_rows(aside, 3, rest, ["quarantine: negative"]) == entry
     [again] = quarantine.entries()

@@ -1,0 +1,40 @@
+"""Labels by the key become part of the data: partitions whose rows waited for them come once more."""
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from incumbent.params import load_params
+from incumbent.storage.unlabelled import unlabelled_partitions
+from incumbent.storage.versions import catch_up, fetch, resolve_or_empty
+from incumbent.tables.late_labels import fill_labels
+from incumbent.tables.sources import Source
+from tasks.arrival import Arrival
+from tasks.partitions import File
+
+
+@task(cache_policy=NO_CACHE)
+def complete(project: Path, labels: Sequence[pd.DataFrame]) -> Arrival:
+    """The partitions of the data with these labels (key and target) in rows that had none; no others.
+
+    They arrive like any corrected file, so that what a model learns from is in the versioned data.
+    """
+    project = project.resolve()
+    dataset = load_params(project).dataset
+    folder = project / ".incumbent" / "arrivals" / uuid.uuid4().hex[:8]
+    catch_up(project)
+    version, given = resolve_or_empty(project), pd.concat(labels, ignore_index=True)
+    digests = {partition.name: partition.md5 for partition in version.partitions}
+    files = []
+    for name in unlabelled_partitions(project, version, dataset.target):
+        [partition] = fetch(project, version, [name])
+        count = fill_labels(partition, given, dataset, folder / "completed" / name)
+        if count:
+            get_run_logger().info("%s: %d rows got their label", name, count)
+            source = Source(folder / "completed" / name, PurePosixPath(name))
+            files.append(File(source, None, replacing=((name, digests[name]),)))
+    return Arrival(project, folder, tuple(files))

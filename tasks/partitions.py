@@ -1,0 +1,123 @@
+"""A file's partitions: cut from it, joined with rows that came before, and never with fewer than before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from prefect import get_run_logger
+from pyarrow.parquet import ParquetFile
+
+from incumbent.gate import Finding, GateReport
+from incumbent.gate.check import column_findings, fits
+from incumbent.gate.sift import Aside
+from incumbent.params import Params
+from incumbent.storage.landing import Landed
+from incumbent.storage.versions import fetch, resolve_or_empty
+from incumbent.tables.late_rows import append_rows
+from incumbent.tables.periods import partition_by, zone_of
+from incumbent.tables.sources import Source, read_source
+
+NOT_YET = GateReport(0, ())
+
+
+@dataclass(frozen=True)
+class File:
+    """One file: its partitions as Parquet, what the gate said, and where it lay if it had landed.
+
+    `aside` has the rows that were taken out of its partitions; a partition in `replacing` must still have
+    this md5 when it is added.
+    """
+
+    source: Source
+    landed: Landed | None
+    partitions: tuple[Path, ...] = ()
+    report: GateReport = NOT_YET
+    aside: tuple[Aside, ...] = ()
+    replacing: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.source.file_name
+
+    def partition(self, name: str) -> Path | None:
+        """That of this name, if it has one."""
+        return next((path for path in self.partitions if path.name == name), None)
+
+
+def read_partitions(file: File, folder: Path, params: Params) -> File:
+    """Its partitions: one of its own name, or by month or day as params.yaml has it."""
+    whole = folder / f"{file.source.name}.parquet"
+    for note in read_source(file.source, whole, params.dataset):
+        get_run_logger().info("%s: column '%s': %s", file.source.place, note.column, note.text)
+    landing, time = params.landing, params.dataset.time
+    if landing.partition == "file" or time is None:
+        return replace(file, partitions=(whole,))
+    parts = partition_by(whole, folder / "by", time, landing.partition, landing.zone)
+    return replace(file, partitions=tuple(parts))
+
+
+def with_rows_before(
+    file: File, folder: Path, project: Path, params: Params, arrived: Mapping[str, Path]
+) -> File:
+    """With landing.late: append, its partitions together with the rows that are there.
+
+    Those are of the current version, or of partitions that `arrived` a moment before. What lacks a column or
+    has one of another kind stays alone, for the gate to block.
+    """
+    if params.landing.late != "append":
+        return file
+    version = resolve_or_empty(project)
+    known = {partition.name: partition.md5 for partition in version.partitions}
+    joined, replacing = [], []
+    for path in file.partitions:
+        before = arrived.get(path.name)
+        if before is None and path.name in known:
+            replacing.append((path.name, known[path.name]))
+            [before] = fetch(project, version, [path.name])
+        if before is not None and fits(column_findings(path.name, path, params.dataset)):
+            append_rows(before, path, folder / "joined" / path.name, params.dataset.key)
+            path = folder / "joined" / path.name
+        joined.append(path)
+    return replace(file, partitions=tuple(joined), replacing=tuple(replacing))
+
+
+def require_whole(file: File, arrived: Mapping[str, File], project: Path, params: Params) -> File:
+    """Block a file that would replace rows that it does not hold: others of this arrival, or of a period."""
+    if params.landing.late == "append":
+        return file
+    reasons = (_lost_rows(path, file, arrived, project, params) for path in file.partitions)
+    if (reason := next(filter(None, reasons), None)) is None:
+        return file
+    refused = Finding(file.name, "its partitions are whole", "critical", False, reason)
+    return replace(file, report=GateReport.of([file.report, GateReport(0, (refused,))]))
+
+
+def _lost_rows(
+    path: Path, file: File, arrived: Mapping[str, File], project: Path, params: Params
+) -> str | None:
+    """Why this partition must not take the place of another; None if it may."""
+    if path.name in arrived:
+        return (
+            f"{path.name} comes from {arrived[path.name].name} too; one file for each partition of an arrival"
+        )
+    period = params.landing.partition
+    if period == "file":
+        return None
+    version = resolve_or_empty(project)
+    if path.name not in {partition.name for partition in version.partitions}:
+        return None
+    [known] = fetch(project, version, [path.name])
+    had, has = (ParquetFile(each).metadata.num_rows for each in (known, path))
+    has += sum(aside.rows for aside in file.aside if aside.path.name == path.name)
+    if has >= had:
+        return None
+    return (
+        f"{path.name} has {had:,} rows and would have {has:,}; with landing.partition: {period} a file holds "
+        f"all rows of its {period}{_midnight(path, params)}; if these are late rows, landing.late: append "
+        "adds them"
+    )
+
+
+def _midnight(path: Path, params: Params) -> str:
+    zone = params.landing.zone or zone_of(path, str(params.dataset.time))
+    return f", which begins at midnight in {zone} (landing.zone)" if zone else ""

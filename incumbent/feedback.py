@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,10 @@ def examine(
     later one outranks an earlier. metrics: the manifest's. Raises BadData when the keys are of kinds that
     can't be compared.
     """
-    first = logged.drop_duplicates(params.dataset.key, keep="first")
-    joined = schema.of_known_class(_joined(first, labels, schema.target, params.dataset.key))
+    key = params.dataset.key
+    first = logged.assign(**{name: _on_one_clock(logged[name]) for name in key if name in logged})
+    first = first.drop_duplicates(key, keep="first")
+    joined = schema.of_known_class(_joined(first, labels, schema.target, key))
     counts = (len(first), len(joined))
     if len(joined) < params.monitor.min_rows:
         least = f"monitor.min_rows = {params.monitor.min_rows:,}"
@@ -109,6 +112,13 @@ def _unknown(
     version: str, params: Params, counts: tuple[int, int], reason: str, live: Interval | None = None
 ) -> Health:
     return Health(version, params.promotion.metric, *counts, live, None, None, decayed=False, reason=reason)
+
+
+def _on_one_clock(column: pd.Series) -> pd.Series:
+    """Times in UTC, where some have a zone and others none, as after scoring files of several kinds."""
+    if column.dtype == object and column.map(lambda cell: isinstance(cell, datetime)).all():
+        return pd.to_datetime(column, utc=True)
+    return column
 
 
 def _joined(

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from incumbent.errors import BadData
-from incumbent.feedback import examine, to_log
+from incumbent.feedback import _on_one_clock, examine, to_log
 from incumbent.model import Model
 from incumbent.params import Params
 from incumbent.split import group_hashes
@@ -189,3 +189,10 @@ def test_keys_of_another_kind_are_refused(
     texts = labels(february).assign(flight="UA " + february["flight"].astype("str"))
     with pytest.raises(BadData, match="can't be compared"):
         examine("v1", strong.schema, logged, [texts], promise(0.9), quick_params)
+
+
+def test_predictions_with_and_without_a_zone_have_one_key() -> None:
+    zoned = pd.Series(pd.to_datetime(["2025-01-01 10:00", "2025-01-02 10:00"], utc=True))
+    naive = pd.Series(pd.to_datetime(["2025-01-01 10:00"]))
+    logged = _on_one_clock(pd.concat([zoned, naive], ignore_index=True))
+    assert logged.duplicated().tolist() == [False, False, True]

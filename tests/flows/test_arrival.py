@@ -281,7 +281,7 @@ def test_labels_of_no_known_class_stop_at_the_door_and_nobody_lets_them_pass(
     place: Place, tmp_path: Path
 ) -> None:
     file = tmp_path / "2027-05.parquet"
-    rows(21).assign(y=np.resize(["yes", "YES", "no"], ROWS)).to_parquet(file, index=False)
+    rows(61).assign(y=np.resize(["yes", "YES", "no"], ROWS)).to_parquet(file, index=False)
     params = place.project / "params.yaml"
     before = params.read_text()
     try:

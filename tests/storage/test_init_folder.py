@@ -12,7 +12,7 @@ from incumbent.errors import BadData
 from incumbent.gate import Verdict
 from incumbent.gate.check import gate_files
 from incumbent.gate.suites import load_suites
-from incumbent.params import load_params
+from incumbent.params import DatasetParams, load_params
 from incumbent.tables.sources import read_source, sources_of
 
 
@@ -32,8 +32,16 @@ def month(name: str, seed: int, rows: int = 300) -> pd.DataFrame:
     )
 
 
+TABLE = DatasetParams(name="new", target="y", key=["k"], time="t")
+
+
 def made(folder: Path, project: Path) -> dict[str, Any]:
-    return create(folder, "y", ["k"], "t", project)
+    return create(folder, TABLE, project)
+
+
+def warned(document: dict[str, Any]) -> str:
+    """What init asks a person to look at."""
+    return "\n".join(f"{each['column']}: {each['text']}" for each in document["warnings"])
 
 
 def own_verdict(folder: Path, project: Path) -> Verdict:
@@ -46,25 +54,20 @@ def own_verdict(folder: Path, project: Path) -> Verdict:
     return gate_files(copies, suites, params.dataset, params.gate).verdict
 
 
-def test_columns_that_come_and_go_are_told_and_never_block_what_is_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_columns_that_come_and_go_are_told_and_never_block_what_is_there(tmp_path: Path) -> None:
     folder, project = tmp_path / "cols", tmp_path / "shop"
     folder.mkdir()
     month("2025-01", 1).to_parquet(folder / "2025-01.parquet", index=False)
     later = month("2025-02", 2).assign(extra=1.0).drop(columns="x2")
     later.to_parquet(folder / "2025-02.parquet", index=False)
-    made(folder, project)
-    told = capsys.readouterr().err
-    assert "column 'x2': missing in 2025-02.parquet: not used, as the last file tells" in told
-    assert "column 'extra': missing in 2025-01.parquet: empty there" in told
+    warnings = warned(made(folder, project))
+    assert "x2: missing in 2025-02.parquet: not used, as the last file tells" in warnings
+    assert "extra: missing in 2025-01.parquet: empty there" in warnings
     assert load_params(project).dataset.columns.keys() == {"k", "t", "x1", "c", "y"}
     assert own_verdict(folder, project) is Verdict.WARN  # of columns that are not declared
 
 
-def test_csv_files_of_digits_and_of_words_make_a_column_of_text(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_csv_files_of_digits_and_of_words_make_a_column_of_text(tmp_path: Path) -> None:
     folder, project = tmp_path / "csv", tmp_path / "shop"
     folder.mkdir()
     first, second = month("2025-01", 1), month("2025-02", 2)
@@ -72,9 +75,8 @@ def test_csv_files_of_digits_and_of_words_make_a_column_of_text(
     second["c"] = "A" + (second["k"] % 7).astype(str)
     first.to_csv(folder / "2025-01.csv.gz", index=False)
     second.to_csv(folder / "2025-02.csv", index=False)
-    made(folder, project)
-    told = capsys.readouterr().err
-    assert "column 'c': number in 2025-01.csv.gz and text in 2025-02.csv: read as text in all files" in told
+    warnings = warned(made(folder, project))
+    assert "c: number in 2025-01.csv.gz and text in 2025-02.csv: read as text in all files" in warnings
     assert load_params(project).dataset.columns["c"] == "text"
     assert own_verdict(folder, project) is Verdict.PASS
 
@@ -142,5 +144,5 @@ def test_offsets_of_a_csv_are_cut_in_utc_or_where_the_user_says(
     in_utc = made(tmp_path / "first.csv", tmp_path / "utc")
     assert "a month of 't' begins at midnight in UTC; --zone names another" in capsys.readouterr().err
     assert "2024-12.parquet" in in_utc["data"]["partitions"]
-    here = create(tmp_path / "first.csv", "y", ["k"], "t", tmp_path / "berlin", "Europe/Berlin")
+    here = create(tmp_path / "first.csv", TABLE, tmp_path / "berlin", "Europe/Berlin")
     assert next(iter(here["data"]["partitions"])) == "2025-01.parquet"

@@ -66,10 +66,10 @@ def learn_schema(
     rare = RareClasses.among(counts, dataset.rare_classes, folds)
     classes = rare.classes_of(counts) if task == "multiclass" else ()
     plain = [Feature(name, known[name] if name in categorical else None) for name in names]
-    found = (*plain, *_encoded(asked.target, known, classes))
-    _require_different(found)
+    learned = (*plain, *_encoded(asked.target, known, classes))
+    _require_different(learned)
     return Schema(
-        found,
+        learned,
         dataset.target,
         dataset.positive,
         task,

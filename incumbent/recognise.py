@@ -108,8 +108,8 @@ def _labels(paths: Sequence[Path], target: str, task: Task) -> tuple[int, list[b
     dataset = DatasetParams(name="new", target=target)
     for path in paths:
         labels = labels_of(path, target, task)
-        if task == "regression" and (told := unusable(labels, dataset, task)):
-            raise BadData(f"{path.stem}: {told}")
+        if task == "regression" and (problem := unusable(labels, dataset, task)):
+            raise BadData(f"{path.stem}: {problem}")
         empty += labels.empty
         classes.update(labels.classes)
     whole = (int(each) if isinstance(each, float) and each.is_integer() else each for each in classes)

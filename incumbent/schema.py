@@ -19,7 +19,7 @@ from incumbent.output import Output
 from incumbent.params import DatasetParams
 from incumbent.rare_classes import OTHER, RareClasses
 from incumbent.split import as_text
-from incumbent.tables.labels import beyond_limit, told_beyond
+from incumbent.tables.labels import beyond_limit, beyond_limit_message
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ def _numbers(target: pd.Series) -> np.ndarray:
     numbers = target.to_numpy(dtype=np.float64)
     beyond = numbers[beyond_limit(numbers)]
     if len(beyond):
-        raise BadData(told_beyond(str(target.name), len(beyond), beyond[0]))
+        raise BadData(beyond_limit_message(str(target.name), len(beyond), beyond[0]))
     return numbers
 
 

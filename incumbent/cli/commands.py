@@ -249,7 +249,7 @@ def _addresses(document: dict[str, Any]) -> str:
     addresses = document["addresses"]
     return pairs(
         [
-            ("Prefect UI", f"{addresses['ui']} (login: incumbent ui)"),
+            ("Prefect UI", f"{addresses['ui']} (login: {ui.ui_command(document['project'])})"),
             ("studies", f"{addresses['studies']} (the same login)"),
             ("S3", addresses["s3"]),
             ("registry", f"{document['registry']}/{document['model']}"),

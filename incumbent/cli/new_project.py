@@ -54,13 +54,14 @@ def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None =
     with _staging(project) as staging:
         name = _name(project)
         table = read_table(data, staging, dataset, zone)
-        seen = _recognised(table, dataset)
-        text = _params(name, data, seen, table)
+        recognised = _recognised(table, dataset)
+        text = _params(name, data, recognised, table)
         params = parse_params(text, project / "params.yaml")
-        say(f"{seen.rows:,} rows, {len(table.partitions)} partitions, {seen.task}: {seen.why_task}")
+        counts = f"{recognised.rows:,} rows, {len(table.partitions)} partitions"
+        say(f"{counts}, {recognised.task}: {recognised.why_task}")
         suite = draft_suite(table.partitions, params)
         _require_passing(table.partitions, suite, params)
-        columns = _overview(table, seen, params)
+        columns = _overview(table, recognised, params)
         version = storage.create(
             project,
             {
@@ -69,17 +70,17 @@ def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None =
                 f"expectations/{name}.json": json.dumps(suite, indent=2, ensure_ascii=False) + "\n",
             },
             table.partitions,
-            f"Start with {seen.rows:,} rows of {data.name}",
+            f"Start with {recognised.rows:,} rows of {data.name}",
         )
     return {
         "project": str(project),
         "name": name,
-        "task": seen.task,
-        "target": seen.target,
-        "metric": seen.metric,
-        "rows": seen.rows,
-        "unlabelled": seen.unlabelled,
-        "dropped": seen.drop,
+        "task": recognised.task,
+        "target": recognised.target,
+        "metric": recognised.metric,
+        "rows": recognised.rows,
+        "unlabelled": recognised.unlabelled,
+        "dropped": recognised.drop,
         "expectations": len(suite["expectations"]),
         "data": {**version.to_json(), "name": version.short},
         **columns,
@@ -104,9 +105,9 @@ def _staging(project: Path) -> Iterator[Path]:
 
 def _recognised(table: NewTable, dataset: DatasetParams) -> Recognised:
     agreement = table.agreement
-    seen = recognise(table.partitions, agreement.columns, dataset.target, dataset.key, dataset.time)
-    seen = replace(seen, columns=agreement.declared, drop=[*seen.drop, *table.calendar])
-    return replace(seen, why_drop="they name a row or a time") if table.calendar else seen
+    recognised = recognise(table.partitions, agreement.columns, dataset.target, dataset.key, dataset.time)
+    recognised = replace(recognised, columns=agreement.declared, drop=[*recognised.drop, *table.calendar])
+    return replace(recognised, why_drop="they name a row or a time") if table.calendar else recognised
 
 
 def _require_passing(paths: list[Path], suite: dict[str, Any], params: Params) -> None:
@@ -118,18 +119,18 @@ def _require_passing(paths: list[Path], suite: dict[str, Any], params: Params) -
     report = gate_version([(path.name, path) for path in paths], suites, params)
     if report.verdict is Verdict.BLOCK:
         reasons, more = report.reasons[:REASONS], len(report.reasons) - REASONS
-        told = "\n".join([*reasons, *([f"and {more:,} more"] if more > 0 else [])])
-        raise BadData(f"the project's own gate would block this data; correct it first:\n{told}")
+        shown = "\n".join([*reasons, *([f"and {more:,} more"] if more > 0 else [])])
+        raise BadData(f"the project's own gate would block this data; correct it first:\n{shown}")
 
 
-def _overview(table: NewTable, seen: Recognised, params: Params) -> dict[str, Any]:
+def _overview(table: NewTable, recognised: Recognised, params: Params) -> dict[str, Any]:
     """Each column with what becomes of it, and what a person should look at."""
     sample = sample_of(table.partitions)
-    columns = overview(table.partitions, table.agreement.columns, sample, seen)
+    columns = overview(table.partitions, table.agreement.columns, sample, recognised)
     noted = {column for column, _ in table.notes}
     warnings = [
         *(ColumnWarning(*note) for note in table.notes),
-        *(each for each in things_to_check(columns, sample, seen) if each.column not in noted),
+        *(each for each in things_to_check(columns, sample, recognised) if each.column not in noted),
         *_oddities(columns, oddities(table.partitions, params.dataset, params.task)),
     ]
     return {
@@ -138,15 +139,15 @@ def _overview(table: NewTable, seen: Recognised, params: Params) -> dict[str, An
     }
 
 
-def _oddities(columns: Sequence[ColumnOverview], found: Sequence[Oddity]) -> Iterator[ColumnWarning]:
+def _oddities(columns: Sequence[ColumnOverview], odd: Sequence[Oddity]) -> Iterator[ColumnWarning]:
     """What the gate would warn of; of a column that is no feature, that it is none."""
     unused = {each.column for each in columns if each.becomes == "unused"}
-    for each in found:
-        aside = " It is no feature now; keep it out of features.dates" if each.column in unused else ""
-        yield ColumnWarning(each.column, each.observed + aside)
+    for each in odd:
+        unread = " (no feature now; keep it out of features.dates)" if each.column in unused else ""
+        yield ColumnWarning(each.column, each.observed + unread)
 
 
-def _params(name: str, data: Path, seen: Recognised, table: NewTable) -> str:
+def _params(name: str, data: Path, recognised: Recognised, table: NewTable) -> str:
     environment = jinja2.Environment(
         autoescape=False,  # noqa: S701
         undefined=jinja2.StrictUndefined,
@@ -158,7 +159,7 @@ def _params(name: str, data: Path, seen: Recognised, table: NewTable) -> str:
     facts = {
         "name": name,
         "source": data.name,
-        "seen": seen,
+        "recognised": recognised,
         "partitions": len(rows),
         "landing": table.landing,
         "formats": table.formats,

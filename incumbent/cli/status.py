@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.cli.options import pairs
+from incumbent.cli.ui import ui_command
 from incumbent.errors import IncumbentError
 from incumbent.local import stack
 from incumbent.params import load_params
@@ -14,7 +15,8 @@ def overview(project: Path) -> dict[str, Any]:
     from incumbent.cli.models import registry_of
 
     params = load_params(project)
-    document = {**stack.status(project), "registry": params.registry.address, "model": params.dataset.name}
+    about = {"project": str(project), "registry": params.registry.address, "model": params.dataset.name}
+    document = {**stack.status(project), **about}
     try:
         champion = registry_of(project).champion()
     except IncumbentError as error:
@@ -24,7 +26,9 @@ def overview(project: Path) -> dict[str, Any]:
 
 def describe(document: dict[str, Any]) -> str:
     lines: list[tuple[str, Any]] = [(name, _state(service)) for name, service in document["services"].items()]
-    lines += [(name, _with_login(name, address)) for name, address in document["addresses"].items()]
+    login = f" (login: {ui_command(document['project'])})"
+    for name, address in document["addresses"].items():
+        lines.append((name, f"{address}{login}" if address and name in {"ui", "studies"} else address))
     lines.append(("registry", f"{document['registry']}/{document['model']}"))
     lines.append(("champion", document["champion"] or "none"))
     return "\n".join([pairs(lines), *([document["problem"]] if "problem" in document else [])])
@@ -34,7 +38,3 @@ def _state(service: dict[str, Any]) -> str:
     if not service["running"]:
         return "stopped"
     return f"{'running' if service['healthy'] else 'not healthy'} (pid {service['pid']})"
-
-
-def _with_login(name: str, address: str | None) -> str | None:
-    return f"{address} (login: incumbent ui)" if address and name in {"ui", "studies"} else address

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from incumbent.cli.options import pairs, table
+from incumbent.cli.ui import ui_command
 
 
 def _reasons(row: dict[str, Any]) -> list[str]:
@@ -36,7 +37,7 @@ def as_table(document: dict[str, Any]) -> str:
             "",
             pairs(
                 [
-                    ("Prefect UI", f"{document['ui']} (login: incumbent ui --project {here})"),
+                    ("Prefect UI", f"{document['ui']} (login: {ui_command(here)})"),
                     ("report", document["report"]),
                     ("go on", f"incumbent models history --project {here}"),
                     ("stop", f"incumbent down --project {here}"),

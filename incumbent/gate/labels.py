@@ -28,13 +28,13 @@ def judge_labels(name: str, path: Path, params: Params) -> GateReport:
 
 def _findings(name: str, labels: Labels, params: Params) -> Iterator[Finding]:
     target = params.dataset.target
-    if told := unusable(labels, params.dataset, params.task):
+    if problem := unusable(labels, params.dataset, params.task):
         expected = f"the labels in '{target}' are usable"
-        yield Finding(name, expected, "critical", False, told, final=True)
-    if told := unknown_class(labels, params.dataset, params.task):
-        yield Finding(name, f"the classes in '{target}' are known", "critical", False, told)
+        yield Finding(name, expected, "critical", False, problem, final=True)
+    if problem := unknown_class(labels, params.dataset, params.task):
+        yield Finding(name, f"the classes in '{target}' are known", "critical", False, problem)
     if labels.empty > MOST_UNLABELLED * labels.rows:
-        told = (
+        problem = (
             f"{labels.empty:,} of {labels.rows:,} rows ({labels.empty / labels.rows:.1%}) have no label yet"
         )
-        yield Finding(name, f"most rows have a label in '{target}'", "warning", False, told)
+        yield Finding(name, f"most rows have a label in '{target}'", "warning", False, problem)

@@ -113,8 +113,8 @@ def _of_the_target(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> 
     target = sample[dataset.target]
     if target.dropna().nunique() < 2:
         if target.notna().any():
-            told = f"every row has {dataset.target} = {target.dropna().iloc[0]}"
-            yield Oddity(None, "the target varies", told)
+            single = f"every row has {dataset.target} = {target.dropna().iloc[0]}"
+            yield Oddity(None, "the target varies", single)
         return
     for leak in leaks(sample, dataset, task):
         yield Oddity(leak.column, f"column '{leak.column}' is no leak of the target", leak.text)

@@ -93,12 +93,12 @@ def worker_online(stack: Stack, name: str) -> bool:
     if process is None:
         return False
     path = f"work_pools/{pool_of(name)}/workers/filter"
-    found: list[dict[str, Any]] = ask_prefect(client_settings(stack), path, {}) or []
+    workers: list[dict[str, Any]] = ask_prefect(client_settings(stack), path, {}) or []
     return any(
-        seen["name"] == name
-        and seen["status"] == "ONLINE"
-        and datetime.fromisoformat(seen["last_heartbeat_time"]).timestamp() >= process.create_time()
-        for seen in found
+        worker["name"] == name
+        and worker["status"] == "ONLINE"
+        and datetime.fromisoformat(worker["last_heartbeat_time"]).timestamp() >= process.create_time()
+        for worker in workers
     )
 
 

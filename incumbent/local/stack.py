@@ -51,7 +51,7 @@ def up(project: Path, say: Say, then: Callable[[], None] = lambda: None) -> Stac
             # Also on Ctrl-C: half a stack is of no use. What ran before stays.
             _stop(stack, [name for name in SERVICES if name not in before], say)
             raise
-    say(f"the local stack is up: {stack.ui_url} (login: incumbent ui)")
+    say("the local stack is up")
     return stack
 
 

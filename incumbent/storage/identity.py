@@ -86,8 +86,8 @@ def _open(params: Params) -> Store:
 
 
 def _noted(store: Store) -> Belonging | None:
-    found = store.find(KEY)
-    return parse(DOCUMENT, found.body, store.url(KEY)) if found else None
+    stored = store.find(KEY)
+    return parse(DOCUMENT, stored.body, store.url(KEY)) if stored else None
 
 
 def _is_of(project: Path, noted: Belonging) -> bool:

@@ -66,8 +66,8 @@ def _listed(project: Path, commit: str, listing: str) -> dict[str, str]:
     if known.exists():
         return dict(json.loads(known.read_text()))
     with explained(project), _files_of(project, commit) as (files, data):
-        found = files.find(data, detail=True)
-    digests = {name.removeprefix(f"{data}/"): info["md5"] for name, info in found.items()}
+        listed = files.find(data, detail=True)
+    digests = {name.removeprefix(f"{data}/"): info["md5"] for name, info in listed.items()}
     known.parent.mkdir(parents=True, exist_ok=True)
     part = known.with_name(f".{listing}.{uuid.uuid4().hex[:8]}")
     part.write_text(json.dumps(digests))

@@ -74,7 +74,7 @@ def beyond_limit(numbers: np.ndarray) -> np.ndarray:
     return np.abs(numbers) > LARGEST
 
 
-def told_beyond(target: str, count: int, example: float) -> str:
+def beyond_limit_message(target: str, count: int, example: float) -> str:
     """The message about so many targets beyond the limit."""
     values, shown = "value" if count == 1 else "values", f"{example:g}".replace("e+", "e")
     return (
@@ -91,12 +91,12 @@ def unusable(labels: Labels, dataset: DatasetParams, task: Task) -> str | None:
             return None
         if not labels.are_numbers:
             return f"target '{target}' holds {labels.kind}; the task 'regression' needs numbers"
-        return told_beyond(target, labels.beyond, labels.example) if labels.beyond else None
+        return beyond_limit_message(target, labels.beyond, labels.example) if labels.beyond else None
     if task == "multiclass":
         return None
     if dataset.classes:
-        told = _unknown(labels, dataset)
-        return told and f"{told}; correct the file"
+        problem = _unknown(labels, dataset)
+        return problem and f"{problem}; correct the file"
     if len(labels.classes) > 2 or (len(labels.classes) == 2 and dataset.positive not in labels.classes):
         return (
             f"{_counted(target, labels.classes)}; a binary target has two classes, one of them "
@@ -109,8 +109,11 @@ def unknown_class(labels: Labels, dataset: DatasetParams, task: Task) -> str | N
     """Which classes of a multiclass target params.yaml does not declare; None where it declares none."""
     if task != "multiclass" or not dataset.classes:
         return None
-    told = _unknown(labels, dataset)
-    return told and f"{told}; correct the file, or add a class that is new to dataset.classes in params.yaml"
+    problem = _unknown(labels, dataset)
+    return (
+        problem
+        and f"{problem}; correct the file, or add a class that is new to dataset.classes in params.yaml"
+    )
 
 
 def _unknown(labels: Labels, dataset: DatasetParams) -> str | None:

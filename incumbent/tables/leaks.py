@@ -42,8 +42,8 @@ def leaks(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> list[Leak
     if len(target) < 2 * FEW or (task == "regression" and not pd.api.types.is_numeric_dtype(target.dtype)):
         return []
     columns = (labelled[name] for name in labelled.columns if name not in aside)
-    found = (_leak(column, target, dataset, task) for column in columns)
-    return sorted((leak for leak in found if leak), key=lambda leak: -leak.strength)
+    candidates = (_leak(column, target, dataset, task) for column in columns)
+    return sorted((leak for leak in candidates if leak), key=lambda leak: -leak.strength)
 
 
 def _leak(column: pd.Series, target: pd.Series, dataset: DatasetParams, task: Task) -> Leak | None:

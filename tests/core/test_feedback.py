@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from incumbent.errors import BadData
-from incumbent.feedback import _on_one_clock, examine, to_log
+from incumbent.feedback import examine, to_log
 from incumbent.model import Model
 from incumbent.params import Params
 from incumbent.split import group_hashes
@@ -191,8 +191,11 @@ def test_keys_of_another_kind_are_refused(
         examine("v1", strong.schema, logged, [texts], promise(0.9), quick_params)
 
 
-def test_predictions_with_and_without_a_zone_have_one_key() -> None:
-    zoned = pd.Series(pd.to_datetime(["2025-01-01 10:00", "2025-01-02 10:00"], utc=True))
-    naive = pd.Series(pd.to_datetime(["2025-01-01 10:00"]))
-    logged = _on_one_clock(pd.concat([zoned, naive], ignore_index=True))
-    assert logged.duplicated().tolist() == [False, False, True]
+def test_labels_meet_predictions_of_files_with_and_without_a_zone(
+    strong: Model, february: pd.DataFrame, logged: pd.DataFrame, quick_params: Params
+) -> None:
+    utc = pd.to_datetime(logged["time_hour"], utc=True)
+    zoned, bare = logged.assign(time_hour=utc), logged.assign(time_hour=utc.dt.tz_localize(None))
+    both = pd.concat([zoned.head(2000), bare], ignore_index=True)  # Parquet was scored, then the same as CSV
+    health = examine("v1", strong.schema, both, [labels(february)], promise(0.6), quick_params)
+    assert (health.logged, health.labelled) == (len(february), len(february))

@@ -263,7 +263,7 @@ def _arrival(document: dict[str, Any]) -> str:
     )
     lines += document["decision"]["reasons"] if document["decision"] else []
     lines += [f"rows set aside in quarantine: {entry}" for entry in document.get("quarantined", [])]
-    if document.get("unlabelled"):
+    if document.get("unlabelled") and document["verdict"] != "block":
         lines.append(
             f"{document['unlabelled']:,} rows without a label: kept, and not trained on until it comes"
         )

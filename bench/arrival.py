@@ -34,12 +34,11 @@ from incumbent.gate.sift import sift, without_history
 from incumbent.gate.suites import load_suites
 from incumbent.local import s3 as local_s3
 from incumbent.local.state import Stack
-from incumbent.model import Model
+from incumbent.model import Model, importances
 from incumbent.params import load_params
 from incumbent.storage.git import git
 from incumbent.storage.known_keys import KnownKeys
 from incumbent.storage.versions import add_partitions, resolve, track_all
-from incumbent.train import importances
 from incumbent.tune import StudyResult
 
 ROOT = Path(__file__).parents[1]

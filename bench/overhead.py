@@ -25,6 +25,7 @@ from incumbent.local import stack
 from incumbent.local.environment import environment
 from incumbent.params import load_params
 from incumbent.storage.versions import track_all
+from incumbent.train import Parent
 from incumbent.window import choose_window
 
 KNOWN = 6
@@ -86,7 +87,8 @@ def train_bare(kind: str, project: Path) -> None:
     else:
         before = Challenger.from_json(json.loads((full / "made.json").read_text()))
         champion = open_challenger(before, params, full, "champion")
-        made = make_update(champion, full, before.options, before.rows, months[KNOWN:], params, folder)
+        parent = Parent(champion, full, before.lineage.balance, before.options, before.rows)
+        made = make_update(parent, months[KNOWN:], params, folder)
     (folder / "made.json").write_text(json.dumps(made.to_json(), default=str))
 
 

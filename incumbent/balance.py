@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 
 from incumbent.errors import BadData
-
-Columns = Mapping[str, int | None]
-"""The features in their order, each with the size of its vocabulary, or None for a number."""
+from incumbent.feature import Columns
 
 NEIGHBOURS = 5
 """Of SMOTE, as in its paper."""
@@ -83,6 +81,11 @@ class Balance:
     def from_json(document: Mapping[str, Any]) -> "Balance":
         groups = {value: tuple(weights) for value, weights in document["groups"].items()}
         return Balance(document["method"], tuple(document["factors"]), groups)
+
+    @staticmethod
+    def of_schema(document: Mapping[str, Any]) -> "Balance":
+        """The part of a manifest's `schema`; versions from before there was one weighed nothing."""
+        return Balance.from_json(document["balance"]) if "balance" in document else Balance()
 
     def _repeated(self, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """How often each row is drawn: once, and at random with replacement. A row twice is a weight of 2."""

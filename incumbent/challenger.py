@@ -4,21 +4,23 @@ The flow, `dvc repro` and `models reproduce` all come through here, so they give
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from incumbent.balance import Balance
 from incumbent.distributed import deal, fit_together
 from incumbent.engine import LOCAL, Engine
 from incumbent.errors import BadData
-from incumbent.fitting import as_read, learned_balance
+from incumbent.fitting import as_read, learned_balance, training_of
 from incumbent.golden import GOLDEN, make_golden
 from incumbent.learners import learner_type, open_learner
 from incumbent.learners.devices import Device
-from incumbent.model import Model
+from incumbent.model import Model, importances
+from incumbent.output import Output
 from incumbent.params import Params
 from incumbent.portable import Export, export_onnx
 from incumbent.rows import (
@@ -37,11 +39,10 @@ from incumbent.studies import Place
 from incumbent.train import (
     CrossValidation,
     Fitted,
+    Parent,
     challenger_seeds,
     cross_validate,
-    importances,
     train_full,
-    training_of,
     update,
 )
 from incumbent.tune import StudyResult, join, tune
@@ -51,11 +52,41 @@ REPLAY, ONNX = "replay.parquet", "model.onnx"
 
 
 @dataclass(frozen=True)
+class Lineage:
+    """What a full training learns and its updates keep: how rows are read, how classes are weighed, what
+    follows the learner's scores, and the tuned options."""
+
+    schema: Schema
+    balance: Balance
+    output: Output
+    options: dict[str, Any]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The manifest's `schema`, which model.onnx holds too."""
+        return {
+            **self.schema.to_json(),
+            "balance": self.balance.to_json(),
+            "output": self.output.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class Files:
+    """What was written into the folder: see Challenger."""
+
+    file: str
+    files: tuple[str, ...]
+    others: tuple[str, ...]
+    onnx: Export
+
+
+@dataclass(frozen=True)
 class Challenger:
     """`files` are what a version keeps; `file`, the model's, is one of them.
 
     `others` are models that differ in the seed only: they tell how much a seed matters, and are not
-    kept. `options` are the tuned ones, kept through updates. `prior` is the trivial baseline's
+    kept. `lineage` is what updates keep. `prior` is the trivial baseline's
     prediction: the share of positives, of each class, or the mean. `onnx` is what came of model.onnx.
     `cleaned` is how many cells each step of cleaning changed in the rows that it learned from; `device` is
     where it was trained, `engine` what trained it.
@@ -65,8 +96,7 @@ class Challenger:
     file: str
     files: tuple[str, ...]
     others: tuple[str, ...]
-    schema: Schema
-    options: dict[str, Any]
+    lineage: Lineage
     rounds: int
     rows: int
     prior: tuple[float, ...]
@@ -77,22 +107,37 @@ class Challenger:
     device: Device
     engine: Engine
 
+    @property
+    def schema(self) -> Schema:
+        return self.lineage.schema
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return self.lineage.options
+
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "schema": self.schema.to_json()}
+        lineage = {"schema": self.lineage.document, "options": self.options}
+        document: dict[str, Any] = {}
+        for name, value in asdict(self).items():
+            document |= lineage if name == "lineage" else {name: value}
+        return document
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> "Challenger":
-        cv = document["cv"]
+        cv, schema, options = document["cv"], document["schema"], document["options"]
+        lineage = Lineage(
+            Schema.from_json(schema), Balance.of_schema(schema), Output.of_schema(schema), options
+        )
         return Challenger(
+            lineage=lineage,
             **{
-                **document,
+                **{name: value for name, value in document.items() if name not in ("schema", "options")},
                 **{name: tuple(document[name]) for name in ("files", "others", "prior")},
-                "schema": Schema.from_json(document["schema"]),
                 "onnx": Export(**document["onnx"]),
                 "device": Device(**document["device"]),
                 "engine": Engine(**document["engine"]),
                 "cv": cv and CrossValidation.from_json(cv),
-            }
+            },
         )
 
 
@@ -108,7 +153,7 @@ def open_others(made: Challenger, params: Params, folder: Path) -> list[Model]:
 
 def _opened(made: Challenger, params: Params, path: Path, name: str) -> Model:
     trained = learner_type(params.learner.name).load(path, params.learner.threads)
-    return Model(name, made.schema, trained)
+    return Model(name, made.schema, trained, made.lineage.output)
 
 
 def search(
@@ -161,18 +206,19 @@ def make_full(
     rows, learner = window.weighed(rows), open_learner(params, schema)
     read = as_read(rows, schema, learned=True)
     binned = learner.bin(read.X, rows.y)
-    cv = None
+    train, cv, output = training_of(learner, study.tuned), None, Output()
     if estimate or params.learns_from_folds:
-        cv, output = cross_validate(rows, learner, binned, study, schema, params)
-        schema = replace(schema, output=output)
-    train, numbers = training_of(learner, study), np.arange(len(rows.y))
-    schema = replace(schema, balance=learned_balance(read, numbers, learner, schema, params, train))
+        cv, output = cross_validate(rows, learner, binned, train, schema, params)
+    balance = learned_balance(read, np.arange(len(rows.y)), learner, schema, params, train)
     kept = [checkpoints / f"checkpoint-{seed}" for seed in challenger_seeds(params)] if checkpoints else None
-    models = train_full(read, learner, binned, study, schema, params, kept)
+    models = train_full(read, learner, binned, study.tuned, schema, balance, params, kept)
     sample = sample_partitions(paths, params, None)
     golden = latest_rows(paths, params) if sample.empty else sample
     fitted = Fitted.of(models, read, schema, learner.device)
-    return _finish("full", fitted, params, schema, sample, golden, study.options, cv, folder)
+    lineage = Lineage(schema, balance, output, study.options)
+    return _challenger(
+        "full", fitted, lineage, _write(fitted, lineage, sample, golden, learner.file, folder), cv
+    )
 
 
 def _full_on_ray(
@@ -182,8 +228,14 @@ def _full_on_ray(
     schema, counts = survey(paths, params)
     sample = sample_partitions(paths, params, None)
     rows = _sampled(sample, schema, params)
-    fitted = fit_together(paths, counts, rows, study, schema, params, engine.workers)
-    return _finish("full", fitted, params, schema, sample, sample, study.options, None, folder, engine)
+    fitted = fit_together(paths, counts, rows, study.tuned, schema, params, engine.workers)
+    lineage, file = (
+        Lineage(schema, Balance(), Output(), study.options),
+        learner_type(params.learner.name).file,
+    )
+    return _challenger(
+        "full", fitted, lineage, _write(fitted, lineage, sample, sample, file, folder), None, engine
+    )
 
 
 def _sampled(sample: pd.DataFrame, schema: Schema, params: Params) -> Rows:
@@ -192,70 +244,68 @@ def _sampled(sample: pd.DataFrame, schema: Schema, params: Params) -> Rows:
     return rows
 
 
-def make_update(
-    champion: Model,
-    champion_folder: Path,
-    options: dict[str, Any],
-    known: int,
-    fresh: Sequence[Path],
-    params: Params,
-    folder: Path,
-) -> Challenger:
-    """Continue from the champion with the training rows of new partitions and as many of history; cost
+def make_update(parent: Parent, fresh: Sequence[Path], params: Params, folder: Path) -> Challenger:
+    """Continue from the parent with the training rows of new partitions and as many of history; cost
     follows the new ones alone.
 
-    `champion_folder` holds its verified files: the model and its sample of history; `known`: how many
-    training rows it has seen. Raises BadData when the new rows hold none to train on.
+    Raises BadData when the new rows hold none to train on.
     """
-    schema = champion.schema
+    schema = parent.model.schema
     new = as_read(read_rows(fresh, schema, params, Side.TRAINING), schema, learned=False)
     if len(new.y) == 0:
         raise BadData("every new row is in the holdout; an update has nothing to learn from")
-    past = pd.read_parquet(champion_folder / REPLAY)
+    past = pd.read_parquet(parent.folder / REPLAY)
     size = min(len(past), len(new.y))
     chosen = np.sort(np.random.default_rng(params.seed).choice(len(past), size, replace=False))
     replay = as_read(sampled_rows(past.iloc[chosen], schema, params), schema, learned=True)
     learner = open_learner(params, schema)
-    models = update(champion_folder / learner.file, new, replay, learner, schema, params, options, known)
+    models = update(parent, new, replay, learner, params)
     sample = sample_partitions(fresh, params, past)
     golden = latest_rows(fresh, params) if sample.empty else sample
     fitted = Fitted.of(models, new, schema, learner.device)
-    return _finish("incremental", fitted, params, schema, sample, golden, options, None, folder)
+    lineage = Lineage(schema, parent.balance, parent.model.output, parent.options)
+    return _challenger(
+        "incremental", fitted, lineage, _write(fitted, lineage, sample, golden, learner.file, folder)
+    )
 
 
-def _finish(
+def _write(
+    fitted: Fitted, lineage: Lineage, sample: pd.DataFrame, golden: pd.DataFrame, file: str, folder: Path
+) -> Files:
+    """sample: rows of history for updates; golden: rows of which the first are kept as golden ones."""
+    trained, *others = fitted.models
+    names = tuple(f"seed-{number}-{file}" for number in range(1, len(others) + 1))
+    for other, name in zip(others, names, strict=True):
+        other.save(folder / name)
+    trained.save(folder / file)
+    sample.to_parquet(folder / REPLAY, index=False)
+    model = Model("challenger", lineage.schema, trained, lineage.output)
+    make_golden(golden, model).to_parquet(folder / GOLDEN, index=False)
+    onnx = export_onnx(model, lineage.document, fitted.X, folder / ONNX)
+    return Files(file, (file, REPLAY, GOLDEN, *([ONNX] if onnx.reason is None else [])), names, onnx)
+
+
+def _challenger(
     kind: str,
     fitted: Fitted,
-    params: Params,
-    schema: Schema,
-    sample: pd.DataFrame,
-    golden: pd.DataFrame,
-    options: dict[str, Any],
-    cv: CrossValidation | None,
-    folder: Path,
+    lineage: Lineage,
+    files: Files,
+    cv: CrossValidation | None = None,
     engine: Engine = LOCAL,
 ) -> Challenger:
-    (model, *others), file = fitted.models, learner_type(params.learner.name).file
-    names = tuple(f"seed-{number}-{file}" for number in range(1, len(others) + 1))
-    for trained, name in zip(others, names, strict=True):
-        trained.save(folder / name)
-    model.save(folder / file)
-    sample.to_parquet(folder / REPLAY, index=False)
-    make_golden(golden, Model("challenger", schema, model)).to_parquet(folder / GOLDEN, index=False)
-    onnx = export_onnx(model, schema, fitted.X, folder / ONNX)
+    model = fitted.models[0]
     return Challenger(
         kind=kind,
-        file=file,
-        files=(file, REPLAY, GOLDEN, *([ONNX] if onnx.reason is None else [])),
-        others=names,
-        schema=schema,
-        options=options,
+        file=files.file,
+        files=files.files,
+        others=files.others,
+        lineage=lineage,
         rounds=model.rounds,
         rows=fitted.rows,
         prior=tuple(float(share) for share in fitted.prior),
         cv=cv,
-        importances=importances(model, [feature.name for feature in schema.features]),
-        onnx=onnx,
+        importances=importances(model, [feature.name for feature in lineage.schema.features]),
+        onnx=files.onnx,
         cleaned=dict(fitted.touched),
         device=fitted.device,
         engine=engine,

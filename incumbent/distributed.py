@@ -19,13 +19,13 @@ import numpy as np
 
 from incumbent.clean import Touched
 from incumbent.errors import BadParams, IncumbentError, StorageUnavailable
+from incumbent.fitting import Tuned
 from incumbent.learners import Batch, Trained, learner_type, open_learner
 from incumbent.learners.devices import Device
 from incumbent.params import Params
 from incumbent.rows import Rows, Side, prior, read_rows
 from incumbent.schema import Schema
 from incumbent.train import Fitted, challenger_seeds
-from incumbent.tune import StudyResult
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class _Order:
 
     params: Params
     schema: Schema
-    study: StudyResult
+    tuned: Tuned
     seed: int
     shares: list[list[tuple[str, Any]]]
     start: bytes
@@ -69,12 +69,12 @@ def fit_together(
     paths: Sequence[Path],
     counts: Sequence[int],
     sample: Rows,
-    study: StudyResult,
+    tuned: Tuned,
     schema: Schema,
     params: Params,
     workers: int,
 ) -> Fitted:
-    """A model of all training rows with the study's winner, for each of `challenger_seeds`.
+    """A model of all training rows with these options, for each of `challenger_seeds`.
 
     counts: the training rows of each partition; sample: some of them all, as the model reads them. Connects
     to the cluster at RAY_ADDRESS, or has one of its own on this machine. Raises BadParams for fewer
@@ -88,8 +88,8 @@ def fit_together(
         shares = [[(paths[n].name, ray.put(paths[n].read_bytes())) for n in share] for share in dealt]
         for seed in challenger_seeds(params):
             ledger = ray.remote(num_cpus=0)(_Ledger).remote()
-            start = _start(sample, study, schema, params, seed)
-            order = _Order(params, schema, study, seed, shares, start, ledger)
+            start = _start(sample, tuned, schema, params, seed)
+            order = _Order(params, schema, tuned, seed, shares, start, ledger)
             models.append(_opened(_run(order), params))
             found: list[_Share] = ray.get(ledger.read.remote())
     rows = sum(share.rows for share in found)
@@ -121,12 +121,12 @@ def deal(counts: Sequence[int], workers: int) -> list[list[int]]:
     return [sorted(share) for share in shares]
 
 
-def _start(sample: Rows, study: StudyResult, schema: Schema, params: Params, seed: int) -> bytes:
+def _start(sample: Rows, tuned: Tuned, schema: Schema, params: Params, seed: int) -> bytes:
     """A network's bins and initial weights, the same for all workers; trees need none."""
     if params.learner.name == "lightgbm":
         return b""
     learner = open_learner(params, schema).reseeded(seed)
-    return _bytes_of(learner.fit(learner.bin(sample.X, sample.y), study.options, 0))
+    return _bytes_of(learner.fit(learner.bin(sample.X, sample.y), tuned.options, 0))
 
 
 def _run(order: _Order) -> bytes:
@@ -167,9 +167,9 @@ def _work(config: dict[str, Any]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         start = Path(folder) / learner.file
         start.write_bytes(order.start)
-        options = {**order.study.options, **_group(order.params.learner.name)}
+        options = {**order.tuned.options, **_group(order.params.learner.name)}
         model = learner.reseeded(order.seed).fit_share(
-            Batch(rows.X, rows.y), options, order.study.rounds, start
+            Batch(rows.X, rows.y), options, order.tuned.rounds, start
         )
     return _bytes_of(model)
 

@@ -12,6 +12,9 @@ from incumbent.errors import BadData
 from incumbent.means import Means
 from incumbent.split import as_text
 
+Columns = Mapping[str, int | None]
+"""The features in their order, each with the size of its vocabulary, or None for a number."""
+
 
 @dataclass(frozen=True)
 class Feature:

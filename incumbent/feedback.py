@@ -11,6 +11,7 @@ import pandas as pd
 from incumbent.compare import Interval, decided, estimate
 from incumbent.errors import BadData
 from incumbent.metrics import METRICS
+from incumbent.model import Model
 from incumbent.params import Params
 from incumbent.schema import Schema
 from incumbent.split import group_hashes
@@ -55,20 +56,19 @@ def to_log(scored: pd.DataFrame, frame: pd.DataFrame, params: Params) -> pd.Data
 
 
 def examine(
-    version: str,
-    schema: Schema,
+    model: Model,
     logged: pd.DataFrame,
     labels: Sequence[pd.DataFrame],
     metrics: Mapping[str, Any],
     params: Params,
 ) -> Health:
-    """Join the version's predictions with the labels by the key, and compare with the promise.
+    """Join the model's predictions with the labels by the key, and compare with the promise.
 
     logged: rows of `to_log`, the first prediction for a key counts; labels: tables with key and target, a
     later one outranks an earlier. metrics: the manifest's. Raises BadData when the keys are of kinds that
     can't be compared.
     """
-    key = params.dataset.key
+    version, schema, key = model.version, model.schema, params.dataset.key
     first = logged.assign(**{name: _on_one_clock(logged[name]) for name in key if name in logged})
     first = first.drop_duplicates(key, keep="first")
     joined = schema.of_known_class(_joined(first, labels, schema.target, key))
@@ -79,7 +79,7 @@ def examine(
         strangers = _strangers(first, labels, params.dataset.key) if joined.empty else ""
         return _unknown(version, params, counts, few + strangers)
     try:
-        judged = decided(_scores(joined, schema), schema.output.threshold, params.promotion)
+        judged = decided(_scores(joined, schema), model.output.threshold, params.promotion)
         live = estimate(
             schema.labels(joined), judged, joined[GROUP].to_numpy(), params.promotion, seed=params.seed
         )

@@ -29,8 +29,25 @@ class Lot:
     weights: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """The learner's options and its rounds, as the search chose them."""
+
+    options: dict[str, Any]
+    rounds: int
+
+
 Train = Callable[[Lot], Trained]
-"""A learner with the options and rounds that the search has found."""
+"""A learner with the options and rounds that the search chose."""
+
+
+def training_of(learner: Learner, tuned: Tuned) -> Train:
+    """Fits a lot with these options."""
+
+    def train(lot: Lot) -> Trained:
+        return learner.fit(lot.binned, tuned.options, tuned.rounds, lot.rows, lot.weights)
+
+    return train
 
 
 @dataclass(frozen=True)
@@ -108,18 +125,18 @@ def as_read(rows: Rows, schema: Schema, *, learned: bool) -> Rows:
     return replace(rows, X=schema.with_means(rows.X, rows.group if learned else None))
 
 
-def everything(rows: Rows, learner: Learner, schema: Schema, binned: Any, seed: int) -> Lot:
-    """All rows, as the model reads them, by the schema's balance; `binned` are they."""
-    drawn = _drawn(rows, np.arange(len(rows.y)), schema.balance, schema, seed)
+def everything(rows: Rows, learner: Learner, schema: Schema, balance: Balance, binned: Any, seed: int) -> Lot:
+    """All rows, as the model reads them, by this balance; `binned` are they."""
+    drawn = _drawn(rows, np.arange(len(rows.y)), balance, schema, seed)
     if drawn.only_weighed:
         return Lot(binned, None if len(drawn.rows) == len(rows.y) else drawn.rows, drawn.weights)
     batch = _batch(rows, drawn)
     return Lot(learner.bin(batch.X, batch.y), None, batch.weights)
 
 
-def batch_of(rows: Rows, schema: Schema, seed: int) -> Batch:
-    """All of these rows, as the model reads them, for an update; balanced as its champion was."""
-    return _batch(rows, _drawn(rows, np.arange(len(rows.y)), schema.balance, schema, seed))
+def batch_of(rows: Rows, schema: Schema, balance: Balance, seed: int) -> Batch:
+    """All of these rows, as the model reads them, for an update; `balance` is its champion's."""
+    return _batch(rows, _drawn(rows, np.arange(len(rows.y)), balance, schema, seed))
 
 
 def learned_balance(

@@ -107,7 +107,7 @@ def score_arrival(
 
 def _judged(model: Model, frame: pd.DataFrame, promotion: PromotionParams) -> np.ndarray:
     predicted = model.predict(frame, absent_as_missing=True)
-    return decided(predicted, model.schema.output.threshold, promotion)
+    return decided(predicted, model.output.threshold, promotion)
 
 
 def pairs(scores: Iterable[Mapping[str, Any]]) -> list[Pair]:

@@ -107,9 +107,9 @@ def score_holdout(
                 withheld,
             )
         )
-    own = challenger.schema.output.threshold
+    own = challenger.output.threshold
     # The baseline decides as well as a model without skill can: at the challenger's threshold.
-    thresholds = (champion.schema.output.threshold if champion else own, own)
+    thresholds = (champion.output.threshold if champion else own, own)
     return replace(_joined(parts), thresholds=thresholds, withheld=withheld)
 
 

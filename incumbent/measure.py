@@ -12,13 +12,12 @@ from incumbent.compare import Interval, decided, estimate
 from incumbent.dataset import Diff
 from incumbent.drift import MAJOR, Drift, drift
 from incumbent.errors import BadData
-from incumbent.model import Model
+from incumbent.model import Model, importances
 from incumbent.params import Params
 from incumbent.plan import Measurements
 from incumbent.rows import read_partition
 from incumbent.schema import Schema, differences, is_labelled
 from incumbent.split import group_hashes
-from incumbent.train import importances
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def _live_score(champion: Model, frames: Sequence[pd.DataFrame], params: Params)
         y = np.concatenate([schema.labels(frame[rows]) for frame, rows in parts])
         # All rows are scored, as the features of one may depend on the one before.
         scores = np.concatenate([champion.predict(frame)[rows] for frame, rows in parts])
-        judged = decided(scores, schema.output.threshold, params.promotion)
+        judged = decided(scores, champion.output.threshold, params.promotion)
         return estimate(y, judged, groups, params.promotion, seed=params.seed)
     except BadData:
         return None

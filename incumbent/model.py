@@ -1,6 +1,7 @@
-"""A version from the registry, ready to predict: its frozen schema and its learner's model."""
+"""A version from the registry, ready to predict: its frozen schema, its learner's model, its calibration."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,18 @@ import pandas as pd
 from incumbent.clean import Touched
 from incumbent.errors import Tampered
 from incumbent.learners import Trained, learner_type
+from incumbent.output import Output
 from incumbent.schema import Schema
 
 
 @dataclass(frozen=True)
 class Model:
+    """`output` is what follows the learner's scores."""
+
     version: str
     schema: Schema
     trained: Trained
+    output: Output = field(default_factory=Output)
 
     def predict(
         self,
@@ -29,7 +34,7 @@ class Model:
     ) -> np.ndarray:
         """As Trained.predict, calibrated, for raw rows; arguments and errors are those of Schema.encode."""
         X = self.schema.encode(frame, absent_as_missing=absent_as_missing, complete=complete, touched=touched)
-        return self.schema.output.apply(self.trained.predict(X))
+        return self.output.apply(self.trained.predict(X))
 
     def score(self, frame: pd.DataFrame, touched: Touched | None = None) -> pd.DataFrame:
         """Predictions as a table: `score`, or `score_<class>` for each class and the likeliest, `predicted`.
@@ -39,7 +44,7 @@ class Model:
         """
         predicted = self.predict(frame, touched=touched)
         if predicted.ndim == 1:
-            threshold = self.schema.output.threshold
+            threshold = self.output.threshold
             decided = {} if threshold is None else {"predicted": predicted >= threshold}
             return pd.DataFrame({"score": predicted, **decided})
         names = self.schema.classes
@@ -57,9 +62,18 @@ def open_model(folder: Path, manifest: dict[str, Any]) -> Model:
     try:
         version, learner = manifest["version"], learner_type(manifest["learner"])
         schema = Schema.from_json(manifest["schema"])
+        output = Output.of_schema(manifest["schema"])
     except (LookupError, TypeError) as error:
         raise Tampered(f"{folder / 'manifest.json'} lacks what a model needs: {error!r}") from error
-    return Model(version, schema, learner.load(folder / learner.file, _threads(manifest)))
+    return Model(version, schema, learner.load(folder / learner.file, _threads(manifest)), output)
+
+
+def importances(model: Trained, names: Sequence[str]) -> dict[str, float]:
+    """Share of each feature in the model's total gain, largest first."""
+    gains = model.gains()
+    total = float(gains.sum()) or 1.0
+    order = np.argsort(-gains, kind="stable")
+    return {names[i]: float(gains[i]) / total for i in order}
 
 
 def _threads(manifest: dict[str, Any]) -> int:

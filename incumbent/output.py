@@ -86,6 +86,11 @@ class Output:
     def from_json(document: Mapping[str, Any]) -> "Output":
         return Output(tuple(map(_curve, document["curves"])), document["threshold"])
 
+    @staticmethod
+    def of_schema(document: Mapping[str, Any]) -> "Output":
+        """The part of a manifest's `schema`; versions from before there was one give scores as they are."""
+        return Output.from_json(document["output"]) if "output" in document else Output()
+
 
 def learn_output(y: np.ndarray, scores: np.ndarray, method: str | None, costs: DecisionParams) -> Output:
     """y: (n,) class codes; scores: (n,) of class 1, or (n, classes), by models that did not see the rows."""

@@ -1,6 +1,7 @@
 """A version's model as ONNX, for serving systems that know neither incumbent nor the learner's library."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import numpy as np
 
 from incumbent.errors import Unfaithful
 from incumbent.learners import NotPortable, Trained
+from incumbent.model import Model
+from incumbent.output import Output
 from incumbent.schema import Schema
 
 TOLERANCE = 1e-5
@@ -28,8 +31,9 @@ class Export:
         return asdict(self)
 
 
-def to_onnx(trained: Trained, schema: Schema) -> bytes | NotPortable:
-    """The model in ONNX; its metadata `schema` is the JSON of Schema.to_json, all that an input needs.
+def to_onnx(trained: Trained, output: Output, document: Mapping[str, Any]) -> bytes | NotPortable:
+    """The model in ONNX; its metadata `schema` is the JSON of `document`, the manifest's `schema`: all
+    that an input needs.
 
     Its answer is the version's: calibrated, with `label` by the version's threshold. The input `features`
     is float32 (n, features), as Schema.encode makes it: columns in the schema's order, categories as their
@@ -40,11 +44,11 @@ def to_onnx(trained: Trained, schema: Schema) -> bytes | NotPortable:
         return model
     from incumbent.output_onnx import answering
 
-    model = answering(model, schema.output)
+    model = answering(model, output)
     if isinstance(model, NotPortable):
         return model
     entry = model.metadata_props.add()
-    entry.key, entry.value = "schema", json.dumps(schema.to_json(), sort_keys=True, ensure_ascii=False)
+    entry.key, entry.value = "schema", json.dumps(document, sort_keys=True, ensure_ascii=False)
     return bytes(model.SerializeToString(deterministic=True))
 
 
@@ -72,17 +76,20 @@ def check_onnx(model: bytes, X: np.ndarray, native: np.ndarray, tolerance: float
     return largest
 
 
-def export_onnx(trained: Trained, schema: Schema, X: np.ndarray, path: Path) -> Export:
-    """Write the model as ONNX, if it can be and if it predicts the same on rows like X and on odd ones."""
-    model = to_onnx(trained, schema)
-    if isinstance(model, NotPortable):
-        return Export(None, model.reason)
-    rows = odd_rows(X, schema)
+def export_onnx(model: Model, document: Mapping[str, Any], X: np.ndarray, path: Path) -> Export:
+    """Write the model as ONNX, if it can be and if it predicts the same on rows like X and on odd ones.
+
+    document: as in to_onnx; X: float32 (n, features), as the model reads rows.
+    """
+    exported = to_onnx(model.trained, model.output, document)
+    if isinstance(exported, NotPortable):
+        return Export(None, exported.reason)
+    rows = odd_rows(X, model.schema)
     try:
-        difference = check_onnx(model, rows, schema.output.apply(trained.predict(rows)))
+        difference = check_onnx(exported, rows, model.output.apply(model.trained.predict(rows)))
     except Unfaithful as error:
         return Export(None, str(error))
-    path.write_bytes(model)
+    path.write_bytes(exported)
     return Export(difference)
 
 

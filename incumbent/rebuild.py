@@ -17,6 +17,7 @@ from incumbent.dataset import Partition, difference
 from incumbent.engine import LOCAL, Engine, chosen
 from incumbent.model import open_model
 from incumbent.params import Params
+from incumbent.train import Parent
 from incumbent.tune import StudyResult
 from incumbent.window import EVERYTHING, Window
 
@@ -63,9 +64,8 @@ def rebuild(order: Order) -> Challenger:
             _in_order(order), params, study, order.out, window, engine=_engine(manifest), estimate=False
         )
     before = json.loads((order.parent / MANIFEST).read_text(encoding="utf-8"))
-    champion = open_model(order.parent, before)
-    options, known = manifest["options"], before["rows_known"]
-    return make_update(champion, order.parent, options, known, _fresh(order, before), params, order.out)
+    parent = Parent.of(open_model(order.parent, before), order.parent, before)
+    return make_update(parent, _fresh(order, before), params, order.out)
 
 
 def needed(manifest: Mapping[str, Any], parent: Mapping[str, Any] | None) -> list[str]:

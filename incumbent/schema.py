@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.balance import Balance, Columns
 from incumbent.clean import Cleaning, Touched
 from incumbent.derive import Derivation
 from incumbent.errors import BadData
-from incumbent.feature import Feature
+from incumbent.feature import Columns, Feature
 from incumbent.metrics import Task
-from incumbent.output import Output
 from incumbent.params import DatasetParams
 from incumbent.rare_classes import OTHER, RareClasses
 from incumbent.split import as_text
@@ -26,8 +24,7 @@ from incumbent.tables.labels import beyond_limit, beyond_limit_message
 class Schema:
     """`positive` is the event's value of a binary target; `classes` are a multiclass target's, as text.
 
-    `derivation` makes columns of others; `rare` tells which classes had few training rows; `balance` is how
-    training weighed the classes, for an update; `output` what follows the learner's scores.
+    `derivation` makes columns of others; `rare` tells which classes had few training rows.
     """
 
     features: tuple[Feature, ...]
@@ -38,8 +35,6 @@ class Schema:
     cleaning: Cleaning = field(default_factory=Cleaning)
     derivation: Derivation = field(default_factory=Derivation)
     rare: RareClasses = field(default_factory=RareClasses)
-    balance: Balance = field(default_factory=Balance)
-    output: Output = field(default_factory=Output)
 
     @property
     def columns(self) -> Columns:
@@ -229,8 +224,6 @@ class Schema:
             "cleaning": self.cleaning.to_json(),
             "derivation": self.derivation.to_json(),
             "rare": self.rare.to_json(),
-            "balance": self.balance.to_json(),
-            "output": self.output.to_json(),
         }
 
     @staticmethod
@@ -244,8 +237,6 @@ class Schema:
             Cleaning.from_json(document["cleaning"]) if "cleaning" in document else Cleaning(),
             Derivation.from_json(document["derivation"]) if "derivation" in document else Derivation(),
             RareClasses.from_json(document["rare"]) if "rare" in document else RareClasses(),
-            Balance.from_json(document["balance"]) if "balance" in document else Balance(),
-            Output.from_json(document["output"]) if "output" in document else Output(),
         )
 
 

@@ -1,6 +1,6 @@
 """The challenger: cross-validated, then trained on all training rows, or updated from the champion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from incumbent.balance import Balance
 from incumbent.clean import Touched
 from incumbent.compare import Fairness, decided, fairness, score
-from incumbent.fitting import Lot, Portion, Train, batch_of, everything, portions
+from incumbent.fitting import Portion, Train, Tuned, batch_of, everything, portions
 from incumbent.folds import folds, judging, over_folds
 from incumbent.learners import Learner, Trained
 from incumbent.learners.devices import Device
+from incumbent.model import Model
 from incumbent.output import Output, learn_output, mean_cost
 from incumbent.params import Params, PromotionParams
 from incumbent.rows import Rows, prior
 from incumbent.schema import Schema
-from incumbent.tune import StudyResult
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,23 @@ class Fitted:
 
 
 @dataclass(frozen=True)
+class Parent:
+    """The version that an update continues: its model, the folder with its verified files, how it weighed
+    the classes, its tuned options, and how many training rows it knows."""
+
+    model: Model
+    folder: Path
+    balance: Balance
+    options: dict[str, Any]
+    known: int
+
+    @staticmethod
+    def of(model: Model, folder: Path, manifest: Mapping[str, Any]) -> "Parent":
+        balance = Balance.of_schema(manifest["schema"])
+        return Parent(model, folder, balance, manifest["options"], manifest["rows_known"])
+
+
+@dataclass(frozen=True)
 class OutOfFold:
     """Each fold's labels and calibrated predictions, and the output that was learned from them; `judged`:
     numbers of the folds that have a score."""
@@ -103,14 +121,14 @@ class OutOfFold:
 
 
 def cross_validate(
-    rows: Rows, learner: Learner, binned: Any, study: StudyResult, schema: Schema, params: Params
+    rows: Rows, learner: Learner, binned: Any, train: Train, schema: Schema, params: Params
 ) -> tuple[CrossValidation, Output]:
-    """Refit every fold with the winner's rounds, as the final model is fitted.
+    """Refit every fold by `train`, as the final model is fitted.
 
     The predictions for held-out rows also tell how to calibrate and where to decide; the folds' scores are
     those of calibrated predictions.
     """
-    seen = _out_of_fold(rows, learner, binned, study, schema, params)
+    seen = _out_of_fold(rows, learner, binned, train, schema, params)
     scores, output, cost = seen.scores(params.promotion), seen.output, None
     if output.threshold is not None:
         positive = np.concatenate(seen.answers) >= output.threshold
@@ -118,7 +136,7 @@ def cross_validate(
     treatment = None
     if rows.protected is not None:
         plain = replace(rows, protected=None)
-        without = _out_of_fold(plain, learner, binned, study, schema, params)
+        without = _out_of_fold(plain, learner, binned, train, schema, params)
         treatment = _treatment(rows, without, seen, params)
     estimate = CrossValidation(
         params.promotion.metric,
@@ -132,20 +150,9 @@ def cross_validate(
     return estimate, output
 
 
-def training_of(learner: Learner, study: StudyResult) -> Train:
-    """Fits a lot with the study's winner."""
-
-    def train(lot: Lot) -> Trained:
-        return learner.fit(lot.binned, study.options, study.rounds, lot.rows, lot.weights)
-
-    return train
-
-
 def _out_of_fold(
-    rows: Rows, learner: Learner, binned: Any, study: StudyResult, schema: Schema, params: Params
+    rows: Rows, learner: Learner, binned: Any, train: Train, schema: Schema, params: Params
 ) -> OutOfFold:
-    train = training_of(learner, study)
-
     def predict(portion: Portion) -> np.ndarray:
         return train(portion.lot).predict(portion.held_out())
 
@@ -178,49 +185,33 @@ def train_full(
     rows: Rows,
     learner: Learner,
     binned: Any,
-    study: StudyResult,
+    tuned: Tuned,
     schema: Schema,
+    balance: Balance,
     params: Params,
     checkpoints: Sequence[Path] | None = None,
 ) -> list[Trained]:
-    """A model on every training row with the study's winner, for each of `challenger_seeds`.
+    """A model on every training row, for each of `challenger_seeds`.
 
     checkpoints: a file for each, as Learner.fit keeps it.
     """
     models = []
     for number, seed in enumerate(challenger_seeds(params)):
-        lot, own = everything(rows, learner, schema, binned, seed), learner.reseeded(seed)
+        lot, own = everything(rows, learner, schema, balance, binned, seed), learner.reseeded(seed)
         kept = checkpoints[number] if checkpoints else None
-        models.append(own.fit(lot.binned, study.options, study.rounds, lot.rows, lot.weights, kept))
+        models.append(own.fit(lot.binned, tuned.options, tuned.rounds, lot.rows, lot.weights, kept))
     return models
 
 
-def update(
-    champion: Path,
-    fresh: Rows,
-    replay: Rows,
-    learner: Learner,
-    schema: Schema,
-    params: Params,
-    options: dict[str, Any],
-    known: int,
-) -> list[Trained]:
-    """Continue from the champion with new rows and history, once for each seed, as Learner.update does."""
-    models = []
+def update(parent: Parent, fresh: Rows, replay: Rows, learner: Learner, params: Params) -> list[Trained]:
+    """Continue from the parent with new rows and history, once for each seed, as Learner.update does."""
+    models, file = [], parent.folder / learner.file
     for seed in challenger_seeds(params):
-        new, past = (batch_of(each, schema, seed) for each in (fresh, replay))
-        models.append(learner.reseeded(seed).update(champion, new, past, options, known))
+        new, past = (batch_of(each, parent.model.schema, parent.balance, seed) for each in (fresh, replay))
+        models.append(learner.reseeded(seed).update(file, new, past, parent.options, parent.known))
     return models
 
 
 def challenger_seeds(params: Params) -> list[int]:
     """The seed of the challenger, and of those that only tell how much a seed matters."""
     return [(params.seed + number) % 2**31 for number in range(params.promotion.seeds)]
-
-
-def importances(model: Trained, names: Sequence[str]) -> dict[str, float]:
-    """Share of each feature in the model's total gain, largest first."""
-    gains = model.gains()
-    total = float(gains.sum()) or 1.0
-    order = np.argsort(-gains, kind="stable")
-    return {names[i]: float(gains[i]) / total for i in order}

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from incumbent import studies
 from incumbent.compare import score
 from incumbent.curves import Curves, race
-from incumbent.fitting import Portion, portions
+from incumbent.fitting import Portion, Tuned, portions
 from incumbent.folds import Split, folds, judging, over_folds
 from incumbent.learners import Learner, Point
 from incumbent.metrics import METRICS
@@ -60,6 +60,10 @@ class StudyResult:
     rounds: int
     trials: tuple[TrialResult, ...]
     importances: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def tuned(self) -> Tuned:
+        return Tuned(self.options, self.rounds)
 
     @property
     def workers(self) -> int:

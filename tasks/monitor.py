@@ -135,8 +135,7 @@ def join_labels(project: Path) -> Health:
     if not logged.empty:
         known = manifest["data"]["partitions"]
         labels = [*_labels_in_the_data(project, known, params), *feedback.labels(params.monitor.days)]
-    schema = load_model(project, registry, version).schema
-    return examine(version, schema, logged, labels, manifest["metrics"], params)
+    return examine(load_model(project, registry, version), logged, labels, manifest["metrics"], params)
 
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)

@@ -204,7 +204,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "updates": before["updates"] + 1,
         "data": replace(run.data, partitions=run.learned).to_json(),
         "window": run.read("window"),
-        "schema": challenger.schema.to_json(),
+        "schema": challenger.lineage.document,
         "params": run.params.model_dump(mode="json"),
         "options": challenger.options,
         "rounds": challenger.rounds,

@@ -105,11 +105,11 @@ def _made(run: Run) -> "Challenger":
 
 def _update(run: Run) -> "Challenger":
     from incumbent.challenger import make_update
+    from incumbent.train import Parent
 
     if run.champion is None:
         raise ValueError("an update needs a champion; the plan chose it without one")
     folder = run.pulled(run.champion)
-    champion, manifest = run.model(run.champion), run.manifest(run.champion)
+    parent = Parent.of(run.model(run.champion), folder, run.manifest(run.champion))
     fresh = run.files([name for name in run.diff.fresh if name not in run.waiting])
-    known = manifest["rows_known"]
-    return make_update(champion, folder, manifest["options"], known, fresh, run.params, run.folder)
+    return make_update(parent, fresh, run.params, run.folder)

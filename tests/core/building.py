@@ -5,7 +5,9 @@ from typing import Any
 
 from hypothesis import settings
 
+from incumbent.challenger import Challenger, open_challenger
 from incumbent.params import Params
+from incumbent.train import Parent
 
 # For properties of whole tables: an example takes milliseconds.
 fewer_examples = settings(max_examples=settings().max_examples // 4)
@@ -28,3 +30,9 @@ def toy_params(**sections: Any) -> Params:
         "registry": {"address": "s3://incumbent/registry"},
     }
     return changed(Params.model_validate(fewest), **sections)
+
+
+def parent(made: Challenger, params: Params, folder: Path, known: int | None = None) -> Parent:
+    """The challenger as the version that an update continues; known: training rows, else those it has."""
+    model, rows = open_challenger(made, params, folder, "v1"), made.rows if known is None else known
+    return Parent(model, folder, made.lineage.balance, made.options, rows)

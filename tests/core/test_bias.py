@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from incumbent.reduction import learn_reduction
 from incumbent.rows import Rows, training_rows
 from incumbent.train import CrossValidation
 from incumbent.tune import StudyResult
-from tests.core.building import changed, fewer_examples, toy_params
+from tests.core.building import changed, fewer_examples, parent, toy_params
 
 STUDY = StudyResult({"num_leaves": 7, "min_child_samples": 20}, rounds=30, trials=())
 
@@ -112,14 +111,15 @@ def test_strangers_are_treated_more_alike_and_scoring_needs_no_protected_column(
 ) -> None:
     strangers = people(20_000, seed=9)
     plain = changed(chosen(), bias={"reweigh": None})
-    before = open_challenger(make_full(paths[:1], plain, STUDY, tmp_path), plain, tmp_path, "plain")
+    unweighed = make_full(paths[:1], plain, STUDY, tmp_path)
+    before = open_challenger(unweighed, plain, tmp_path, "plain")
     after = open_challenger(reweighed[0], chosen(), reweighed[1], "v1")
     y, differences = strangers["y"].to_numpy(), []
     for model in (before, after):
         predicted = model.predict(strangers.drop(columns="group"))
         differences.append(fairness(y, predicted, strangers["group"].fillna("b"), 0.5).parity_difference)
     assert differences[1] < 0.7 * differences[0]
-    assert before.schema.balance == Balance()
+    assert unweighed.lineage.balance == Balance()
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_reduction_makes_the_selection_rates_alike_and_the_record_says_at_what_p
     assert seen is not None
     assert seen.parity_difference[1] < 0.5 * seen.parity_difference[0]
     assert seen.metric[1] == challenger.cv.mean < seen.metric[0]
-    assert any(weight != 1 for weights in challenger.schema.balance.groups.values() for weight in weights)
+    assert any(weight != 1 for weights in challenger.lineage.balance.groups.values() for weight in weights)
     assert Challenger.from_json(json.loads(json.dumps(challenger.to_json()))) == challenger
     told = among_strangers(open_challenger(challenger, reducing(), folder, "v1"))
     assert told.parity_difference < 0.5 * seen.parity_difference[0]
@@ -159,9 +159,8 @@ def test_a_reduced_model_is_made_again_without_its_estimate_and_updated_by_its_t
     assert {name: (again / name).read_bytes() for name in same.files} == {
         name: (folder / name).read_bytes() for name in first.files
     }
-    champion = open_challenger(first, reducing(), folder, "v1")
-    second = make_update(champion, folder, first.options, first.rows, paths[1:], reducing(), later)
-    assert second.schema.balance == first.schema.balance
+    second = make_update(parent(first, reducing(), folder), paths[1:], reducing(), later)
+    assert second.lineage.balance == first.lineage.balance
     seen = among_strangers(open_challenger(second, reducing(), later, "v2"))
     assert first.cv is not None
     assert first.cv.treatment is not None
@@ -172,7 +171,7 @@ def test_a_negative_weight_is_its_amount_with_the_other_label(paths: Sequence[Pa
     schema, rows = training_rows(paths[:1], reducing())
     rows = rows.take(np.arange(100))
     groups = {"a": (3.0, -0.5), "b": (-1.0, 2.0)}
-    batch = batch_of(rows, replace(schema, balance=Balance(groups=groups)), 0)
+    batch = batch_of(rows, schema, Balance(groups=groups), 0)
     assert rows.protected is not None
     for value, label, told, weight in (("a", 0, 0, 3), ("a", 1, 0, 0.5), ("b", 0, 1, 1), ("b", 1, 1, 2)):
         cell = (rows.protected == value) & (rows.y == label)
@@ -226,10 +225,9 @@ def test_an_update_keeps_the_weights_of_its_champion(
     paths: Sequence[Path], reweighed: tuple[Challenger, Path], tmp_path: Path
 ) -> None:
     first, folder = reweighed
-    champion = open_challenger(first, chosen(), folder, "v1")
-    second = make_update(champion, folder, first.options, first.rows, paths[1:], chosen(), tmp_path)
-    assert second.schema.balance == first.schema.balance
-    assert set(second.schema.balance.groups) == {"a", "b", "missing"}
+    second = make_update(parent(first, chosen(), folder), paths[1:], chosen(), tmp_path)
+    assert second.lineage.balance == first.lineage.balance
+    assert set(second.lineage.balance.groups) == {"a", "b", "missing"}
     seen = among_strangers(open_challenger(second, chosen(), tmp_path, "v2"))
     assert first.cv is not None
     assert first.cv.treatment is not None

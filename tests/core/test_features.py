@@ -34,7 +34,7 @@ from incumbent.rows import Side, frames, read_rows, sampled_rows, training_rows
 from incumbent.schema import Schema
 from incumbent.split import group_hashes
 from incumbent.tune import StudyResult
-from tests.core.building import ROOT, changed, fewer_examples, toy_params
+from tests.core.building import ROOT, changed, fewer_examples, parent, toy_params
 
 STUDY = StudyResult({"num_leaves": 7, "min_child_samples": 10}, rounds=15, trials=())
 
@@ -305,9 +305,7 @@ def test_a_model_with_features_goes_all_the_way(
     strangers = trips(seed=8)
     assert roc_auc_score(strangers["y"], model.predict(strangers)) > 0.65
     (tmp_path / "v2").mkdir()
-    second = make_update(
-        model, tmp_path / "v1", first.options, first.rows, paths[1:], chosen, tmp_path / "v2"
-    )
+    second = make_update(parent(first, chosen, tmp_path / "v1"), paths[1:], chosen, tmp_path / "v2")
     updated = open_challenger(second, chosen, tmp_path / "v2", "v2")
     assert second.schema == first.schema
     assert roc_auc_score(strangers["y"], updated.predict(strangers)) > 0.65

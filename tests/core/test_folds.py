@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from incumbent.errors import BadData
+from incumbent.fitting import training_of
 from incumbent.folds import Split, folds, over_folds
 from incumbent.recipe import SearchParams
 from incumbent.rows import Rows
@@ -42,7 +43,9 @@ def test_leave_one_out_holds_out_each_row_once_and_scores_them_together() -> Non
     assert [len(trial.folds) for trial in result.trials] == [1, 1, 1]
     assert 2 <= result.rounds <= 20
     binned = learner(params).bin(few.X, few.y)
-    estimate, _ = cross_validate(few, learner(params), binned, result, SCHEMA, params)
+    estimate, _ = cross_validate(
+        few, learner(params), binned, training_of(learner(params), result.tuned), SCHEMA, params
+    )
     assert estimate.mean == max(trial.value for trial in result.trials)
     assert (estimate.rows, len(estimate.folds)) == (60, 1)
 

@@ -18,7 +18,7 @@ from incumbent.rows import Side, frames
 from incumbent.schema import Feature, Schema
 from incumbent.split import group_hashes
 from incumbent.tune import StudyResult
-from tests.core.building import changed
+from tests.core.building import changed, parent
 
 FEW = StudyResult({"num_leaves": 15}, 5, ())
 
@@ -116,9 +116,8 @@ def test_a_version_keeps_golden_rows_of_its_training_side(
     for name in ("full", "update"):
         (tmp_path / name).mkdir()
     full = make_full(thinned[:1], params, FEW, tmp_path / "full", estimate=False)
-    champion = open_challenger(full, params, tmp_path / "full", "v1")
     source, fresh = tmp_path / "full", thinned[1:]
-    update = make_update(champion, source, {}, full.rows, fresh, params, tmp_path / "update")
+    update = make_update(parent(full, params, source), fresh, params, tmp_path / "update")
     for made, months in ((full, thinned[:1]), (update, thinned)):
         folder = tmp_path / ("full" if made is full else "update")
         assert GOLDEN in made.files

@@ -32,7 +32,7 @@ from incumbent.recipe import DecisionParams
 from incumbent.rows import Rows
 from incumbent.schema import Feature, Schema
 from incumbent.tune import StudyResult
-from tests.core.building import changed, fewer_examples, toy_params
+from tests.core.building import changed, fewer_examples, parent, toy_params
 
 METHODS = ["weights", "over", "under", "smote"]
 SCHEMA = Schema((Feature("a"), Feature("b"), Feature("c", ("x", "y", "z"))), "y", 1)
@@ -174,8 +174,8 @@ def test_a_balanced_model_is_calibrated_and_updates_keep_the_meaning_of_its_odds
     assert calibration(judged["y"].to_numpy(), probabilities).error < 0.03
     assert roc_auc_score(judged["y"], probabilities) == roc_auc_score(judged["y"], uncalibrated) > 0.75
     (tmp_path / "v2").mkdir()
-    later = make_update(model, tmp_path / "v1", first.options, first.rows, paths[1:], params, tmp_path / "v2")
-    assert (later.schema.output, later.schema.balance) == (first.schema.output, first.schema.balance)
+    later = make_update(parent(first, params, tmp_path / "v1"), paths[1:], params, tmp_path / "v2")
+    assert (later.lineage.output, later.lineage.balance) == (first.lineage.output, first.lineage.balance)
     updated = open_challenger(later, params, tmp_path / "v2", "v2").predict(judged)
     assert calibration(judged["y"].to_numpy(), updated).error < 0.03
     assert later.onnx.reason is None
@@ -195,13 +195,13 @@ def test_the_same_rows_give_the_same_bytes(paths: Sequence[Path], method: str, t
 
 def test_an_update_of_rows_without_an_event_keeps_its_balance(paths: Sequence[Path], tmp_path: Path) -> None:
     params = rare(imbalance={"method": "weights"})
-    first, model = made(paths[:1], params, tmp_path / "v1")
+    first, _ = made(paths[:1], params, tmp_path / "v1")
     quiet = table(seed=1).query("y == 0")
     quiet.to_parquet(tmp_path / "quiet.parquet", index=False)
     (tmp_path / "v2").mkdir()
     fresh, known = [tmp_path / "quiet.parquet"], first.rows
-    made_of = make_update(model, tmp_path / "v1", {}, known, fresh, params, tmp_path / "v2")
-    assert made_of.schema.balance == first.schema.balance
+    made_of = make_update(parent(first, params, tmp_path / "v1", known), fresh, params, tmp_path / "v2")
+    assert made_of.lineage.balance == first.lineage.balance
     judged, updated = table(seed=2), open_challenger(made_of, params, tmp_path / "v2", "v2")
     assert roc_auc_score(judged["y"], updated.predict(judged)) > 0.75
 
@@ -260,7 +260,7 @@ def test_a_threshold_by_costs_is_near_bayes_and_scores_decide_by_it(
         decision={"false_positive": 1.0, "false_negative": 5.0},
     )
     challenger, model = made(paths, params, tmp_path / "v1")
-    threshold = challenger.schema.output.threshold
+    threshold = challenger.lineage.output.threshold
     assert threshold == pytest.approx(1 / 6, abs=0.06)  # of perfect probabilities: fp / (fp + fn)
     judged = table(20_000, seed=9)
     scores = model.score(judged)
@@ -280,7 +280,7 @@ def test_decisions_are_judged_by_each_models_own_threshold(paths: Sequence[Path]
     holdout = score_holdout(plain, alert, window, careful)
     evidence = weigh(holdout, careful.promotion, 0)
     assert isinstance(evidence.comparison, Comparison)
-    own = challenger.schema.output.threshold
+    own = challenger.lineage.output.threshold
     assert own is not None
     assert own != 0.5
     named = (holdout.champion >= 0.5, holdout.challenger >= own)

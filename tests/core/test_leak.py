@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from incumbent.challenger import make_full, make_update, open_challenger, search
+from incumbent.challenger import make_full, make_update, search
 from incumbent.params import Params
 from incumbent.split import group_hashes
-from tests.core.building import changed
+from tests.core.building import changed, parent
 
 WORD, NUMBER = "TELLTALE", 987_654.5
 
@@ -60,8 +60,7 @@ def train(thinned: Sequence[Path], params: Params, side: bool, folder: Path) -> 
     second.mkdir()
     study = search(months[:1], params)
     made = make_full(months[:1], params, study, first)
-    champion = open_challenger(made, params, first, "v1")
-    updated = make_update(champion, first, made.options, made.rows, months[1:], params, second)
+    updated = make_update(parent(made, params, first), months[1:], params, second)
     for path in first.iterdir():
         path.rename(second / f"first-{path.name}")
     documents = [study.to_json(), made.to_json(), updated.to_json()]

@@ -21,6 +21,7 @@ from incumbent.learners import Batch, Learner, Trained, learner_type, open_learn
 from incumbent.learners.devices import lightgbm_device, torch_device
 from incumbent.learners.lightgbm import MOST_TO_REFIT
 from incumbent.metrics import METRICS, Task
+from incumbent.output import Output
 from incumbent.params import Params
 from incumbent.portable import TOLERANCE, check_onnx, odd_rows, to_onnx
 from incumbent.recipe import TorchParams
@@ -255,11 +256,11 @@ class TestContract:
     def test_onnx_predicts_the_same(self, name: str, task: Task, device: str | None) -> None:
         case = make_case(name, task, device)
         model = case.fitted(rounds=5)
-        exported = to_onnx(model, case.schema)
+        exported = to_onnx(model, Output(), case.schema.to_json())
         assert isinstance(exported, bytes)
         rows = odd_rows(case.X, case.schema)
         assert check_onnx(exported, rows, model.predict(rows)) <= TOLERANCE
-        assert exported == to_onnx(model, case.schema)
+        assert exported == to_onnx(model, Output(), case.schema.to_json())
 
     def test_what_it_looks_at_is_told_by_feature(self, name: str, task: Task, device: str | None) -> None:
         case = make_case(name, task, device)
@@ -375,7 +376,7 @@ def test_a_network_of_real_flights_passes_its_first_parse_and_is_no_worse_than_t
         assert made.onnx.reason is None
         assert made.cv is not None
         scores[learner["name"]] = made.cv.mean
-        manifest = {"version": "v1", "learner": learner["name"], "schema": made.schema.to_json()}
+        manifest = {"version": "v1", "learner": learner["name"], "schema": made.lineage.document}
         (folder / "manifest.json").write_text(json.dumps(manifest))
         probed = subprocess.run(
             [sys.executable, "-m", "incumbent.probe", folder], capture_output=True, text=True, check=True

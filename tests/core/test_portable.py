@@ -22,6 +22,7 @@ from sklearn.datasets import load_diabetes, load_wine
 from incumbent.errors import Unfaithful
 from incumbent.learners.lightgbm import Trees
 from incumbent.model import Model
+from incumbent.output import Output
 from incumbent.portable import check_onnx, export_onnx, odd_rows, to_onnx
 from incumbent.schema import Feature, Schema
 
@@ -44,7 +45,7 @@ def boosted(X: np.ndarray, y: np.ndarray, schema: Schema, rounds: int = 20, **op
 
 
 def bytes_of(trained: Trees, schema: Schema) -> bytes:
-    model = to_onnx(trained, schema)
+    model = to_onnx(trained, Output(), schema.to_json())
     assert isinstance(model, bytes)
     return model
 
@@ -154,10 +155,11 @@ CONVERSION = """
 import hashlib, sys
 from pathlib import Path
 from incumbent.learners.lightgbm import LightGBM
+from incumbent.output import Output
 from incumbent.portable import to_onnx
 from incumbent.schema import Feature, Schema
 schema = Schema((Feature("x0", ("0", "1", "2")), Feature("x1")), "y")
-print(hashlib.sha256(to_onnx(LightGBM.load(Path(sys.argv[1]), 1), schema)).hexdigest())
+print(hashlib.sha256(to_onnx(LightGBM.load(Path(sys.argv[1]), 1), Output(), schema.to_json())).hexdigest())
 """
 
 
@@ -211,7 +213,8 @@ def test_what_the_export_does_not_know_is_not_written(options: dict[str, Any], t
     rng = np.random.default_rng(0)
     X = np.where(rng.random((500, 3)) < 0.2, 0, rng.normal(size=(500, 3))).astype(np.float32)
     schema = schema_of([None] * 3)
-    done = export_onnx(boosted(X, X.sum(axis=1) > 0, schema, **options), schema, X, tmp_path / "model.onnx")
+    model = Model("v1", schema, boosted(X, X.sum(axis=1) > 0, schema, **options))
+    done = export_onnx(model, schema.to_json(), X, tmp_path / "model.onnx")
     assert done.difference is None
     assert done.reason is not None
     assert "differs from the model by up to" in done.reason
@@ -222,7 +225,7 @@ def test_an_objective_that_onnx_does_not_know_has_a_reason(tmp_path: Path) -> No
     X = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
     schema = schema_of([None] * 2)
     trained = boosted(X, X[:, 0] > 0, schema, objective="cross_entropy")
-    done = export_onnx(trained, schema, X, tmp_path / "model.onnx")
+    done = export_onnx(Model("v1", schema, trained), schema.to_json(), X, tmp_path / "model.onnx")
     assert done.reason is not None
     assert "cross_entropy" in done.reason
     assert list(tmp_path.iterdir()) == []

@@ -22,7 +22,7 @@ from incumbent.params import Params
 from incumbent.recipe import SearchParams
 from incumbent.rows import Rows, training_rows
 from incumbent.schema import Schema, differences
-from tests.core.building import toy_params
+from tests.core.building import parent, toy_params
 
 REGIONS = {"north": 300, "süd": 200, "west": 100}
 TERRITORIES = {"AA": 1, "GU": 3}
@@ -161,7 +161,7 @@ def test_an_arrival_with_few_rows_of_a_rare_class_updates_the_champion(
     assert seen.rules.schema_changes == ()
     assert seen.live is not None
     (tmp_path / "v2").mkdir()
-    updated = make_update(model, tmp_path / "v1", made.options, made.rows, [arrival], params, tmp_path / "v2")
+    updated = make_update(parent(made, params, tmp_path / "v1"), [arrival], params, tmp_path / "v2")
     assert updated.schema == made.schema
     frame = pd.read_parquet(arrival)
     assert score_arrival(model, {"previous": model}, frame, np.arange(len(frame)), params.promotion, 0)

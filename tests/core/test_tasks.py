@@ -21,7 +21,7 @@ from incumbent.model import Model
 from incumbent.params import Params
 from incumbent.schema import Schema, differences
 from incumbent.split import group_hashes
-from tests.core.building import toy_params
+from tests.core.building import parent, toy_params
 
 QUICK = {"learner": {"rounds": 30, "patience": 10}, "search": {"trials": 3, "folds": 3}}
 
@@ -122,9 +122,7 @@ def test_the_same_rows_give_the_same_bytes(case: Case, made: tuple[Challenger, P
 def test_an_update_learns_from_new_rows(
     case: Case, made: tuple[Challenger, Path], model: Model, tmp_path: Path
 ) -> None:
-    updated = make_update(
-        model, made[1], made[0].options, made[0].rows, case.paths[1:], case.params, tmp_path
-    )
+    updated = make_update(parent(made[0], case.params, made[1]), case.paths[1:], case.params, tmp_path)
     newer = open_challenger(updated, case.params, tmp_path, "v2")
     seen = weigh(score_holdout(model, newer, case.window, case.params), case.params.promotion, 0).comparison
     assert isinstance(seen, Comparison)
@@ -139,9 +137,7 @@ def test_an_update_learns_from_new_rows(
 def test_a_predecessor_is_scored_beside_the_champion(
     case: Case, made: tuple[Challenger, Path], model: Model, tmp_path: Path
 ) -> None:
-    updated = make_update(
-        model, made[1], made[0].options, made[0].rows, case.paths[1:], case.params, tmp_path
-    )
+    updated = make_update(parent(made[0], case.params, made[1]), case.paths[1:], case.params, tmp_path)
     newer = open_challenger(updated, case.params, tmp_path, "v2")
     frame = pd.read_parquet(case.paths[1])
     groups = group_hashes(frame, [])

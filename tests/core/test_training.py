@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from incumbent.challenger import REPLAY, Challenger, make_full, make_update, open_challenger, search
 from incumbent.errors import BadData, BadParams
+from incumbent.fitting import Tuned, training_of
 from incumbent.folds import folds, judging
 from incumbent.learners import open_learner
 from incumbent.model import Model
@@ -25,7 +26,7 @@ from incumbent.rows import Rows, Side, frames, read_partition, read_rows, sample
 from incumbent.split import group_hashes
 from incumbent.train import cross_validate
 from incumbent.tune import StudyResult
-from tests.core.building import changed, fewer_examples, toy_params
+from tests.core.building import changed, fewer_examples, parent, toy_params
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def train(paths: Sequence[Path], params: Params, study: StudyResult, folder: Pat
 def update(champion: Made, fresh: Sequence[Path], params: Params, folder: Path) -> Made:
     folder.mkdir(parents=True)
     before = champion.challenger
-    made = make_update(champion.model, champion.folder, before.options, before.rows, fresh, params, folder)
+    made = make_update(parent(before, params, champion.folder), fresh, params, folder)
     return Made(folder, made, open_challenger(made, params, folder, "v2"))
 
 
@@ -353,7 +354,9 @@ def test_cross_validation_scores_each_fold_with_the_winners_rounds(
 ) -> None:
     schema, rows = training_rows(january_only, params)
     learner = open_learner(params, schema)
-    estimate, _ = cross_validate(rows, learner, learner.bin(rows.X, rows.y), study, schema, params)
+    estimate, _ = cross_validate(
+        rows, learner, learner.bin(rows.X, rows.y), training_of(learner, study.tuned), schema, params
+    )
     assert estimate == champion.challenger.cv
     splits = folds(rows, params.search, params.seed)
     for (fit, held), score in zip(splits, estimate.folds, strict=True):
@@ -476,9 +479,7 @@ def test_new_rows_move_a_champion_the_more_the_fewer_it_knows(
     for known in (10, before.rows, 100 * before.rows, 200 * before.rows):
         folder = tmp_path / str(known)
         folder.mkdir()
-        made = make_update(
-            champion.model, champion.folder, before.options, known, february_only, params, folder
-        )
+        made = make_update(parent(before, params, champion.folder, known), february_only, params, folder)
         after = open_challenger(made, params, folder, "v2").predict(frame)
         moved.append(np.abs(after - champion.model.predict(frame)).mean())
     assert moved[0] > moved[1] > moved[2]
@@ -588,8 +589,8 @@ def test_folds_may_predict_while_others_train(january_only: Sequence[Path], para
     # LightGBM keeps its number of threads in one global: a mixture once ended in a segmentation fault.
     schema, rows = training_rows(january_only, params)
     learner = open_learner(params, schema)
-    binned, study = learner.bin(rows.X, rows.y), StudyResult({"num_leaves": 31}, rounds=5, trials=())
-    scores = {cross_validate(rows, learner, binned, study, schema, params)[0].folds for _ in range(25)}
+    binned, train = learner.bin(rows.X, rows.y), training_of(learner, Tuned({"num_leaves": 31}, rounds=5))
+    scores = {cross_validate(rows, learner, binned, train, schema, params)[0].folds for _ in range(25)}
     assert len(scores) == 1
 
 

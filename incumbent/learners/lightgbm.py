@@ -12,9 +12,9 @@ import numpy as np
 
 from incumbent.compare import score
 from incumbent.errors import BadParams, Tampered
-from incumbent.learners import Batch, Point, joined
 from incumbent.learners.checkpoint import replace_file
 from incumbent.learners.devices import lightgbm_device
+from incumbent.learners.protocol import Batch, Point, joined
 from incumbent.metrics import Task
 from incumbent.params import PromotionParams
 from incumbent.recipe import LightGBMParams

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from incumbent.learners import NotPortable
+from incumbent.learners.protocol import NotPortable
 
 INPUT = "features"
 

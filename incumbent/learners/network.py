@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from incumbent.metrics import Task
+
 BINS = 16
 
 
@@ -124,3 +126,13 @@ def to_document(shape: Shape) -> dict[str, Any]:
 def from_document(document: dict[str, Any]) -> Shape:
     values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in document.items()}
     return Shape(**values)
+
+
+def answers(outputs: torch.Tensor, task: Task, center: float, spread: float) -> torch.Tensor:
+    """(n, members, outputs) -> (n, classes) probabilities, the members' mean; regression (n, 1)."""
+    if task == "multiclass":
+        return outputs.softmax(-1).mean(1)
+    if task == "binary":
+        positive = outputs.sigmoid().mean(1)
+        return torch.cat([1 - positive, positive], dim=1)
+    return outputs.mean(1) * spread + center

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 
 from incumbent.compare import score
 from incumbent.errors import BadParams, Tampered
-from incumbent.learners import Batch, Point, joined
 from incumbent.learners.devices import torch_device
-from incumbent.learners.network import BINS, TabM, from_document, quantile_bins, to_document
+from incumbent.learners.network import BINS, TabM, answers, from_document, quantile_bins, to_document
+from incumbent.learners.protocol import Batch, Point, joined
 from incumbent.learners.torch_training import Binned, Training, train_with_checkpoint
 from incumbent.metrics import METRICS, Task
 from incumbent.params import PromotionParams
@@ -54,7 +54,7 @@ class Network:
         with torch.inference_mode():
             for start in range(0, max(1, len(X)), PREDICT_ROWS):
                 rows = torch.from_numpy(X[start : start + PREDICT_ROWS].astype(np.float64))
-                parts.append(_answers(double(rows), self.task, self.center, self.spread).numpy())
+                parts.append(answers(double(rows), self.task, self.center, self.spread).numpy())
         predicted = np.concatenate(parts)
         return predicted if self.task == "multiclass" else predicted[:, -1]
 
@@ -82,7 +82,7 @@ class Network:
     def to_onnx(self) -> Any:
         from incumbent.learners.torch_onnx import to_onnx
 
-        return to_onnx(self)
+        return to_onnx(self.net, self.task, self.center, self.spread)
 
 
 class Torch:
@@ -240,13 +240,3 @@ def _refusals() -> Iterator[None]:
             f"torch can't compile the network on this machine ({str(error).splitlines()[0]}); "
             "install a C++ compiler (Debian: g++), or set learner.compile: false in params.yaml"
         ) from error
-
-
-def _answers(outputs: torch.Tensor, task: Task, center: float, spread: float) -> torch.Tensor:
-    """(n, members, outputs) -> (n, classes) probabilities, the members' mean; regression (n, 1)."""
-    if task == "multiclass":
-        return outputs.softmax(-1).mean(1)
-    if task == "binary":
-        positive = outputs.sigmoid().mean(1)
-        return torch.cat([1 - positive, positive], dim=1)
-    return outputs.mean(1) * spread + center

@@ -2,38 +2,35 @@
 
 import logging
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    from incumbent.learners.torch import Network
+from incumbent.learners.network import TabM, answers
+from incumbent.metrics import Task
 
 
 class _Graph(nn.Module):
-    def __init__(self, network: "Network") -> None:
+    def __init__(self, net: TabM, task: Task, center: float, spread: float) -> None:
         super().__init__()
-        self.net, self.task = network.net, network.task
-        self.center, self.spread = network.center, network.spread
+        self.net, self.task, self.center, self.spread = net, task, center, spread
 
     def forward(self, features: torch.Tensor) -> Any:
-        from incumbent.learners.torch import _answers
-
-        answers = _answers(self.net(features), self.task, self.center, self.spread)
-        return answers if self.task == "regression" else (answers.argmax(1), answers)
+        predicted = answers(self.net(features), self.task, self.center, self.spread)
+        return predicted if self.task == "regression" else (predicted.argmax(1), predicted)
 
 
-def to_onnx(network: "Network") -> Any:
+def to_onnx(net: TabM, task: Task, center: float, spread: float) -> Any:
     """An onnx.ModelProto with the input and outputs of LightGBM's: see lightgbm_onnx.to_onnx."""
-    shape = network.net.shape
+    shape = net.shape
     rows = torch.zeros(2, len(shape.numbers) + len(shape.categories))
-    outputs = ["variable"] if network.task == "regression" else ["label", "probabilities"]
+    outputs = ["variable"] if task == "regression" else ["label", "probabilities"]
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program: Any = torch.onnx.export(
-            _Graph(network).eval(),
+            _Graph(net, task, center, spread).eval(),
             (rows,),
             dynamo=True,
             verbose=False,

@@ -24,22 +24,23 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+from incumbent.storage.dataset.arrivals import add_partitions, track_all
 from registry import s3_server
 
 from incumbent.challenger import REPLAY, make_full, open_challenger
-from incumbent.dataset import difference
 from incumbent.demo.flights import load_flights
-from incumbent.drift import drift
+from incumbent.evaluation.drift import drift
 from incumbent.gate.sift import sift, without_history
 from incumbent.gate.suites import load_suites
 from incumbent.local import s3 as local_s3
 from incumbent.local.state import Stack
-from incumbent.model import Model, importances
+from incumbent.models.model import Model, importances
 from incumbent.params import load_params
-from incumbent.storage.git import git
-from incumbent.storage.known_keys import KnownKeys
-from incumbent.storage.versions import add_partitions, resolve, track_all
-from incumbent.tune import StudyResult
+from incumbent.search.tune import StudyResult
+from incumbent.storage.dataset.git import git
+from incumbent.storage.dataset.known_keys import KnownKeys
+from incumbent.storage.dataset.versions import resolve
+from incumbent.tables.partitions import difference
 
 ROOT = Path(__file__).parents[1]
 ROWS = 900

@@ -26,7 +26,7 @@ from flights_2001 import load
 from incumbent.challenger import make_full, make_update, open_challenger, search
 from incumbent.compare import score
 from incumbent.demo.flights import load_flights, write_months
-from incumbent.model import Model
+from incumbent.models.model import Model
 from incumbent.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]

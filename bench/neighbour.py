@@ -27,8 +27,8 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 from tuning import real_rows
 
-from incumbent.folds import over_folds
 from incumbent.params import load_params
+from incumbent.training.folds import over_folds
 
 ROUNDS, FOLDS = 100, 4
 OURS, STOCK = "ours", "stock LightGBM"

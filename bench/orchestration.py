@@ -31,8 +31,8 @@ from ruamel.yaml import YAML
 from incumbent.demo.flights import load_flights, write_months
 from incumbent.local import prefect_server, stack
 from incumbent.local.environment import environment
-from incumbent.storage.git import git
-from incumbent.storage.versions import track_all
+from incumbent.storage.dataset.arrivals import track_all
+from incumbent.storage.dataset.git import git
 
 ROOT = Path(__file__).parents[1]
 QUICK = {"search": {"trials": 2, "folds": 3}, "learner": {"rounds": 40}}

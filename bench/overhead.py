@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from incumbent.storage.dataset.arrivals import track_all
 from orchestration import cpu, make_project, say
 
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger, search
@@ -24,9 +25,8 @@ from incumbent.demo.flights import load_flights, write_months
 from incumbent.local import stack
 from incumbent.local.environment import environment
 from incumbent.params import load_params
-from incumbent.storage.versions import track_all
-from incumbent.train import Parent
-from incumbent.window import choose_window
+from incumbent.search.window import choose_window
+from incumbent.training.train import Parent
 
 KNOWN = 6
 

@@ -34,11 +34,11 @@ from sklearn.datasets import make_classification
 from sklearn.model_selection import RandomizedSearchCV, StratifiedKFold, cross_val_score
 
 from incumbent.demo.flights import load_flights, write_months
+from incumbent.features.rows import Rows, training_rows
+from incumbent.features.schema import Feature, Schema
 from incumbent.learners import Learner, open_learner
 from incumbent.params import Params, load_params
-from incumbent.rows import Rows, training_rows
-from incumbent.schema import Feature, Schema
-from incumbent.tune import tune
+from incumbent.search.tune import tune
 
 # The bounds of LightGBM.search_space.
 RANDOM = {

@@ -18,13 +18,13 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from incumbent.demo.flights import load_flights, write_months
-from incumbent.folds import folds
+from incumbent.features.rows import Rows, Side, read_rows, training_rows
+from incumbent.features.schema import Schema
 from incumbent.learners import Learner, open_learner
 from incumbent.params import Params, load_params
-from incumbent.rows import Rows, Side, read_rows, training_rows
-from incumbent.schema import Schema
-from incumbent.studies import Place
-from incumbent.tune import StudyResult, begin, conclude, join
+from incumbent.search.studies import Place
+from incumbent.search.tune import StudyResult, begin, conclude, join
+from incumbent.training.folds import folds
 
 # Arm -> trials, and how many of them are last month's best.
 COLD = "cold, 24 trials"

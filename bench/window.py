@@ -15,9 +15,9 @@ import pandas as pd
 
 from incumbent.challenger import make_full, open_challenger, search
 from incumbent.compare import score
+from incumbent.features.rows import Side, read_rows
 from incumbent.params import Params
-from incumbent.rows import Side, read_rows
-from incumbent.window import EVERYTHING, Window, choose_window
+from incumbent.search.window import EVERYTHING, Window, choose_window
 
 ROWS = 1000
 PARAMS = Params.model_validate(

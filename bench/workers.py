@@ -16,12 +16,12 @@ from tempfile import TemporaryDirectory
 
 from tuning import real_rows
 
+from incumbent.features.rows import Rows
+from incumbent.features.schema import Schema
 from incumbent.learners.lightgbm import LightGBM
 from incumbent.params import Params, load_params
-from incumbent.rows import Rows
-from incumbent.schema import Schema
-from incumbent.studies import Place
-from incumbent.tune import begin, conclude, join
+from incumbent.search.studies import Place
+from incumbent.search.tune import begin, conclude, join
 
 
 def main() -> None:

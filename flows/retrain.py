@@ -5,9 +5,9 @@ from typing import Any
 
 from prefect import flow
 
-from incumbent.engine import EngineName
+from incumbent.evaluation.plan import Full, Skip, Strategy
 from incumbent.gate import Verdict
-from incumbent.plan import Full, Skip, Strategy
+from incumbent.training.engine import EngineName
 from tasks.data import begin, gate, make_plan, refusals
 from tasks.hindsight import audit
 from tasks.lease import lease

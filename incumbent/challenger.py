@@ -11,19 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.balance import Balance
-from incumbent.distributed import deal, fit_together
-from incumbent.engine import LOCAL, Engine
 from incumbent.errors import BadData
-from incumbent.fitting import as_read, learned_balance, training_of
-from incumbent.golden import GOLDEN, make_golden
-from incumbent.learners import learner_type, open_learner
-from incumbent.learners.devices import Device
-from incumbent.model import Model, importances
-from incumbent.output import Output
-from incumbent.params import Params
-from incumbent.portable import Export, export_onnx
-from incumbent.rows import (
+from incumbent.features.rows import (
     Rows,
     Side,
     latest_rows,
@@ -34,9 +23,21 @@ from incumbent.rows import (
     survey,
     training_rows,
 )
-from incumbent.schema import Schema
-from incumbent.studies import Place
-from incumbent.train import (
+from incumbent.features.schema import Schema
+from incumbent.learners import learner_type, open_learner
+from incumbent.learners.devices import Device
+from incumbent.models.calibration import Output
+from incumbent.models.golden import GOLDEN, make_golden
+from incumbent.models.model import Model, importances
+from incumbent.models.onnx_export import Export, export_onnx
+from incumbent.params import Params
+from incumbent.search.studies import Place
+from incumbent.search.tune import StudyResult, join, tune
+from incumbent.search.window import EVERYTHING, Window
+from incumbent.training.balance import Balance
+from incumbent.training.engine import LOCAL, Engine
+from incumbent.training.on_ray import deal, fit_together
+from incumbent.training.train import (
     CrossValidation,
     Fitted,
     Parent,
@@ -45,8 +46,7 @@ from incumbent.train import (
     train_full,
     update,
 )
-from incumbent.tune import StudyResult, join, tune
-from incumbent.window import EVERYTHING, Window
+from incumbent.training.training_sets import as_read, learned_balance, training_of
 
 REPLAY, ONNX = "replay.parquet", "model.onnx"
 

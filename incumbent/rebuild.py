@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.challenger import Challenger, make_full, make_update
-from incumbent.dataset import Partition, difference
-from incumbent.engine import LOCAL, Engine, chosen
-from incumbent.model import open_model
+from incumbent.models.model import open_model
 from incumbent.params import Params
-from incumbent.train import Parent
-from incumbent.tune import StudyResult
-from incumbent.window import EVERYTHING, Window
+from incumbent.search.tune import StudyResult
+from incumbent.search.window import EVERYTHING, Window
+from incumbent.tables.partitions import Partition, difference
+from incumbent.training.engine import LOCAL, Engine, chosen
+from incumbent.training.train import Parent
 
 MANIFEST = "manifest.json"
 

@@ -11,17 +11,18 @@ from typing import Any
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from incumbent.dataset import DataVersion, Diff, Partition, difference
 from incumbent.errors import BadData
 from incumbent.gate import QUARANTINE, Finding, GateReport, Verdict
 from incumbent.gate.sift import sift
 from incumbent.gate.suites import load_suites
 from incumbent.params import Params, load_params
-from incumbent.storage.identity import register_project
-from incumbent.storage.landing import open_landing
-from incumbent.storage.quarantine import open_quarantine
-from incumbent.storage.registry import open_registry
-from incumbent.storage.versions import add_partitions, catch_up, digest_of, resolve_or_empty
+from incumbent.storage.dataset.arrivals import add_partitions, catch_up
+from incumbent.storage.dataset.landing import open_landing
+from incumbent.storage.dataset.quarantine import open_quarantine
+from incumbent.storage.dataset.versions import digest_of, resolve_or_empty
+from incumbent.storage.registry.identity import register_project
+from incumbent.storage.registry.registry import open_registry
+from incumbent.tables.partitions import DataVersion, Diff, Partition, difference
 from incumbent.tables.sources import Source, sources_of
 from tasks import artifacts
 from tasks.data import keep_gate, name_flow_run

@@ -10,12 +10,12 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 if TYPE_CHECKING:
     from incumbent.compare import SliceComparison
-    from incumbent.decide import Evidence
-    from incumbent.drift import Drift, Shift
-    from incumbent.feedback import Health
+    from incumbent.evaluation.decide import Evidence
+    from incumbent.evaluation.drift import Drift, Shift
+    from incumbent.evaluation.feedback import Health
+    from incumbent.evaluation.plan import Plan
     from incumbent.gate import Finding, GateReport
-    from incumbent.plan import Plan
-    from incumbent.train import CrossValidation
+    from incumbent.training.train import CrossValidation
 
 
 def show_gate(report: GateReport, pages: Mapping[str, str] | None = None) -> None:

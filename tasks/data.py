@@ -7,10 +7,10 @@ from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
-from incumbent.engine import EngineName
+from incumbent.evaluation.plan import Measurements, Plan, Strategy, choose, plan_from_json
 from incumbent.gate import GateReport, Verdict
-from incumbent.plan import Measurements, Plan, Strategy, choose, plan_from_json
-from incumbent.storage.quarantine import open_quarantine
+from incumbent.storage.dataset.quarantine import open_quarantine
+from incumbent.training.engine import EngineName
 from tasks import artifacts
 from tasks.runs import Run, open_run
 from tasks.step import is_outage, step, without_tracebacks
@@ -120,7 +120,7 @@ def _measured(run: Run) -> Measurements:
     import pandas as pd
 
     from incumbent.challenger import REPLAY
-    from incumbent.measure import measure
+    from incumbent.evaluation.measure import measure
 
     if run.champion is None:
         return Measurements(champion=None, labelled=bool(run.learned))

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from prefect import get_run_logger
 
 from incumbent.errors import BadData, NotFound, Tampered
-from incumbent.storage.registry import Champion
+from incumbent.storage.registry.registry import Champion
 from tasks.events import emit
 from tasks.runs import Run
 from tasks.step import step
 
 if TYPE_CHECKING:
-    from incumbent.hindsight import Recall
-    from incumbent.model import Model
+    from incumbent.evaluation.hindsight import Recall
+    from incumbent.models.model import Model
 
 PREDECESSOR, HELD = "predecessor", "held challenger"
 
@@ -30,7 +30,7 @@ def audit(run: Run) -> Run:
     office = run.registry.champion()
     if run.seq is None or office is None or office.version != run.champion:
         return run
-    from incumbent.hindsight import Keep, look_back
+    from incumbent.evaluation.hindsight import Keep, look_back
 
     rivals = _rivals(run, office)
     scores = _scored(run, rivals)
@@ -64,9 +64,9 @@ def _scored(run: Run, rivals: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _score(run: Run, champion: Model, rivals: dict[str, Model], path: Path) -> dict[str, Any] | None:
-    from incumbent.hindsight import score_arrival
-    from incumbent.rows import read_partition
-    from incumbent.split import group_hashes
+    from incumbent.evaluation.hindsight import score_arrival
+    from incumbent.tables.parquet import read_partition
+    from incumbent.tables.split import group_hashes
 
     frame = read_partition(path)
     groups = group_hashes(frame, run.params.split.by)

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from incumbent.storage.dataset.arrivals import catch_up
+
 from incumbent.gate.check import Judged
 from incumbent.gate.keys import judge_keys, key_severity
 from incumbent.params import DatasetParams
-from incumbent.storage.known_keys import KnownKeys
-from incumbent.storage.versions import catch_up, resolve_or_empty
+from incumbent.storage.dataset.known_keys import KnownKeys
+from incumbent.storage.dataset.versions import resolve_or_empty
 
 
 @dataclass(frozen=True)

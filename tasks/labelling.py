@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
+from incumbent.storage.dataset.arrivals import catch_up
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from incumbent.params import load_params
-from incumbent.storage.unlabelled import unlabelled_partitions
-from incumbent.storage.versions import catch_up, fetch, resolve_or_empty
+from incumbent.storage.dataset.unlabelled import unlabelled_partitions
+from incumbent.storage.dataset.versions import fetch, resolve_or_empty
 from incumbent.tables.late_labels import fill_labels
 from incumbent.tables.sources import Source
 from tasks.arrival import Arrival

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from prefect.exceptions import TerminationSignal
 
 from incumbent.errors import Conflict, IncumbentError, StorageUnavailable
-from incumbent.storage.registry import Claim, Claimed, Done, Running
+from incumbent.storage.registry.registry import Claim, Claimed, Done, Running
 from tasks.record import close_promotion
 from tasks.resume import begin_or_resume
 from tasks.runs import LEASE_SECONDS, Run

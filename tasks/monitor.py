@@ -10,20 +10,20 @@ import pandas as pd
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from incumbent.dataset import difference
 from incumbent.errors import BadInput, NotFound
-from incumbent.feedback import Health, examine
-from incumbent.labels import count_corrections, require_one_label_a_key, usable_labels
+from incumbent.evaluation.feedback import Health, examine
+from incumbent.evaluation.label_files import count_corrections, require_one_label_a_key, usable_labels
+from incumbent.features.schema import Schema
 from incumbent.params import Params, load_params
-from incumbent.reading import to_parquet
-from incumbent.rows import read_partition
-from incumbent.schema import Schema
-from incumbent.split import text_of
-from incumbent.storage.feedback import open_feedback
-from incumbent.storage.identity import require_own_model
-from incumbent.storage.model_cache import load_model, pull_cached
-from incumbent.storage.registry import Registry, open_registry
-from incumbent.storage.versions import fetch, resolve
+from incumbent.storage.dataset.versions import fetch, resolve
+from incumbent.storage.registry.identity import require_own_model
+from incumbent.storage.registry.registry import Registry, open_registry
+from incumbent.storage.serving.model_cache import load_model, pull_cached
+from incumbent.storage.serving.prediction_log import open_feedback
+from incumbent.tables.convert import to_parquet
+from incumbent.tables.parquet import read_partition
+from incumbent.tables.partitions import difference
+from incumbent.tables.split import text_of
 from tasks import artifacts
 from tasks.data import name_flow_run
 from tasks.events import emit

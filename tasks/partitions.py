@@ -11,8 +11,8 @@ from incumbent.gate import Finding, GateReport
 from incumbent.gate.check import column_findings, fits
 from incumbent.gate.sift import Aside
 from incumbent.params import Params
-from incumbent.storage.landing import Landed
-from incumbent.storage.versions import fetch, resolve_or_empty
+from incumbent.storage.dataset.landing import Landed
+from incumbent.storage.dataset.versions import fetch, resolve_or_empty
 from incumbent.tables.late_rows import append_rows
 from incumbent.tables.periods import partition_by, zone_of
 from incumbent.tables.sources import Source, read_source

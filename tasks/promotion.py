@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger
 
-from incumbent.environment import describe_environment
 from incumbent.errors import BadData, Conflict, NotFound, Tampered
-from incumbent.storage.registry import Champion, StaleRun
-from incumbent.storage.versions import code_revision
+from incumbent.models.environment import describe_environment
+from incumbent.storage.dataset.versions import code_revision
+from incumbent.storage.registry.registry import Champion, StaleRun
 from tasks.resume import resumed_from
 from tasks.runs import LEASE_SECONDS, Run
 from tasks.step import step
 
 if TYPE_CHECKING:
     from incumbent.challenger import Challenger
-    from incumbent.decide import Decision
-    from incumbent.judge import Holdout
-    from incumbent.model import Model
+    from incumbent.evaluation.decide import Decision
+    from incumbent.evaluation.judge import Holdout
+    from incumbent.models.model import Model
 
 PREDICTIONS = "holdout.npz"
 
@@ -48,7 +48,7 @@ def register(run: Run) -> None:
 @step
 def promote(run: Run) -> Decision:
     """Decide, and move the champion; if it moved meanwhile, compare with the new one and decide again."""
-    from incumbent.decide import Hold, Promote
+    from incumbent.evaluation.decide import Hold, Promote
 
     while True:
         seen = run.read("comparison")
@@ -75,8 +75,8 @@ def promote(run: Run) -> Decision:
 def _decided(run: Run, seen: dict[str, Any]) -> Decision:
     """The verdict, and what else a person should know of it."""
     from incumbent.challenger import Challenger
-    from incumbent.decide import Evidence, Promote, decide
-    from incumbent.doubts import way_past
+    from incumbent.evaluation.decide import Evidence, Promote, decide
+    from incumbent.evaluation.doubts import way_past
 
     rare = Challenger.from_json(run.read("challenger")).schema.rare
     decision = decide(Evidence.from_json(seen["evidence"]), run.params.promotion, seen["incumbent"])
@@ -91,7 +91,7 @@ def _compare_with(run: Run, office: Champion | None) -> None:
 
     from incumbent.challenger import Challenger, open_challenger
     from incumbent.compare import Comparison
-    from incumbent.judge import BASELINE, microseconds_per_row, weigh
+    from incumbent.evaluation.judge import BASELINE, microseconds_per_row, weigh
 
     made = Challenger.from_json(run.read("challenger"))
     challenger = open_challenger(made, run.params, run.folder, run.version)
@@ -126,7 +126,7 @@ def _too_good(run: Run, made: Challenger, holdout: Holdout) -> str | None:
     import pandas as pd
 
     from incumbent.challenger import REPLAY
-    from incumbent.doubts import too_good
+    from incumbent.evaluation.doubts import too_good
 
     sample = pd.read_parquet(run.folder / REPLAY)
     return too_good(holdout.y, holdout.challenger, made.importances, sample, run.params)
@@ -141,7 +141,7 @@ def _meet(
     of office: the champion before it takes its place, and in the end the trivial baseline.
     """
     from incumbent.challenger import open_others
-    from incumbent.judge import Learned, score_holdout
+    from incumbent.evaluation.judge import Learned, score_holdout
 
     names, unfit = _window(run), []
     partitions = [partition for partition in run.learned if partition.name in names]
@@ -180,7 +180,7 @@ def _window(run: Run) -> list[str]:
 
 
 def _metrics(run: Run, challenger: Challenger) -> dict[str, Any]:
-    from incumbent.decide import Evidence
+    from incumbent.evaluation.decide import Evidence
 
     seen = run.read("comparison")
     figures = Evidence.from_json(seen["evidence"]).compared
@@ -230,7 +230,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
 
 def _search(study: dict[str, Any]) -> dict[str, int]:
     """What the options come from; an update keeps its parent's."""
-    from incumbent.tune import StudyResult
+    from incumbent.search.tune import StudyResult
 
     result = StudyResult.from_json(study)
     return {"trials": len(result.trials), "workers": result.workers}

@@ -11,7 +11,7 @@ from prefect import get_run_logger, runtime
 from prefect.client.orchestration import get_client
 
 from incumbent.gate import QUARANTINE, GateReport
-from incumbent.report import render
+from incumbent.report.render import render
 from tasks import artifacts
 from tasks.events import emit
 from tasks.promotion import PREDICTIONS
@@ -21,7 +21,7 @@ from tasks.step import step
 
 if TYPE_CHECKING:
     from incumbent.compare import Comparison
-    from incumbent.decide import Evidence
+    from incumbent.evaluation.decide import Evidence
 
 LATEST = 12
 """Arrivals in the report's series."""
@@ -151,7 +151,7 @@ def _evidence(run: Run) -> Evidence | None:
     seen = run.read("comparison")
     if seen is None:
         return None
-    from incumbent.decide import Evidence
+    from incumbent.evaluation.decide import Evidence
 
     return Evidence.from_json(seen["evidence"])
 
@@ -167,8 +167,8 @@ def _pictures(run: Run) -> dict[str, bytes]:
         return {}
     import numpy as np
 
-    from incumbent import plots
     from incumbent.challenger import Challenger
+    from incumbent.report import plots
 
     schema = Challenger.from_json(run.read("challenger")).schema
     names = (f"{run.read('comparison')['incumbent']} (incumbent)", f"{run.version} (challenger)")
@@ -190,7 +190,7 @@ def _study_pictures(run: Run) -> dict[str, bytes]:
     pictures: dict[str, bytes] = {}
     if not study and not challenger:
         return pictures
-    from incumbent import plots
+    from incumbent.report import plots
 
     if study:
         values = [trial["value"] for trial in study["trials"]]

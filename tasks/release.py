@@ -13,9 +13,10 @@ from incumbent.errors import BadInput
 from incumbent.gate.labels import judge_labels
 from incumbent.gate.sift import put_back, was_put_back
 from incumbent.params import Params
-from incumbent.storage.identity import require_own_model
-from incumbent.storage.quarantine import open_quarantine
-from incumbent.storage.versions import catch_up, digest_of, fetch, resolve_or_empty
+from incumbent.storage.dataset.arrivals import catch_up
+from incumbent.storage.dataset.quarantine import open_quarantine
+from incumbent.storage.dataset.versions import digest_of, fetch, resolve_or_empty
+from incumbent.storage.registry.identity import require_own_model
 from tasks.arrival import Arrival, Version
 from tasks.data import name_flow_run
 from tasks.partitions import File, read_partitions, with_rows_before

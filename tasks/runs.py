@@ -13,19 +13,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from incumbent import __version__, own_code
-from incumbent.dataset import DataVersion, Diff, Partition, difference
-from incumbent.engine import LOCAL, Engine, EngineName, chosen
+from incumbent import __version__
 from incumbent.errors import NotFound
-from incumbent.params import Params, load_params
-from incumbent.plan import Strategy
-from incumbent.storage.git import is_ancestor
-from incumbent.storage.identity import register_project, require_own_model
-from incumbent.storage.registry import Registry, open_registry
-from incumbent.storage.versions import digest_of, fetch, resolve
+from incumbent.evaluation.plan import Strategy
+from incumbent.params import Params, load_params, own_code
+from incumbent.storage.dataset.git import is_ancestor
+from incumbent.storage.dataset.versions import digest_of, fetch, resolve
+from incumbent.storage.registry.identity import register_project, require_own_model
+from incumbent.storage.registry.registry import Registry, open_registry
+from incumbent.tables.partitions import DataVersion, Diff, Partition, difference
+from incumbent.training.engine import LOCAL, Engine, EngineName, chosen
 
 if TYPE_CHECKING:
-    from incumbent.model import Model
+    from incumbent.models.model import Model
 
 LEASE_SECONDS = 120.0
 
@@ -169,12 +169,12 @@ class Run:
 
     def pulled(self, version: str) -> Path:
         """The folder with a version's verified files."""
-        from incumbent.storage.model_cache import pull_cached
+        from incumbent.storage.serving.model_cache import pull_cached
 
         return pull_cached(self.project, self.registry, version)[0]
 
     def model(self, version: str) -> "Model":
-        from incumbent.storage.model_cache import load_model
+        from incumbent.storage.serving.model_cache import load_model
 
         return load_model(self.project, self.registry, version)
 

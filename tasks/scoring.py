@@ -6,7 +6,7 @@ from typing import Any
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from incumbent.storage.scoring import predict_file
+from incumbent.storage.serving.scoring import predict_file
 from tasks.step import is_outage, without_tracebacks
 
 

@@ -10,7 +10,7 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from incumbent.errors import IncumbentError, StorageUnavailable
-from incumbent.failures import explain
+from incumbent.errors.machine import explain
 from tasks.runs import Run, timed
 
 P = ParamSpec("P")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
 
-from incumbent.plan import Full
+from incumbent.evaluation.plan import Full
 from tasks import artifacts
 from tasks.runs import Run
 from tasks.step import step
@@ -12,14 +12,14 @@ from tasks.workers import search_with_workers
 
 if TYPE_CHECKING:
     from incumbent.challenger import Challenger
-    from incumbent.tune import StudyResult
-    from incumbent.window import Window
+    from incumbent.search.tune import StudyResult
+    from incumbent.search.window import Window
 
 
 @step
 def choose_window(run: Run) -> None:
     """How much of history to read: less than all only where that is shown to be better."""
-    from incumbent import window
+    from incumbent.search import window
 
     chosen = run.once(
         "window", window.Window.from_json, lambda: window.choose_window(run.files(_all(run)), run.params)
@@ -30,8 +30,8 @@ def choose_window(run: Run) -> None:
 @step
 def tune(run: Run) -> None:
     """Search the learner's options on the training rows."""
-    from incumbent import plots
-    from incumbent.tune import StudyResult
+    from incumbent.report import plots
+    from incumbent.search.tune import StudyResult
 
     study = run.once("study", StudyResult.from_json, lambda: _searched(run))
     values, pruned = [t.value for t in study.trials], [t.pruned for t in study.trials]
@@ -46,8 +46,8 @@ def tune(run: Run) -> None:
 @step
 def train(run: Run) -> None:
     """Train in full with the study's winner, or update the champion with the new rows."""
-    from incumbent import plots
     from incumbent.challenger import Challenger
+    from incumbent.report import plots
 
     challenger = run.once("challenger", Challenger.from_json, lambda: _made(run))
     for file in run.folder.glob("checkpoint-*"):
@@ -73,7 +73,7 @@ def train(run: Run) -> None:
 
 def _searched(run: Run) -> "StudyResult":
     from incumbent.challenger import search
-    from incumbent.studies import place_of
+    from incumbent.search.studies import place_of
 
     window = _window(run)
     if run.params.search.workers > 1:
@@ -87,14 +87,14 @@ def _all(run: Run) -> list[str]:
 
 
 def _window(run: Run) -> "Window":
-    from incumbent.window import Window
+    from incumbent.search.window import Window
 
     return Window.from_json(run.read("window"))
 
 
 def _made(run: Run) -> "Challenger":
     from incumbent.challenger import make_full
-    from incumbent.tune import StudyResult
+    from incumbent.search.tune import StudyResult
 
     if run.read("plan")["kind"] != Full.__name__.lower():
         return _update(run)
@@ -105,7 +105,7 @@ def _made(run: Run) -> "Challenger":
 
 def _update(run: Run) -> "Challenger":
     from incumbent.challenger import make_update
-    from incumbent.train import Parent
+    from incumbent.training.train import Parent
 
     if run.champion is None:
         raise ValueError("an update needs a champion; the plan chose it without one")

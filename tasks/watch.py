@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from incumbent.storage.dataset.arrivals import catch_up
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from incumbent.dataset import difference
 from incumbent.errors import BadInput
 from incumbent.params import load_params
-from incumbent.storage.git import commit_of, is_ancestor, last_change
-from incumbent.storage.versions import POINTER, catch_up, resolve
+from incumbent.storage.dataset.git import commit_of, is_ancestor, last_change
+from incumbent.storage.dataset.versions import POINTER, resolve
+from incumbent.tables.partitions import difference
 from tasks.arrival import Version, announce
 from tasks.data import name_flow_run
 from tasks.step import is_outage, without_tracebacks

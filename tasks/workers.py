@@ -22,16 +22,16 @@ from prefect.states import Cancelling
 
 from incumbent.errors import BadParams, Conflict, IncumbentError, StorageUnavailable
 from incumbent.params import Params
-from incumbent.storage.registry import Registry, open_registry
-from incumbent.storage.versions import fetch, resolve
+from incumbent.storage.dataset.versions import fetch, resolve
+from incumbent.storage.registry.registry import Registry, open_registry
 from tasks.runs import LEASE_SECONDS, Run
 from tasks.step import without_tracebacks
 
 if TYPE_CHECKING:
     import optuna
 
-    from incumbent.tune import StudyResult
-    from incumbent.window import Window
+    from incumbent.search.tune import StudyResult
+    from incumbent.search.window import Window
 
 DEPLOYMENT = "tune/tune"
 POLL = 2.0
@@ -46,8 +46,8 @@ def search_with_workers(run: Run, window: Window) -> StudyResult:
     BadParams when there is no deployment to start them from.
     """
     from incumbent.learners import learner_type
-    from incumbent.studies import explained, place_of
-    from incumbent.tune import begin, conclude, is_over, whats_next
+    from incumbent.search.studies import explained, place_of
+    from incumbent.search.tune import begin, conclude, is_over, whats_next
 
     params, place = run.params, place_of(run.project, run.params, run.work)
     with explained():
@@ -76,8 +76,8 @@ def do_share(
     """
     from incumbent.challenger import search_share
     from incumbent.learners.devices import one_device
-    from incumbent.studies import place_of
-    from incumbent.window import Window
+    from incumbent.search.studies import place_of
+    from incumbent.search.window import Window
 
     without_tracebacks()
     asked, project = Params.model_validate(params), project.resolve()
@@ -138,7 +138,7 @@ def _started(run: Run, window: Window, worker: int) -> FlowRun:
 
 
 def _ended(client: SyncPrefectClient, run: Run, study: optuna.Study, started: list[FlowRun]) -> list[FlowRun]:
-    from incumbent.tune import whats_next
+    from incumbent.search.tune import whats_next
 
     reminded = time.monotonic()
     while True:

@@ -13,7 +13,7 @@ from incumbent.local import processes
 from incumbent.local import s3 as local_s3
 from incumbent.local.stack import SETTLING
 from incumbent.local.state import Stack, make_private_dirs
-from incumbent.storage.s3 import ensure_bucket
+from incumbent.storage.s3.address import ensure_bucket
 
 _SLOW_IS_FINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("usual", max_examples=100, **_SLOW_IS_FINE)

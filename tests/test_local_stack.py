@@ -34,7 +34,7 @@ from incumbent.local import processes
 from incumbent.local.loopback import ask_prefect, is_healthy
 from incumbent.local.stack import SERVICES, Stack, down, environment, status, up
 from incumbent.local.state import make_private_dirs, write_private
-from incumbent.studies import address_of
+from incumbent.search.studies import address_of
 from tests.prefect_api import prefect_api
 from tests.stranger import KEY, as_stranger, let_in, requests_for
 

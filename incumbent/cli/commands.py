@@ -8,9 +8,9 @@ import typer
 from incumbent.cli import drop_column, env, expectations, init, models, quarantine, review, stage, ui
 from incumbent.cli.options import VERDICT, Json, Project, enter, pairs, say, show
 from incumbent.cli.outcome import describe, kind_of
-from incumbent.engine import EngineName
 from incumbent.errors import BadInput
-from incumbent.plan import Strategy
+from incumbent.evaluation.plan import Strategy
+from incumbent.training.engine import EngineName
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,7 +38,7 @@ def up(project: Project = Path(), as_json: Json = False) -> None:
     """Start the local stack: S3 server, Prefect server, dashboard, a worker per pool, all deployments."""
     from incumbent.cli.status import overview
     from incumbent.local import stack
-    from incumbent.storage.project import push_what_is_here, require_project
+    from incumbent.storage.dataset.new_project import push_what_is_here, require_project
 
     project = project.resolve()
     require_project(project)  # before anything is started
@@ -203,7 +203,7 @@ def score(
 
     They are logged in the registry by their key, so that `incumbent monitor` can join labels that come later.
     """
-    from incumbent.storage.scoring import predict_file
+    from incumbent.storage.serving.scoring import predict_file
 
     if alias != "champion":
         raise typer.BadParameter(f"'{alias}'; the only alias is 'champion'", param_hint="--alias")

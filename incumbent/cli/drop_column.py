@@ -25,8 +25,8 @@ def drop_column(
     project = enter(project)
     from flows.retrain import retrain as flow
     from incumbent.cli.prefect_runs import in_this_process
-    from incumbent.schema import Schema
-    from incumbent.storage.params_file import drop_columns
+    from incumbent.features.schema import Schema
+    from incumbent.storage.dataset.params_file import drop_columns
 
     if not reason.strip():
         raise BadInput("dropping a column needs a reason; it is kept in git's log and in the registry's")

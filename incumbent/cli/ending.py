@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 from incumbent.errors import IncumbentError
-from incumbent.failures import explain
+from incumbent.errors.machine import explain
 
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 SOON = 0.05  # seconds

@@ -33,8 +33,8 @@ def draft(
 
     Each says in its notes where it came from. Edit the file; it is a plain Great Expectations suite.
     """
-    from incumbent.draft import draft_suite
-    from incumbent.storage.versions import fetch, resolve
+    from incumbent.gate.draft import draft_suite
+    from incumbent.storage.dataset.versions import fetch, resolve
     from incumbent.tables.sources import read_source, require_own_names, sources_of
 
     project = enter(project)

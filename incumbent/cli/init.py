@@ -8,7 +8,7 @@ import typer
 
 from incumbent.cli.options import Json, printable, show, table
 from incumbent.errors import BadInput
-from incumbent.failures import PROJECT
+from incumbent.errors.machine import PROJECT
 from incumbent.params import FORMATS, DatasetParams
 
 

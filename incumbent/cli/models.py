@@ -8,8 +8,8 @@ import typer
 from incumbent.cli.options import Json, Project, enter, pairs, show, table
 from incumbent.errors import NotFound
 from incumbent.params import load_params
-from incumbent.storage.identity import require_own_model
-from incumbent.storage.registry import Registry, champion_at, open_registry
+from incumbent.storage.registry.identity import require_own_model
+from incumbent.storage.registry.registry import Registry, champion_at, open_registry
 
 CHAMPION = "champion"
 

@@ -22,10 +22,10 @@ from incumbent.errors import BadData, BadInput
 from incumbent.gate.suspicions import Oddity, oddities
 from incumbent.local.state import make_private
 from incumbent.params import DatasetParams, Params, parse_params
-from incumbent.recognise import Recognised, recognise, sample_of
 from incumbent.tables.checks import ColumnWarning, things_to_check
 from incumbent.tables.evidence import partitions_for_a_verdict
 from incumbent.tables.overview import ColumnOverview, overview
+from incumbent.tables.recognise import Recognised, recognise, sample_of
 
 HOLDOUT = 0.2
 REASONS = 10  # of a gate that blocks
@@ -44,8 +44,8 @@ AS_THEY_ARE = {
 
 def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None = None) -> dict[str, Any]:
     """dataset: what the user said of the columns. Nothing is left behind when any of it fails."""
-    from incumbent.draft import draft_suite
-    from incumbent.storage import project as storage
+    from incumbent.gate.draft import draft_suite
+    from incumbent.storage.dataset import new_project as storage
 
     documents = [*AS_THEY_ARE, "params.yaml", "expectations"]
     storage.require_room(project, [name for name in documents if not name.startswith(".git")])
@@ -172,7 +172,7 @@ def _params(name: str, data: Path, recognised: Recognised, table: NewTable) -> s
 
 
 def _template(name: str) -> str:
-    return (files("incumbent") / "templates" / "project" / name).read_text(encoding="utf-8")
+    return (files("incumbent.cli") / "templates" / "project" / name).read_text(encoding="utf-8")
 
 
 def _kept(gitignore: Path) -> str:

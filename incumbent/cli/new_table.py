@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from incumbent.cli.options import say
-from incumbent.columns import columns_of
 from incumbent.errors import BadData
 from incumbent.params import FORMATS, DatasetParams, LandingParams
 from incumbent.tables.agreement import Agreement, agree, columns_in_order, listed
+from incumbent.tables.columns import columns_of
 from incumbent.tables.periods import Period, partition_by, zone_of
 from incumbent.tables.sources import Source, read_source, sources_of
 from incumbent.tables.text_kinds import ColumnNote

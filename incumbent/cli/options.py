@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.cells import cell_len
 
-from incumbent.failures import PROJECT
+from incumbent.errors.machine import PROJECT
 from incumbent.local.environment import environment
 from incumbent.local.state import make_private
 from incumbent.params import load_params

@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
 from incumbent.errors import BadInput, StorageUnavailable
-from incumbent.storage.project import require_project
+from incumbent.storage.dataset.new_project import require_project
 from tasks.step import without_tracebacks
 
 

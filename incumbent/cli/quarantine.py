@@ -20,7 +20,7 @@ Entry = Annotated[str, typer.Argument(help="As `list` prints it.")]
 @app.command("list")
 def list_(project: Project = Path(), as_json: Json = False) -> None:
     """Every file that was blocked and all rows that were set aside, with the first reason."""
-    from incumbent.storage.quarantine import open_quarantine
+    from incumbent.storage.dataset.quarantine import open_quarantine
 
     found = open_quarantine(load_params(enter(project))).entries()
     show(found, as_json, _as_table)
@@ -29,8 +29,8 @@ def list_(project: Project = Path(), as_json: Json = False) -> None:
 @app.command("show")
 def show_(entry: Entry, project: Project = Path(), as_json: Json = False) -> None:
     """All reasons, who set it aside and when, who released it; of rows the first ten."""
-    from incumbent.rows import read_partition
-    from incumbent.storage.quarantine import open_quarantine
+    from incumbent.storage.dataset.quarantine import open_quarantine
+    from incumbent.tables.parquet import read_partition
 
     quarantine = open_quarantine(load_params(enter(project)))
     found = quarantine.show(entry)

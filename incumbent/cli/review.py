@@ -14,7 +14,7 @@ from incumbent.params import load_params
 
 def audit(project: Project = Path(), as_json: Json = False) -> None:
     """Every past verdict, and what the arrivals after it said of it."""
-    from incumbent.hindsight import review
+    from incumbent.evaluation.hindsight import review
 
     registry, params = registry_of(project), load_params(enter(project))
     outcomes = [json.loads(body) for body in registry.records("decision.json")]
@@ -25,7 +25,7 @@ def audit(project: Project = Path(), as_json: Json = False) -> None:
 
 def reproduce(version: Version = "champion", project: Project = Path(), as_json: Json = False) -> None:
     """Train a version again in its own code and compare every byte. Exit code 1 if one differs."""
-    from incumbent.storage.reproduce import reproduce as again
+    from incumbent.storage.serving.reproduce import reproduce as again
 
     folder, registry = enter(project), registry_of(project)
     seen = again(folder, registry, version_named(registry, version))

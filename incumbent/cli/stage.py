@@ -18,7 +18,7 @@ from incumbent.errors import BadData, BadParams
 from incumbent.params import Params, load_params
 
 if TYPE_CHECKING:
-    from incumbent.window import Window
+    from incumbent.search.window import Window
 
 FOLDER, MODEL = "pipeline", "model"
 OLD_OUT = f"{FOLDER}/model.txt"
@@ -46,12 +46,12 @@ def stage(
 
 
 def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
-    from incumbent.dataset import Partition
     from incumbent.gate import Verdict
     from incumbent.gate.suites import load_suites
     from incumbent.gate.version import gate_version
-    from incumbent.storage.quarantine import open_quarantine
-    from incumbent.storage.versions import digest_of
+    from incumbent.storage.dataset.quarantine import open_quarantine
+    from incumbent.storage.dataset.versions import digest_of
+    from incumbent.tables.partitions import Partition
 
     partitions = [(path.name, path) for path in paths]
     report = gate_version(partitions, load_suites(project / "expectations"), params)
@@ -67,8 +67,8 @@ def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
 
 
 def _plan(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
-    from incumbent.plan import Full
-    from incumbent.window import choose_window
+    from incumbent.evaluation.plan import Full
+    from incumbent.search.window import choose_window
 
     plan = Full(("dvc repro trains in full: the champion is no input of the pipeline",))
     gate = _read(project, Name.GATE)
@@ -87,7 +87,7 @@ def _tune(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
 
 def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.challenger import make_full
-    from incumbent.tune import StudyResult
+    from incumbent.search.tune import StudyResult
 
     study, folder = StudyResult.from_json(_read(project, Name.TUNE)), _model_folder(project, params)
     if folder.name == MODEL:
@@ -99,11 +99,11 @@ def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
 def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.challenger import Challenger, open_challenger, open_others
     from incumbent.cli.models import registry_of
-    from incumbent.dataset import Partition
-    from incumbent.decide import decide
-    from incumbent.judge import BASELINE, Learned, score_holdout, weigh
-    from incumbent.storage.model_cache import load_model
-    from incumbent.storage.versions import digest_of
+    from incumbent.evaluation.decide import decide
+    from incumbent.evaluation.judge import BASELINE, Learned, score_holdout, weigh
+    from incumbent.storage.dataset.versions import digest_of
+    from incumbent.storage.serving.model_cache import load_model
+    from incumbent.tables.partitions import Partition
 
     registry = registry_of(project)
     office = registry.champion()
@@ -158,7 +158,7 @@ def _model_folder(project: Path, params: Params) -> Path:
 
 
 def _window(project: Path) -> "Window":
-    from incumbent.window import Window
+    from incumbent.search.window import Window
 
     return Window.from_json(_read(project, Name.PLAN)["window"])
 

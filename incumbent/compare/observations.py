@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from incumbent.errors import BadData, UnfitChallenger
-from incumbent.metrics import METRICS, Task
+from incumbent.params import METRICS, Task
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from scipy.special import stdtr
 
-from incumbent.metrics import METRICS
+from incumbent.params import METRICS
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from incumbent.local.environment import environment
 from incumbent.local.loopback import ask_prefect
 from incumbent.local.state import make_private
 from incumbent.params import load_params
-from incumbent.storage.git import git
-from incumbent.storage.project import require_project
-from incumbent.storage.registry import Registry, open_registry
-from incumbent.storage.versions import track_all
+from incumbent.storage.dataset.arrivals import track_all
+from incumbent.storage.dataset.git import git
+from incumbent.storage.dataset.new_project import require_project
+from incumbent.storage.registry.registry import Registry, open_registry
 
 Say = Callable[[str], None]
 

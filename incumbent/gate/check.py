@@ -7,15 +7,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from incumbent.columns import column_differences, schema_of
 from incumbent.gate.contradictions import contradictions
 from incumbent.gate.gx import Detail, expectations_of, judge, question, sets_aside, validate
 from incumbent.gate.report import QUARANTINE, Finding, GateReport
 from incumbent.gate.statistics import measure
 from incumbent.gate.suites import declared_suite
 from incumbent.params import DatasetParams, GateParams
-from incumbent.rows import read_partition
+from incumbent.tables.columns import column_differences
 from incumbent.tables.names import look_alikes
+from incumbent.tables.parquet import read_partition, schema_of
 
 EXAMPLES = 5
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from incumbent.columns import schema_of
 from incumbent.gate.report import Finding
 from incumbent.params import DatasetParams
-from incumbent.rows import read_partition
-from incumbent.split import text_of
+from incumbent.tables.parquet import read_partition, schema_of
+from incumbent.tables.split import text_of
 
 EXAMPLES = 5
 UNIQUE = ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from incumbent.columns import schema_of
 from incumbent.gate.report import Finding, GateReport
 from incumbent.params import Params
 from incumbent.tables.labels import Labels, labels_of, unknown_class, unusable
+from incumbent.tables.parquet import schema_of
 
 MOST_UNLABELLED = 0.5
 """A larger share of rows without a label is more often a broken join than labels that come late."""

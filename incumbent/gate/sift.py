@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incumbent.columns import schema_of
 from incumbent.errors import BadData
 from incumbent.gate.check import Judged, beyond_limit, column_findings, fits, judge_rows, results_of
 from incumbent.gate.contradictions import contradictions
@@ -20,7 +19,8 @@ from incumbent.gate.labels import judge_labels
 from incumbent.gate.report import GateReport
 from incumbent.gate.suspicions import suspicions
 from incumbent.params import Params
-from incumbent.reading import BATCH_ROWS
+from incumbent.tables.convert import BATCH_ROWS
+from incumbent.tables.parquet import schema_of
 
 FAILED = "failed_expectations"
 

@@ -12,13 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from incumbent.columns import readable, schema_of
 from incumbent.gate.report import Finding
-from incumbent.metrics import Task
-from incumbent.params import DatasetParams
-from incumbent.reading import BATCH_ROWS
+from incumbent.params import DatasetParams, Task
+from incumbent.tables.convert import BATCH_ROWS
 from incumbent.tables.leaks import leaks
 from incumbent.tables.names import look_alikes
+from incumbent.tables.parquet import readable, schema_of
 
 SAMPLE = 20_000
 SLACK = timedelta(days=1)  # clocks and time zones differ

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incumbent.rows import read_partition
+from incumbent.tables.parquet import read_partition
 
 Metrics = dict[str, Any]
 Answers = Mapping[str, Any]

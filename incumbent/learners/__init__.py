@@ -6,10 +6,9 @@ is not their business and stays out.
 """
 
 from incumbent.errors import BadInput
+from incumbent.features.schema import Schema
 from incumbent.learners.protocol import Batch, Learner, NotPortable, Point, Trained, joined
-from incumbent.params import Params
-from incumbent.recipe import TorchParams
-from incumbent.schema import Schema
+from incumbent.params import Params, TorchParams
 
 __all__ = ["Batch", "Learner", "NotPortable", "Point", "Trained", "joined", "learner_type", "open_learner"]
 

@@ -12,13 +12,11 @@ import numpy as np
 
 from incumbent.compare import score
 from incumbent.errors import BadParams, Tampered
+from incumbent.features.schema import Schema
 from incumbent.learners.checkpoint import replace_file
 from incumbent.learners.devices import lightgbm_device
 from incumbent.learners.protocol import Batch, Point, joined
-from incumbent.metrics import Task
-from incumbent.params import PromotionParams
-from incumbent.recipe import LightGBMParams
-from incumbent.schema import Schema
+from incumbent.params import LightGBMParams, PromotionParams, Task
 
 if TYPE_CHECKING:
     import optuna

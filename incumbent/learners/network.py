@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from incumbent.metrics import Task
+from incumbent.params import Task
 
 BINS = 16
 

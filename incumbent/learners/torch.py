@@ -14,14 +14,12 @@ from safetensors.torch import save_file
 
 from incumbent.compare import score
 from incumbent.errors import BadParams, Tampered
+from incumbent.features.schema import Schema
 from incumbent.learners.devices import torch_device
 from incumbent.learners.network import BINS, TabM, answers, from_document, quantile_bins, to_document
 from incumbent.learners.protocol import Batch, Point, joined
 from incumbent.learners.torch_training import Binned, Training, train_with_checkpoint
-from incumbent.metrics import METRICS, Task
-from incumbent.params import PromotionParams
-from incumbent.recipe import TorchParams
-from incumbent.schema import Schema
+from incumbent.params import METRICS, PromotionParams, Task, TorchParams
 
 if TYPE_CHECKING:
     import optuna

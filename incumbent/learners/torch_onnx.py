@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from incumbent.learners.network import TabM, answers
-from incumbent.metrics import Task
+from incumbent.params import Task
 
 
 class _Graph(nn.Module):

@@ -11,12 +11,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from incumbent.features.schema import Schema
 from incumbent.learners.checkpoint import replace_file
 from incumbent.learners.devices import Device
 from incumbent.learners.network import Shape, TabM
-from incumbent.metrics import Task
-from incumbent.recipe import TorchParams
-from incumbent.schema import Schema
+from incumbent.params import Task, TorchParams
 
 
 @dataclass(frozen=True)

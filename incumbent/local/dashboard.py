@@ -16,7 +16,7 @@ NAME = "dashboard"
 
 def prepare(stack: Stack) -> Service:
     """Settle the port, make the storage; the service to run."""
-    from incumbent.studies import address_of, make_storage
+    from incumbent.search.studies import address_of, make_storage
 
     if find_spec("optuna_dashboard") is None:
         raise BadInput("the view of the studies is not installed: pip install 'incumbent[local]'")

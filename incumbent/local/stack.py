@@ -94,9 +94,9 @@ def access(project: Path) -> dict[str, Any]:
 
 
 def _start_servers(stack: Stack, say: Say) -> None:
-    from incumbent.storage.dvc_remote import lead_to
-    from incumbent.storage.s3 import ensure_bucket
-    from incumbent.storage.versions import explained
+    from incumbent.storage.dataset.dvc_remote import lead_to
+    from incumbent.storage.dataset.versions import explained
+    from incumbent.storage.s3.address import ensure_bucket
 
     # Prefect needs several seconds: S3 starts and settles meanwhile.
     _start(stack, s3.prepare(stack), say)

@@ -6,9 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from incumbent.columns import Kind, columns_of
 from incumbent.errors import BadData
 from incumbent.params import DatasetParams
+from incumbent.tables.columns import Kind, columns_of
 from incumbent.tables.periods import zone_of
 from incumbent.tables.sources import Source, read_source
 

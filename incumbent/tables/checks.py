@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from incumbent.recognise import Recognised
 from incumbent.tables.overview import ColumnOverview, example_of
+from incumbent.tables.recognise import Recognised
 
 QUANTITY = r"(\d{1,3}([.,' \u00a0\u202f]\d{3})+([.,]\d+)?|\d+([.,]\d+)?)"
 NUMBER = re.compile(rf"[(+-]?\s*[$€£¥]?\s*{QUANTITY}\s*(%|[$€£¥]|[A-Z]{{3}})?\)?")

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from incumbent.columns import readable
-from incumbent.metrics import Task
-from incumbent.params import DatasetParams
-from incumbent.split import text_of
+from incumbent.params import DatasetParams, Task
+from incumbent.tables.parquet import readable
+from incumbent.tables.split import text_of
 
 LARGEST = float(np.finfo(np.float32).max)
 """Learners hold targets as float32."""

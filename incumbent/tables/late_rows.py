@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incumbent.errors import BadData
-from incumbent.keys import in_both, keys_of
 from incumbent.tables.periods import zone_of_field
+from incumbent.tables.row_keys import in_both, keys_of
 
 
 def append_rows(partition: Path, late: Path, target: Path, key: Sequence[str]) -> None:

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata, spearmanr
 
-from incumbent.metrics import Task
-from incumbent.params import DatasetParams
+from incumbent.params import DatasetParams, Task
 
 LEAK = 0.98
 """A column that ranks the target as well as this, all by itself, is more often a consequence than a cause."""

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from incumbent.columns import Kind, columns_of
-from incumbent.recognise import Recognised
+from incumbent.tables.columns import Kind, columns_of
+from incumbent.tables.recognise import Recognised
 
 MAX_EXAMPLE = 24  # characters
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from incumbent.columns import schema_of
 from incumbent.errors import BadData
-from incumbent.reading import BATCH_ROWS, UTC_TIMES
+from incumbent.tables.convert import BATCH_ROWS, UTC_TIMES
+from incumbent.tables.parquet import schema_of
 
 Period = Literal["month", "day"]
 FORMATS: dict[Period, str] = {"month": "%Y-%m", "day": "%Y-%m-%d"}

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from incumbent.errors import BadInput
 from incumbent.params import DatasetParams
-from incumbent.reading import BATCH_ROWS, SUFFIXES, stem_of, to_parquet
+from incumbent.tables.convert import BATCH_ROWS, SUFFIXES, stem_of, to_parquet
 from incumbent.tables.text_kinds import ColumnNote
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from incumbent.errors import BadInput
-from incumbent.reading import CONFIG, SUFFIXES
+from incumbent.tables.convert import CONFIG, SUFFIXES
 
 CSV, JSON, GZIP = "FORMAT csv, HEADER", "FORMAT json", "COMPRESSION gzip"
 OPTIONS = {

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from incumbent.demo.flights import load_flights, write_months
-from incumbent.model import Model
+from incumbent.models.model import Model
 from incumbent.params import Params, load_params
 from tests.core.building import ROOT, changed
 from tests.core.judging import model

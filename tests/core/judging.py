@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from incumbent.challenger import make_full, open_challenger
-from incumbent.dataset import Partition
-from incumbent.model import Model
+from incumbent.models.model import Model
 from incumbent.params import Params
-from incumbent.split import group_hashes
-from incumbent.tune import StudyResult
+from incumbent.search.tune import StudyResult
+from incumbent.tables.partitions import Partition
+from incumbent.tables.split import group_hashes
 
 
 def model(path: Path, params: Params, folder: Path, rounds: int) -> Model:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from incumbent import studies, tune
+from incumbent.features.rows import Rows
+from incumbent.features.schema import Feature, Schema
 from incumbent.learners import Learner, open_learner
 from incumbent.params import Params
-from incumbent.rows import Rows
-from incumbent.schema import Feature, Schema
-from incumbent.studies import Place
+from incumbent.search import studies, tune
+from incumbent.search.studies import Place
 from tests.core.building import toy_params
 
 TRIALS = 12

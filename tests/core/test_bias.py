@@ -12,20 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from incumbent.balance import Balance, learn_groups
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger
 from incumbent.compare import Fairness, fairness
 from incumbent.errors import BadData
-from incumbent.fitting import batch_of, portions
-from incumbent.folds import folds
+from incumbent.features.rows import Rows, training_rows
 from incumbent.learners import Batch
-from incumbent.model import Model
-from incumbent.params import Params
-from incumbent.recipe import BiasParams
-from incumbent.reduction import learn_reduction
-from incumbent.rows import Rows, training_rows
-from incumbent.train import CrossValidation
-from incumbent.tune import StudyResult
+from incumbent.models.model import Model
+from incumbent.params import BiasParams, Params
+from incumbent.search.tune import StudyResult
+from incumbent.training.balance import Balance, learn_groups
+from incumbent.training.fairness_reduction import learn_reduction
+from incumbent.training.folds import folds
+from incumbent.training.train import CrossValidation
+from incumbent.training.training_sets import batch_of, portions
 from tests.core.building import changed, fewer_examples, parent, toy_params
 
 STUDY = StudyResult({"num_leaves": 7, "min_child_samples": 20}, rounds=30, trials=())

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incumbent.clean import Cleaning, CleaningLearner, Touched
 from incumbent.errors import BadData
-from incumbent.learn_schema import learn_schema
+from incumbent.features.clean import Cleaning, CleaningLearner, Touched
+from incumbent.features.learn_schema import learn_schema
+from incumbent.features.rows import Side, read_rows, training_rows
+from incumbent.features.schema import Schema
 from incumbent.params import CleanParams, Params
-from incumbent.rows import Side, read_rows, training_rows
-from incumbent.schema import Schema
 from tests.core.building import changed, toy_params
 
 TABLE = pd.DataFrame(

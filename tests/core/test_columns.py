@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from incumbent.columns import column_differences, columns_of
 from incumbent.errors import BadData
 from incumbent.gate import Verdict
 from incumbent.gate.check import gate_files
 from incumbent.params import DatasetParams, GateParams
+from incumbent.tables.columns import column_differences, columns_of
 
 DATASET = DatasetParams(
     name="t", target="y", columns={"a": "number", "b": "text", "c": "boolean", "d": "time", "y": "number"}

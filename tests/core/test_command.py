@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from incumbent.params import load_params
-from incumbent.storage.git import git
+from incumbent.storage.dataset.git import git
 
 IDENTITY = {
     "GIT_AUTHOR_NAME": "tests",

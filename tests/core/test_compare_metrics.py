@@ -12,8 +12,7 @@ from incumbent.compare import Comparison, compare, estimate
 from incumbent.compare.bootstrap import statistic
 from incumbent.compare.observations import observe
 from incumbent.errors import BadData
-from incumbent.metrics import METRICS
-from incumbent.params import PromotionParams
+from incumbent.params import METRICS, PromotionParams
 from tests.core.building import fewer_examples
 
 Peer = Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 from incumbent.compare import attempt, compare, compare_slices
-from incumbent.decide import Evidence, Promote, Reject, decide
+from incumbent.evaluation.decide import Evidence, Promote, Reject, decide
 from incumbent.params import PromotionParams, SliceParams
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"

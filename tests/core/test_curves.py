@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incumbent.curves import Curves, race, stop_early
 from incumbent.learners import Point
+from incumbent.search.curves import Curves, race, stop_early
 from tests.core.building import fewer_examples
 
 # Of the best trial so far: five folds that rise, and fall from the fifth step on.

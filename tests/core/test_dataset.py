@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incumbent.dataset import DataVersion, Diff, Partition, difference
+from incumbent.tables.partitions import DataVersion, Diff, Partition, difference
 
 # Few names and digests, so that the two listings often agree.
 LISTINGS = st.dictionaries(st.sampled_from([f"{n}.parquet" for n in range(6)]), st.sampled_from(["a", "b"]))

@@ -20,7 +20,7 @@ from incumbent.compare import (
     compare_slices,
     fairness,
 )
-from incumbent.decide import Decision, Evidence, Hold, Promote, Reject, decide
+from incumbent.evaluation.decide import Decision, Evidence, Hold, Promote, Reject, decide
 from incumbent.params import PromotionParams
 
 POLICY = PromotionParams(floor=0.6)

@@ -19,14 +19,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from incumbent.challenger import REPLAY, Challenger, make_full, open_challenger
-from incumbent.distributed import deal
-from incumbent.engine import LOCAL, Engine, chosen
 from incumbent.errors import BadParams
-from incumbent.params import Params
+from incumbent.features.rows import Side, read_rows
+from incumbent.params import Params, TorchParams
 from incumbent.rebuild import Order
-from incumbent.recipe import TorchParams
-from incumbent.rows import Side, read_rows
-from incumbent.tune import StudyResult
+from incumbent.search.tune import StudyResult
+from incumbent.training.engine import LOCAL, Engine, chosen
+from incumbent.training.on_ray import deal
 from tests.core.building import changed
 
 TWO = Engine("ray", 2)

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from incumbent.challenger import REPLAY, Challenger, make_full, open_challenger
-from incumbent.doubts import too_good, way_past
-from incumbent.judge import Holdout, score_holdout
-from incumbent.model import Model
+from incumbent.evaluation.doubts import too_good, way_past
+from incumbent.evaluation.judge import Holdout, score_holdout
+from incumbent.models.model import Model
 from incumbent.params import Params
-from incumbent.tune import StudyResult
+from incumbent.search.tune import StudyResult
 from tests.core.building import changed, toy_params
 from tests.core.judging import window
 

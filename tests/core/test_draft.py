@@ -12,9 +12,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.pandas import column, data_frames, range_indexes
 
-from incumbent.draft import draft_suite
 from incumbent.gate import GateReport, Verdict
 from incumbent.gate.check import gate_files
+from incumbent.gate.draft import draft_suite
 from incumbent.params import GateParams, Params
 from tests.core.building import toy_params
 

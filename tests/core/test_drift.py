@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, norm, wasserstein_distance
 
-from incumbent.clean import Cleaning
-from incumbent.drift import MAJOR, Drift, Shift, drift
 from incumbent.errors import BadData
+from incumbent.evaluation.drift import MAJOR, Drift, Shift, drift
+from incumbent.features.clean import Cleaning
+from incumbent.features.schema import Feature, Schema
 from incumbent.params import CleanParams, Limits
-from incumbent.schema import Feature, Schema
 
 SCHEMA = Schema((Feature("size"), Feature("colour", ("blue", "green", "red"))), target="y", positive=1)
 EVENLY = {"size": 0.5, "colour": 0.5}

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from incumbent.errors import BadInput
-from incumbent.failures import PROJECT, explain
+from incumbent.errors.machine import PROJECT, explain
 from tests.core.test_command import IDENTITY
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/proc/partition.parquet")

@@ -17,23 +17,23 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import TargetEncoder
 
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger
-from incumbent.dataset import Diff
-from incumbent.drift import drift
 from incumbent.errors import BadData, BadParams
-from incumbent.fitting import as_read, portions
-from incumbent.folds import folds
-from incumbent.golden import GOLDEN, check_golden
-from incumbent.learn_schema import learn_schema
+from incumbent.evaluation.drift import drift
+from incumbent.evaluation.measure import measure
+from incumbent.evaluation.plan import Full, choose
+from incumbent.features.learn_schema import learn_schema
+from incumbent.features.rows import Side, frames, read_rows, sampled_rows, training_rows
+from incumbent.features.schema import Schema
+from incumbent.features.target_encoding import Means, part_of
 from incumbent.learners import Batch
-from incumbent.means import Means, part_of
-from incumbent.measure import measure
-from incumbent.model import Model
+from incumbent.models.golden import GOLDEN, check_golden
+from incumbent.models.model import Model
 from incumbent.params import Params, load_params
-from incumbent.plan import Full, choose
-from incumbent.rows import Side, frames, read_rows, sampled_rows, training_rows
-from incumbent.schema import Schema
-from incumbent.split import group_hashes
-from incumbent.tune import StudyResult
+from incumbent.search.tune import StudyResult
+from incumbent.tables.partitions import Diff
+from incumbent.tables.split import group_hashes
+from incumbent.training.folds import folds
+from incumbent.training.training_sets import as_read, portions
 from tests.core.building import ROOT, changed, fewer_examples, parent, toy_params
 
 STUDY = StudyResult({"num_leaves": 7, "min_child_samples": 10}, rounds=15, trials=())

@@ -10,10 +10,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from incumbent.errors import BadData
-from incumbent.feedback import examine, to_log
-from incumbent.model import Model
+from incumbent.evaluation.feedback import examine, to_log
+from incumbent.models.model import Model
 from incumbent.params import Params
-from incumbent.split import group_hashes
+from incumbent.tables.split import group_hashes
 from tests.core.building import changed
 
 KEY = ["time_hour", "carrier", "flight"]

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from incumbent.columns import columns_of
 from incumbent.errors import BadData, BadInput
 from incumbent.params import DatasetParams
 from incumbent.tables.agreement import Agreement, agree, columns_in_order
+from incumbent.tables.columns import columns_of
 from incumbent.tables.sources import Source, read_source, sources_of
 
 DATASET = DatasetParams(name="new", target="y")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from incumbent.errors import BadData
-from incumbent.fitting import training_of
-from incumbent.folds import Split, folds, over_folds
-from incumbent.recipe import SearchParams
-from incumbent.rows import Rows
-from incumbent.train import cross_validate
-from incumbent.tune import tune
+from incumbent.features.rows import Rows
+from incumbent.params import SearchParams
+from incumbent.search.tune import tune
+from incumbent.training.folds import Split, folds, over_folds
+from incumbent.training.train import cross_validate
+from incumbent.training.training_sets import training_of
 from tests.core.searching import SCHEMA, learner, table, with_search
 
 

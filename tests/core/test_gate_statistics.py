@@ -18,16 +18,16 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from incumbent.draft import draft_suite
 from incumbent.errors import BadData
 from incumbent.gate import Finding
 from incumbent.gate.check import EXAMPLES, _expectations, _finding, gate_files, judge_by_statistics
+from incumbent.gate.draft import draft_suite
 from incumbent.gate.gx import expectations_of, validate
 from incumbent.gate.plans import PLANS
 from incumbent.gate.regexes import is_portable
 from incumbent.gate.suites import declared_suite, load_suites
 from incumbent.params import DatasetParams, GateParams, Params
-from incumbent.rows import read_partition
+from incumbent.tables.parquet import read_partition
 from tests.core.building import ROOT, fewer_examples
 
 Suite = dict[str, Any]

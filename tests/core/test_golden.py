@@ -11,13 +11,13 @@ import pytest
 
 from incumbent.challenger import make_full, make_update, open_challenger
 from incumbent.errors import Tampered
-from incumbent.golden import GOLDEN, check_golden, make_golden
-from incumbent.model import Model
+from incumbent.features.rows import Side, frames
+from incumbent.features.schema import Feature, Schema
+from incumbent.models.golden import GOLDEN, check_golden, make_golden
+from incumbent.models.model import Model
 from incumbent.params import Params
-from incumbent.rows import Side, frames
-from incumbent.schema import Feature, Schema
-from incumbent.split import group_hashes
-from incumbent.tune import StudyResult
+from incumbent.search.tune import StudyResult
+from incumbent.tables.split import group_hashes
 from tests.core.building import changed, parent
 
 FEW = StudyResult({"num_leaves": 15}, 5, ())

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy.stats import norm, ttest_1samp
 from sklearn.metrics import roc_auc_score
 
-from incumbent.hindsight import Keep, Pair, Recall, look_back, pairs, pool, review, score_arrival
-from incumbent.model import Model
+from incumbent.evaluation.hindsight import Keep, Pair, Recall, look_back, pairs, pool, review, score_arrival
+from incumbent.models.model import Model
 from incumbent.params import Params, PromotionParams
-from incumbent.split import group_hashes
+from incumbent.tables.split import group_hashes
 from tests.core.building import changed
 
 POLICY = PromotionParams(audit_window=2)
@@ -99,7 +99,7 @@ def changed_schema(model: Model) -> Any:
     """As if `carrier` had been a number when it was trained."""
     from dataclasses import replace
 
-    from incumbent.schema import Feature
+    from incumbent.features.schema import Feature
 
     features = [Feature(f.name) if f.name == "carrier" else f for f in model.schema.features]
     return replace(model.schema, features=tuple(features))

@@ -15,23 +15,22 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.metrics import f1_score, roc_auc_score
 
-from incumbent.balance import learn_balance
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger, search
 from incumbent.compare import Comparison, calibration
-from incumbent.dataset import Partition
 from incumbent.errors import BadData
-from incumbent.fitting import portions
-from incumbent.folds import Split
-from incumbent.judge import score_holdout, weigh
+from incumbent.evaluation.judge import score_holdout, weigh
+from incumbent.features.rows import Rows
+from incumbent.features.schema import Feature, Schema
 from incumbent.learners import Batch
 from incumbent.learners.torch_training import member_losses
-from incumbent.model import Model
-from incumbent.output import Isotonic, Output, choose_threshold, learn_curves, mean_cost
-from incumbent.params import Params
-from incumbent.recipe import DecisionParams
-from incumbent.rows import Rows
-from incumbent.schema import Feature, Schema
-from incumbent.tune import StudyResult
+from incumbent.models.calibration import Isotonic, Output, choose_threshold, learn_curves, mean_cost
+from incumbent.models.model import Model
+from incumbent.params import DecisionParams, Params
+from incumbent.search.tune import StudyResult
+from incumbent.tables.partitions import Partition
+from incumbent.training.balance import learn_balance
+from incumbent.training.folds import Split
+from incumbent.training.training_sets import portions
 from tests.core.building import changed, fewer_examples, parent, toy_params
 
 METHODS = ["weights", "over", "under", "smote"]

@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 
 from incumbent.compare import Comparison, Incomparable
 from incumbent.errors import BadData
-from incumbent.judge import Holdout, Learned, microseconds_per_row, score_holdout, weigh
-from incumbent.model import Model
+from incumbent.evaluation.judge import Holdout, Learned, microseconds_per_row, score_holdout, weigh
+from incumbent.models.model import Model
 from incumbent.params import Params, SplitParams
-from incumbent.split import group_hashes
+from incumbent.tables.split import group_hashes
 from tests.core.building import changed
 from tests.core.judging import held_out, window
 

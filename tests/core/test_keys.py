@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incumbent.key_index import KeyIndex
-from incumbent.keys import in_both, keys_of
+from incumbent.tables.key_index import KeyIndex
+from incumbent.tables.row_keys import in_both, keys_of
 from tests.core.building import fewer_examples
 
 KEYS = st.lists(st.integers(0, 60), max_size=12)

@@ -14,7 +14,7 @@ from incumbent.gate.labels import judge_labels
 from incumbent.gate.sift import sift, without_history
 from incumbent.gate.version import gate_version
 from incumbent.params import Params
-from incumbent.reading import to_parquet
+from incumbent.tables.convert import to_parquet
 from tests.core.building import changed, toy_params
 
 ROWS = 400

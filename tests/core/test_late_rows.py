@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from incumbent.errors import BadData
 from incumbent.params import DatasetParams
-from incumbent.reading import to_parquet
+from incumbent.tables.convert import to_parquet
 from incumbent.tables.late_rows import append_rows
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from incumbent.challenger import make_full, make_update, search
 from incumbent.params import Params
-from incumbent.split import group_hashes
+from incumbent.tables.split import group_hashes
 from tests.core.building import changed, parent
 
 WORD, NUMBER = "TELLTALE", 987_654.5

@@ -17,17 +17,15 @@ import torch
 from incumbent.challenger import make_full, search
 from incumbent.compare import score
 from incumbent.errors import BadInput, Tampered
+from incumbent.features.rows import Rows
+from incumbent.features.schema import Feature, Schema
 from incumbent.learners import Batch, Learner, Trained, learner_type, open_learner
 from incumbent.learners.devices import lightgbm_device, torch_device
 from incumbent.learners.lightgbm import MOST_TO_REFIT
-from incumbent.metrics import METRICS, Task
-from incumbent.output import Output
-from incumbent.params import Params
-from incumbent.portable import TOLERANCE, check_onnx, odd_rows, to_onnx
-from incumbent.recipe import TorchParams
-from incumbent.rows import Rows
-from incumbent.schema import Feature, Schema
-from incumbent.tune import StudyResult, tune
+from incumbent.models.calibration import Output
+from incumbent.models.onnx_export import TOLERANCE, check_onnx, odd_rows, to_onnx
+from incumbent.params import METRICS, Params, Task, TorchParams
+from incumbent.search.tune import StudyResult, tune
 from tests.core.building import changed, toy_params
 
 ROWS = 1200
@@ -379,7 +377,10 @@ def test_a_network_of_real_flights_passes_its_first_parse_and_is_no_worse_than_t
         manifest = {"version": "v1", "learner": learner["name"], "schema": made.lineage.document}
         (folder / "manifest.json").write_text(json.dumps(manifest))
         probed = subprocess.run(
-            [sys.executable, "-m", "incumbent.probe", folder], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "incumbent.models.probe", folder],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert json.loads(probed.stdout) == {"passed": True}
     assert scores["torch"] > scores["lightgbm"] - 0.05

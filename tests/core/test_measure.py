@@ -9,12 +9,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from incumbent.compare import Interval
-from incumbent.dataset import Diff
-from incumbent.drift import Drift
-from incumbent.measure import measure
-from incumbent.model import Model
+from incumbent.evaluation.drift import Drift
+from incumbent.evaluation.measure import measure
+from incumbent.evaluation.plan import Measurements, Skip, choose
+from incumbent.models.model import Model
 from incumbent.params import Params
-from incumbent.plan import Measurements, Skip, choose
+from incumbent.tables.partitions import Diff
 from tests.core.building import changed
 from tests.core.judging import held_out
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from incumbent.errors import BadData
-from incumbent.labels import count_corrections, require_one_label_a_key, usable_labels
-from incumbent.metrics import Task
-from incumbent.schema import Schema
+from incumbent.evaluation.label_files import count_corrections, require_one_label_a_key, usable_labels
+from incumbent.features.schema import Schema
+from incumbent.params import Task
 
 
 def read(

@@ -5,12 +5,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from incumbent.draft import draft_suite
 from incumbent.errors import BadData
 from incumbent.gate import Verdict
 from incumbent.gate.check import gate_files
+from incumbent.gate.draft import draft_suite
 from incumbent.params import DatasetParams, Params
-from incumbent.reading import to_parquet
+from incumbent.tables.convert import to_parquet
 from tests.core.building import changed
 
 TOY = DatasetParams(name="toy", target="y")

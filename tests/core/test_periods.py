@@ -10,7 +10,7 @@ import pytest
 
 from incumbent.errors import BadData
 from incumbent.params import DatasetParams
-from incumbent.reading import to_parquet
+from incumbent.tables.convert import to_parquet
 from incumbent.tables.periods import partition_by, zone_of
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"

@@ -5,8 +5,17 @@ from dataclasses import replace
 
 import pytest
 
+from incumbent.evaluation.plan import (
+    Full,
+    Incremental,
+    Measurements,
+    Plan,
+    Skip,
+    Strategy,
+    choose,
+    plan_from_json,
+)
 from incumbent.params import RetrainParams
-from incumbent.plan import Full, Incremental, Measurements, Plan, Skip, Strategy, choose, plan_from_json
 
 POLICY = RetrainParams(
     min_rows=1000, max_decay=0.03, max_total_drift=1.0, max_unseen=0.05, max_updates=6, max_growth=0.5

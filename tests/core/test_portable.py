@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes, load_wine
 
 from incumbent.errors import Unfaithful
+from incumbent.features.schema import Feature, Schema
 from incumbent.learners.lightgbm import Trees
-from incumbent.model import Model
-from incumbent.output import Output
-from incumbent.portable import check_onnx, export_onnx, odd_rows, to_onnx
-from incumbent.schema import Feature, Schema
+from incumbent.models.calibration import Output
+from incumbent.models.model import Model
+from incumbent.models.onnx_export import check_onnx, export_onnx, odd_rows, to_onnx
 
 QUIET = {"verbosity": -1, "num_threads": 1, "seed": 0, "deterministic": True}
 
@@ -155,9 +155,9 @@ CONVERSION = """
 import hashlib, sys
 from pathlib import Path
 from incumbent.learners.lightgbm import LightGBM
-from incumbent.output import Output
-from incumbent.portable import to_onnx
-from incumbent.schema import Feature, Schema
+from incumbent.models.calibration import Output
+from incumbent.models.onnx_export import to_onnx
+from incumbent.features.schema import Feature, Schema
 schema = Schema((Feature("x0", ("0", "1", "2")), Feature("x1")), "y")
 print(hashlib.sha256(to_onnx(LightGBM.load(Path(sys.argv[1]), 1), Output(), schema.to_json())).hexdigest())
 """

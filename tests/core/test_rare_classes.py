@@ -11,17 +11,16 @@ import pytest
 from pydantic import ValidationError
 
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger, search
-from incumbent.dataset import Diff, Partition
 from incumbent.errors import BadData
-from incumbent.folds import folds, judging
-from incumbent.hindsight import score_arrival
-from incumbent.judge import score_holdout, weigh
-from incumbent.measure import measure
-from incumbent.model import Model
-from incumbent.params import Params
-from incumbent.recipe import SearchParams
-from incumbent.rows import Rows, training_rows
-from incumbent.schema import Schema, differences
+from incumbent.evaluation.hindsight import score_arrival
+from incumbent.evaluation.judge import score_holdout, weigh
+from incumbent.evaluation.measure import measure
+from incumbent.features.rows import Rows, training_rows
+from incumbent.features.schema import Schema, differences
+from incumbent.models.model import Model
+from incumbent.params import Params, SearchParams
+from incumbent.tables.partitions import Diff, Partition
+from incumbent.training.folds import folds, judging
 from tests.core.building import parent, toy_params
 
 REGIONS = {"north": 300, "süd": 200, "west": 100}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from incumbent.errors import BadData
 from incumbent.params import DatasetParams
-from incumbent.reading import stem_of, to_parquet
+from incumbent.tables.convert import stem_of, to_parquet
 
 DATASET = DatasetParams(name="t", target="y")
 DECLARED = DatasetParams(
@@ -219,7 +219,7 @@ def test_memory_does_not_follow_the_file(tmp_path: Path, name: str) -> None:
                 writer.write_table(table)
     code = (
         "import resource, sys; from pathlib import Path; from incumbent.params import DatasetParams;"
-        "from incumbent.reading import to_parquet; from duckdb import connect;"
+        "from incumbent.tables.convert import to_parquet; from duckdb import connect;"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
         "to_parquet(Path(sys.argv[1]), Path(sys.argv[2]), DatasetParams(name='t', target='0'));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from incumbent.errors import BadData
-from incumbent.recognise import Recognised, recognise
+from incumbent.tables.recognise import Recognised, recognise
 
 ROWS = 400
 RNG = np.random.default_rng(7)

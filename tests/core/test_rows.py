@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from incumbent.errors import BadData
-from incumbent.learn_schema import learn_schema
+from incumbent.features.learn_schema import learn_schema
+from incumbent.features.rows import Side, frames, read_rows, sample, sample_partitions, training_rows
 from incumbent.params import Params
-from incumbent.rows import Side, frames, read_partition, read_rows, sample, sample_partitions, training_rows
-from incumbent.split import group_hashes
+from incumbent.tables.parquet import read_partition
+from incumbent.tables.split import group_hashes
 from tests.core.building import changed, fewer_examples, toy_params
 
 

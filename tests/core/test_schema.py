@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from incumbent.challenger import REPLAY, make_full
 from incumbent.errors import BadData
-from incumbent.learn_schema import learn_schema
+from incumbent.features.learn_schema import learn_schema
+from incumbent.features.rows import Side, frames, training_rows
+from incumbent.features.schema import Feature, Schema, differences
 from incumbent.params import DatasetParams, Params
-from incumbent.rows import Side, frames, training_rows
-from incumbent.schema import Feature, Schema, differences
-from incumbent.split import group_hashes
-from incumbent.tune import StudyResult
+from incumbent.search.tune import StudyResult
+from incumbent.tables.split import group_hashes
 from tests.core.building import fewer_examples
 
 TOY = DatasetParams(name="toy", target="y", positive=1)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incumbent.errors import BadData
-from incumbent.split import group_hashes
+from incumbent.tables.split import group_hashes
 from tests.core.building import fewer_examples
 
 INTEGERS = st.integers(-(2**53), 2**53)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from incumbent.errors import BadParams
-from incumbent.rows import Rows
-from incumbent.tune import StudyResult, tune
+from incumbent.features.rows import Rows
+from incumbent.search.tune import StudyResult, tune
 from tests.core.searching import SCHEMA, learner, table, with_search
 
 STRATEGIES = ["grid", "random", "tpe", "gp", "cmaes", "genetic"]

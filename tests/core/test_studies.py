@@ -12,12 +12,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from incumbent import studies
 from incumbent.errors import BadParams, NotFound, StorageUnavailable
+from incumbent.features.rows import Rows
 from incumbent.params import Params
-from incumbent.rows import Rows
-from incumbent.studies import Place, place_of
-from incumbent.tune import DEADLINE, StudyResult, begin, conclude, join, tune, whats_next
+from incumbent.search import studies
+from incumbent.search.studies import Place, place_of
+from incumbent.search.tune import DEADLINE, StudyResult, begin, conclude, join, tune, whats_next
 from tests.core.building import ROOT, changed
 from tests.core.searching import SCHEMA, TRIALS, begin_share, learner, table, with_search
 

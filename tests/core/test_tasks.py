@@ -11,16 +11,15 @@ from sklearn.datasets import load_diabetes, load_wine
 
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger, search
 from incumbent.compare import Comparison
-from incumbent.dataset import Partition
-from incumbent.decide import Promote, decide
 from incumbent.errors import BadData
-from incumbent.hindsight import score_arrival
-from incumbent.judge import score_holdout, weigh
-from incumbent.metrics import METRICS
-from incumbent.model import Model
-from incumbent.params import Params
-from incumbent.schema import Schema, differences
-from incumbent.split import group_hashes
+from incumbent.evaluation.decide import Promote, decide
+from incumbent.evaluation.hindsight import score_arrival
+from incumbent.evaluation.judge import score_holdout, weigh
+from incumbent.features.schema import Schema, differences
+from incumbent.models.model import Model
+from incumbent.params import METRICS, Params
+from incumbent.tables.partitions import Partition
+from incumbent.tables.split import group_hashes
 from tests.core.building import parent, toy_params
 
 QUICK = {"learner": {"rounds": 30, "patience": 10}, "search": {"trials": 3, "folds": 3}}

@@ -16,7 +16,7 @@ OWN = {".gitignore"}  # this repository ignores its tools' caches too
 
 @pytest.mark.parametrize("path", sorted(AS_THEY_ARE.keys() - OWN))
 def test_a_template_equals_the_file_at_the_top(path: str) -> None:
-    template = REPOSITORY / "incumbent" / "templates" / "project" / AS_THEY_ARE[path]
+    template = REPOSITORY / "incumbent" / "cli" / "templates" / "project" / AS_THEY_ARE[path]
     assert template.read_text() == (REPOSITORY / path).read_text()
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from incumbent.errors import BadData
 from incumbent.params import DatasetParams
-from incumbent.reading import to_parquet
+from incumbent.tables.convert import to_parquet
 from incumbent.tables.text_kinds import ColumnNote
 
 NUMBER, WHOLE, TEXT, BOOLEAN, TIME = pa.float64(), pa.int64(), pa.string(), pa.bool_(), pa.timestamp("us")

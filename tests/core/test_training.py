@@ -16,16 +16,16 @@ from sklearn.metrics import roc_auc_score
 
 from incumbent.challenger import REPLAY, Challenger, make_full, make_update, open_challenger, search
 from incumbent.errors import BadData, BadParams
-from incumbent.fitting import Tuned, training_of
-from incumbent.folds import folds, judging
+from incumbent.features.rows import Rows, Side, frames, read_rows, sample_partitions, training_rows
 from incumbent.learners import open_learner
-from incumbent.model import Model
-from incumbent.params import Params
-from incumbent.recipe import SearchParams
-from incumbent.rows import Rows, Side, frames, read_partition, read_rows, sample_partitions, training_rows
-from incumbent.split import group_hashes
-from incumbent.train import cross_validate
-from incumbent.tune import StudyResult
+from incumbent.models.model import Model
+from incumbent.params import Params, SearchParams
+from incumbent.search.tune import StudyResult
+from incumbent.tables.parquet import read_partition
+from incumbent.tables.split import group_hashes
+from incumbent.training.folds import folds, judging
+from incumbent.training.train import cross_validate
+from incumbent.training.training_sets import Tuned, training_of
 from tests.core.building import changed, fewer_examples, parent, toy_params
 
 

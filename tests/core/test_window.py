@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from incumbent.challenger import make_full
+from incumbent.features.rows import training_rows
 from incumbent.params import Params
 from incumbent.rebuild import needed
-from incumbent.rows import training_rows
-from incumbent.split import group_hashes
-from incumbent.tune import StudyResult
-from incumbent.window import Window, choose_window
+from incumbent.search.tune import StudyResult
+from incumbent.search.window import Window, choose_window
+from incumbent.tables.split import group_hashes
 from tests.core.building import changed, toy_params
 
 

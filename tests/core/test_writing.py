@@ -8,7 +8,7 @@ import pytest
 
 from incumbent.errors import BadInput
 from incumbent.params import DatasetParams
-from incumbent.reading import SUFFIXES, to_parquet
+from incumbent.tables.convert import SUFFIXES, to_parquet
 from incumbent.tables.writing import write_table
 
 DECLARED = DatasetParams(

@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+from incumbent.storage.dataset.arrivals import track_all
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
@@ -23,8 +24,7 @@ from ruamel.yaml import YAML
 from incumbent.demo.flights import load_flights, write_months
 from incumbent.local import stack
 from incumbent.local.environment import environment
-from incumbent.storage.git import git
-from incumbent.storage.versions import track_all
+from incumbent.storage.dataset.git import git
 from tests.prefect_api import prefect_api
 
 REPOSITORY = Path(__file__).parents[2]

@@ -12,10 +12,10 @@ from ruamel.yaml import YAML
 from flows.ingest import ingest
 from incumbent.local import stack
 from incumbent.local.environment import environment
-from incumbent.storage.git import git
-from incumbent.storage.s3 import open_store
-from incumbent.storage.store import Store
-from incumbent.storage.versions import resolve
+from incumbent.storage.dataset.git import git
+from incumbent.storage.dataset.versions import resolve
+from incumbent.storage.s3.address import open_store
+from incumbent.storage.s3.store import Store
 from tests.flows.conftest import within
 from tests.flows.test_init import incumbent
 from tests.prefect_api import prefect_api

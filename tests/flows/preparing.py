@@ -3,7 +3,7 @@
 import itertools
 from typing import Any
 
-from incumbent.storage.registry import Claimed
+from incumbent.storage.registry.registry import Claimed
 from tasks.promotion import compare, register
 from tasks.runs import LEASE_SECONDS, Run, open_run
 from tasks.training import choose_window, train, tune

@@ -13,16 +13,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from incumbent.storage.dataset.arrivals import track_all
 
 from flows.monitor import monitor
 from flows.release import release
 from flows.watch import watch
 from incumbent.errors import BadInput, NotFound
 from incumbent.params import load_params
-from incumbent.storage.git import git
-from incumbent.storage.project import push_what_is_here
-from incumbent.storage.quarantine import open_quarantine
-from incumbent.storage.versions import fetch, resolve, track_all
+from incumbent.storage.dataset.git import git
+from incumbent.storage.dataset.new_project import push_what_is_here
+from incumbent.storage.dataset.quarantine import open_quarantine
+from incumbent.storage.dataset.versions import fetch, resolve
 from tests.flows.conftest import run_dvc, within
 from tests.flows.places import Place, clone, opened
 from tests.flows.test_init import IDENTITY, incumbent
@@ -254,8 +255,8 @@ def test_folders_arrive_with_the_columns_that_they_name(place: Place, tmp_path: 
 
 KILLS = [
     ("flows.ingest", "turn_away", "after"),
-    ("incumbent.storage.versions", "push", "before"),
-    ("incumbent.storage.versions", "push", "after"),
+    ("incumbent.storage.dataset.versions", "push", "before"),
+    ("incumbent.storage.dataset.versions", "push", "after"),
     ("flows.ingest", "announce", "after"),
 ]
 

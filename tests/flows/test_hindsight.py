@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from prefect.logging import disable_run_logger
 
-from incumbent.decide import Promote
 from incumbent.demo.flights import WEATHER
 from incumbent.errors import Conflict
+from incumbent.evaluation.decide import Promote
 from tasks.hindsight import audit
 from tasks.promotion import compare, promote
 from tasks.runs import Run

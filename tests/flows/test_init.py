@@ -16,7 +16,7 @@ from sklearn import datasets
 from incumbent.local import stack
 from incumbent.local.environment import environment
 from incumbent.params import load_params
-from incumbent.storage.git import git
+from incumbent.storage.dataset.git import git
 
 IDENTITY = {
     "GIT_AUTHOR_NAME": "tests",

@@ -22,13 +22,14 @@ from prefect.logging import disable_run_logger
 from ruamel.yaml import YAML
 
 from incumbent.challenger import make_full, search
-from incumbent.dataset import Diff
 from incumbent.local import stack
 from incumbent.local.loopback import ask_prefect
 from incumbent.params import load_params
-from incumbent.storage.registry import Claimed
-from incumbent.storage.versions import add_partitions, fetch, resolve
-from incumbent.studies import place_of
+from incumbent.search.studies import place_of
+from incumbent.storage.dataset.arrivals import add_partitions
+from incumbent.storage.dataset.versions import fetch, resolve
+from incumbent.storage.registry.registry import Claimed
+from incumbent.tables.partitions import Diff
 from tasks.arrival import Version, announce
 from tasks.runs import LEASE_SECONDS
 from tests.flows.conftest import Project, running, within

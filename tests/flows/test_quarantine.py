@@ -11,9 +11,9 @@ import pytest
 from flows.release import release
 from incumbent.demo.flights import load_flights, write_months
 from incumbent.params import load_params
-from incumbent.storage.git import git
-from incumbent.storage.quarantine import open_quarantine
-from incumbent.storage.versions import fetch, resolve
+from incumbent.storage.dataset.git import git
+from incumbent.storage.dataset.quarantine import open_quarantine
+from incumbent.storage.dataset.versions import fetch, resolve
 from tests.flows.conftest import Done
 from tests.flows.places import Place, opened
 from tests.flows.test_init import incumbent

@@ -7,8 +7,8 @@ import pytest
 from prefect.exceptions import TerminationSignal
 from prefect.logging import disable_run_logger
 
-from incumbent.decide import Hold
-from incumbent.storage.registry import Claimed
+from incumbent.evaluation.decide import Hold
+from incumbent.storage.registry.registry import Claimed
 from tasks.lease import lease
 from tasks.promotion import promote
 from tasks.runs import LEASE_SECONDS, open_run

@@ -9,8 +9,8 @@ import pytest
 from prefect.logging import disable_run_logger
 
 from incumbent.params import load_params
-from incumbent.report import render
-from incumbent.storage.registry import open_registry
+from incumbent.report.render import render
+from incumbent.storage.registry.registry import open_registry
 from tasks.record import _facts, _outcome
 from tests.flows.conftest import Project
 from tests.flows.preparing import prepared

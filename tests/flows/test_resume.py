@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prefect.logging import disable_run_logger
 
-from incumbent.dataset import DataVersion, Diff, Partition
+from incumbent.tables.partitions import DataVersion, Diff, Partition
 from tasks.resume import begin_or_resume, resumed_from
 from tasks.runs import Run
 from tests.flows.conftest import REPOSITORY

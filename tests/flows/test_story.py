@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from incumbent.demo.flights import break_month
 from incumbent.errors import BadInput
-from incumbent.storage.scoring import predict_file
+from incumbent.storage.serving.scoring import predict_file
 from tests.flows.conftest import Project, run_dvc
 
 DOCUMENT = {"run", "data", "verdict", "plan", "challenger", "metric", "decision", "champion", "timings"}

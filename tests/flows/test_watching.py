@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from incumbent.storage.dataset.arrivals import add_partitions
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prefect.deployments import run_deployment
@@ -23,8 +24,7 @@ from prefect.events.schemas.automations import Posture
 from ruamel.yaml import YAML
 
 from incumbent.local import stack
-from incumbent.storage.git import git
-from incumbent.storage.versions import add_partitions
+from incumbent.storage.dataset.git import git
 from tests.flows.conftest import Project
 
 KEY = ["time_hour", "carrier", "flight"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from incumbent.errors import BadInput, NotFound
-from incumbent.storage.registry import Blocked, Champion, StaleRun
+from incumbent.storage.registry.registry import Blocked, Champion, StaleRun
 
 T = TypeVar("T")
 

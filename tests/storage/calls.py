@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from incumbent.storage.s3_client import Connection
+from incumbent.storage.s3.client import Connection
 
 
 class Crash(BaseException):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from incumbent.storage.git import git
+from incumbent.storage.dataset.git import git
 
 
 def partition(folder: Path, month: int, rows: int = 100) -> Path:

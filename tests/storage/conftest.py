@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from incumbent.storage.git import git
-from incumbent.storage.registry import Registry
-from incumbent.storage.s3_client import Connection, connect
-from incumbent.storage.store import Store
-from incumbent.storage.versions import track_all
+from incumbent.storage.dataset.arrivals import track_all
+from incumbent.storage.dataset.git import git
+from incumbent.storage.registry.registry import Registry
+from incumbent.storage.s3.client import Connection, connect
+from incumbent.storage.s3.store import Store
 from tests.conftest import BUCKET, S3
 from tests.storage.clones import identify, partition
 

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from incumbent.errors import Conflict
-from incumbent.storage.registry import Champion, Registry, StaleRun
-from incumbent.storage.s3 import open_store
+from incumbent.storage.registry.registry import Champion, Registry, StaleRun
+from incumbent.storage.s3.address import open_store
 
 
 def contend(registry: Registry, name: str, count: int) -> None:

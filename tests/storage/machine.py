@@ -30,11 +30,11 @@ from hypothesis.stateful import (
 )
 
 from incumbent.errors import BadInput, Conflict, NotFound
-from incumbent.storage.champion import is_same_promotion
-from incumbent.storage.registry import Champion, Registry
-from incumbent.storage.s3_client import Connection
-from incumbent.storage.store import Store
-from incumbent.storage.tombstones import Tombstones
+from incumbent.storage.registry.champion import is_same_promotion
+from incumbent.storage.registry.registry import Champion, Registry
+from incumbent.storage.registry.tombstones import Tombstones
+from incumbent.storage.s3.client import Connection
+from incumbent.storage.s3.store import Store
 from tests.conftest import BUCKET
 from tests.storage.books import Books, pick
 from tests.storage.calls import MAYBE, MOMENTS, Crash, Moment, watched

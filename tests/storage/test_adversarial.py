@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from incumbent.errors import BadInput, BadParams, IncumbentError, NotFound, Tampered
-from incumbent.storage.registry import Champion, Registry
+from incumbent.storage.registry.registry import Champion, Registry
 from tests.storage.conftest import Publish
 
 MODEL, MANIFEST = "flights/versions/b/model.txt", "flights/versions/b/manifest.json"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from incumbent.errors import BadInput, Conflict, NotFound, Tampered
-from incumbent.storage.registry import Blocked, Champion, Registry, StaleRun
+from incumbent.storage.registry.registry import Blocked, Champion, Registry, StaleRun
 from tests.storage.conftest import Publish
 
 CHAMPION = "flights/champion.json"

@@ -22,10 +22,10 @@ from incumbent.local import processes
 from incumbent.local import s3 as local_s3
 from incumbent.local.stack import SETTLING
 from incumbent.local.state import Stack, make_private_dirs
-from incumbent.storage.registry import Champion, Registry, StaleRun
-from incumbent.storage.s3 import ensure_bucket
-from incumbent.storage.s3_client import Connection, connect
-from incumbent.storage.store import Store
+from incumbent.storage.registry.registry import Champion, Registry, StaleRun
+from incumbent.storage.s3.address import ensure_bucket
+from incumbent.storage.s3.client import Connection, connect
+from incumbent.storage.s3.store import Store
 from tests.conftest import BUCKET
 from tests.storage.faulty_proxy import Faults, faulty_proxy
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from incumbent.errors import BadParams, Conflict, Tampered
-from incumbent.storage.registry import Claimed, Done, Registry, Running
+from incumbent.storage.registry.registry import Claimed, Done, Registry, Running
 
 WORK = "3fa71d32"
 

@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from incumbent.storage.registry import Registry
-from incumbent.storage.s3_client import connect
-from incumbent.storage.store import Store
+from incumbent.storage.registry.registry import Registry
+from incumbent.storage.s3.client import connect
+from incumbent.storage.s3.store import Store
 from tests.conftest import BUCKET
 from tests.storage.calls import Moment, watched
 from tests.storage.conftest import Publish

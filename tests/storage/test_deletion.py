@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from incumbent.errors import BadInput, NotFound, Tampered
-from incumbent.storage.registry import Registry
-from incumbent.storage.tombstones import Tombstones
+from incumbent.storage.registry.registry import Registry
+from incumbent.storage.registry.tombstones import Tombstones
 from tests.storage.conftest import Publish
 
 NOW = timedelta(0)
@@ -157,7 +157,7 @@ def test_champions_of_all_times_and_parents_of_what_stays_are_needed(
 def test_what_is_being_written_stays_for_a_day(registry: Registry, monkeypatch) -> None:
     registry.store.put("flights/versions/half/model.txt", b"")
     assert actions(registry, 0) == {"half": "keep"}
-    monkeypatch.setattr("incumbent.storage.deletion.UPLOAD", NOW)
+    monkeypatch.setattr("incumbent.storage.registry.deletion.UPLOAD", NOW)
     assert [actions(registry, 0) for _ in range(3)] == [{"half": "mark"}, {"half": "delete"}, {}]
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from incumbent.errors import Conflict, StorageUnavailable, Tampered
-from incumbent.storage.registry import Champion, Registry
-from incumbent.storage.s3_client import Connection, connect
-from incumbent.storage.store import Store
+from incumbent.storage.registry.registry import Champion, Registry
+from incumbent.storage.s3.client import Connection, connect
+from incumbent.storage.s3.store import Store
 from tests.conftest import S3
 from tests.storage.conftest import Publish
 from tests.storage.faulty_proxy import Faults, faulty_proxy
@@ -31,7 +31,7 @@ LANDED = [param for param in PASSING if "after" in str(param.id)]
 def proxied(s3: S3) -> Iterator[tuple[Faults, Connection]]:
     """The proxy, and clients through it whose timeouts are short enough for a test."""
     with faulty_proxy(s3.endpoint) as proxy, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("incumbent.storage.s3_client.READ_TIMEOUT", 2)
+        patch.setattr("incumbent.storage.s3.client.READ_TIMEOUT", 2)
         yield proxy, connect({**s3.environment, "AWS_ENDPOINT_URL": proxy.endpoint})
 
 

@@ -15,15 +15,15 @@ import pandas as pd
 import pytest
 
 from incumbent.errors import BadInput, Tampered
-from incumbent.golden import GOLDEN, make_golden
+from incumbent.features.schema import Feature, Schema
 from incumbent.learners.lightgbm import Trees
-from incumbent.model import Model, open_model
-from incumbent.schema import Feature, Schema
-from incumbent.storage.first_parse import MARK, first_parse
-from incumbent.storage.model_cache import load_champion, load_model
-from incumbent.storage.registry import Registry
-from incumbent.storage.s3_client import connect
-from incumbent.storage.store import Store
+from incumbent.models.golden import GOLDEN, make_golden
+from incumbent.models.model import Model, open_model
+from incumbent.storage.registry.registry import Registry
+from incumbent.storage.s3.client import connect
+from incumbent.storage.s3.store import Store
+from incumbent.storage.serving.first_parse import MARK, first_parse
+from incumbent.storage.serving.model_cache import load_champion, load_model
 
 MODEL = "model.txt"
 SCHEMA = Schema((Feature("day", ("fri", "mon")), Feature("hour"), Feature("wind")), "late")

@@ -6,8 +6,8 @@ import socket
 import pytest
 
 from incumbent.errors import BadInput, NotFound, Tampered
-from incumbent.storage.champion import champion_at
-from incumbent.storage.registry import Blocked, Registry, StaleRun
+from incumbent.storage.registry.champion import champion_at
+from incumbent.storage.registry.registry import Blocked, Registry, StaleRun
 from tests.storage.conftest import Publish
 
 

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 from incumbent.cli.commands import app
 from incumbent.errors import BadInput
 from incumbent.params import Params
-from incumbent.storage.git import git
-from incumbent.storage.identity import register_project, require_own_model
-from incumbent.storage.registry import Registry
-from incumbent.storage.store import Store
+from incumbent.storage.dataset.git import git
+from incumbent.storage.registry.identity import register_project, require_own_model
+from incumbent.storage.registry.registry import Registry
+from incumbent.storage.s3.store import Store
 from tests.storage.clones import identify
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from incumbent.storage.dataset.arrivals import add_partitions, catch_up
 
 from incumbent.errors import BadInput
-from incumbent.storage.git import git
-from incumbent.storage.known_keys import KnownKeys
-from incumbent.storage.versions import add_partitions, catch_up, resolve
+from incumbent.storage.dataset.git import git
+from incumbent.storage.dataset.known_keys import KnownKeys
+from incumbent.storage.dataset.versions import resolve
 from tests.storage.clones import identify, partition
 
 KEY = ["id", "month"]

@@ -5,12 +5,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from incumbent.dataset import Partition
 from incumbent.errors import BadInput, NotFound
-from incumbent.storage.landing import Landing
-from incumbent.storage.quarantine import Quarantine
-from incumbent.storage.s3 import open_store
-from incumbent.storage.store import Store
+from incumbent.storage.dataset.landing import Landing
+from incumbent.storage.dataset.quarantine import Quarantine
+from incumbent.storage.s3.address import open_store
+from incumbent.storage.s3.store import Store
+from incumbent.tables.partitions import Partition
 from incumbent.tables.sources import Source
 from tests.conftest import S3
 

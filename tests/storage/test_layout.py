@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from incumbent.errors import BadParams, NotFound
-from incumbent.storage.registry import Claimed, Registry
-from incumbent.storage.s3_client import Connection
-from incumbent.storage.store import Store
+from incumbent.storage.registry.registry import Claimed, Registry
+from incumbent.storage.s3.client import Connection
+from incumbent.storage.s3.store import Store
 from tests.conftest import BUCKET
 from tests.storage.calls import watched
 from tests.storage.conftest import Publish

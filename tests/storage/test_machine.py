@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import settings
 
-from incumbent.storage.s3_client import Connection
+from incumbent.storage.s3.client import Connection
 from tests.storage.machine import RegistryMachine
 
 

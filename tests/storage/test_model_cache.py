@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from incumbent.errors import NotFound
-from incumbent.storage.model_cache import champion_cached, pull_cached
-from incumbent.storage.registry import Registry
+from incumbent.storage.registry.registry import Registry
+from incumbent.storage.serving.model_cache import champion_cached, pull_cached
 from tests.storage.calls import watched
 from tests.storage.conftest import Publish
 

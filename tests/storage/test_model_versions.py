@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from incumbent.errors import BadInput, BadParams, NotFound, Tampered
-from incumbent.storage.registry import Registry
+from incumbent.storage.registry.registry import Registry
 from tests.storage.conftest import Publish
 
 MANIFEST = "flights/versions/a/manifest.json"

@@ -12,16 +12,9 @@ import pytest
 from incumbent.cli.new_project import create
 from incumbent.errors import BadInput
 from incumbent.params import DatasetParams
-from incumbent.storage.git import folder_of, git, last_change
-from incumbent.storage.versions import (
-    POINTER,
-    add_partitions,
-    catch_up,
-    code_revision,
-    fetch,
-    read_columns,
-    resolve,
-)
+from incumbent.storage.dataset.arrivals import add_partitions, catch_up
+from incumbent.storage.dataset.git import folder_of, git, last_change
+from incumbent.storage.dataset.versions import POINTER, code_revision, fetch, read_columns, resolve
 from tests.conftest import BUCKET, S3
 from tests.storage.clones import identify, partition
 
@@ -155,7 +148,8 @@ def die_before_the_commit(project: Path, file: Path) -> None:
     hook.write_text("#!/bin/sh\nkill -9 $(ps -o ppid= -p $PPID)\nexit 1\n")
     hook.chmod(0o755)
     code = (
-        "import sys; from pathlib import Path; from incumbent.storage.versions import add_partitions; "
+        "import sys; from pathlib import Path\n"
+        "from incumbent.storage.dataset.arrivals import add_partitions\n"
         "add_partitions(Path(sys.argv[1]), [Path(sys.argv[2])])"
     )
     done = subprocess.run([sys.executable, "-c", code, project, file], env=os.environ, check=False)

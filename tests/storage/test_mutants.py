@@ -8,13 +8,13 @@ import pytest
 from hypothesis import Phase, settings
 
 from incumbent.errors import Tampered
-from incumbent.storage import deletion, succession
-from incumbent.storage.champion import Blocked, Champion
-from incumbent.storage.office import Office
-from incumbent.storage.registry import Registry
-from incumbent.storage.s3_client import Connection, connect
-from incumbent.storage.store import Store
-from incumbent.storage.tombstones import Tombstones
+from incumbent.storage.registry import deletion, promotions
+from incumbent.storage.registry.champion import Blocked, Champion
+from incumbent.storage.registry.champion_log import Office
+from incumbent.storage.registry.registry import Registry
+from incumbent.storage.registry.tombstones import Tombstones
+from incumbent.storage.s3.client import Connection, connect
+from incumbent.storage.s3.store import Store
 from tests.conftest import S3
 from tests.storage.calls import Moment, watched
 from tests.storage.conftest import Publish
@@ -45,7 +45,7 @@ def without_fence(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> 
         if current is not None and version in current.blocked:
             raise Blocked
 
-    patch.setattr(succession, "check_promotable", check)
+    patch.setattr(promotions, "check_promotable", check)
 
 
 def without_help(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from incumbent.storage.registry import Registry
+from incumbent.storage.registry.registry import Registry
 from tests.storage.conftest import Publish
 
 

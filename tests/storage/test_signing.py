@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from incumbent.errors import BadParams, Tampered, Untrusted
 from incumbent.params import RegistryParams
-from incumbent.storage.model_cache import pull_cached
-from incumbent.storage.registry import Registry
-from incumbent.storage.signing import Signatures
-from incumbent.storage.store import Store
+from incumbent.storage.registry.registry import Registry
+from incumbent.storage.registry.signing import Signatures
+from incumbent.storage.s3.store import Store
+from incumbent.storage.serving.model_cache import pull_cached
 
 MANIFEST = "flights/versions/b/manifest.json"
 

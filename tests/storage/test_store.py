@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from incumbent.errors import BadParams, Conflict, NotFound, StorageUnavailable
-from incumbent.storage.s3 import open_store
-from incumbent.storage.store import Store
+from incumbent.storage.s3.address import open_store
+from incumbent.storage.s3.store import Store
 
 HELLO_SHA256 = hashlib.sha256(b"hello").hexdigest()
 

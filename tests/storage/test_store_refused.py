@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from incumbent.errors import IncumbentError, NotFound, StorageUnavailable
-from incumbent.storage.s3 import ensure_bucket, open_store
+from incumbent.storage.s3.address import ensure_bucket, open_store
 from tests.conftest import S3
 
 WRITE = pytest.param(lambda store: store.put_if_absent("key", b""), id="conditional write")

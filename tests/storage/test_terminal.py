@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from incumbent.cli.commands import app
 from incumbent.cli.options import pairs, table
-from incumbent.storage.registry import Registry
+from incumbent.storage.registry.registry import Registry
 from tests.storage.conftest import Publish
 
 MANIFEST = {

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from incumbent.errors import BadInput, IncumbentError, NotFound, StorageUnavailable, Tampered
-from incumbent.storage import versions
-from incumbent.storage.git import git
-from incumbent.storage.s3_client import Connection
-from incumbent.storage.versions import add_partitions, catch_up, fetch, resolve
+from incumbent.storage.dataset import arrivals
+from incumbent.storage.dataset.arrivals import add_partitions, catch_up
+from incumbent.storage.dataset.git import git
+from incumbent.storage.dataset.versions import fetch, resolve
+from incumbent.storage.s3.client import Connection
 from tests.conftest import BUCKET
 from tests.storage.clones import identify, partition
 
@@ -138,7 +139,7 @@ def killed_before_the_commit(clone: Path, file: Path) -> None:
     """An arrival that dies when data.dvc is changed already; os._exit runs no clean-up, as SIGKILL."""
     child = os.fork()
     if child == 0:
-        versions.git = lambda *args: os._exit(9) if args[1] == "commit" else git(*args)  # type: ignore[assignment]
+        arrivals.git = lambda *args: os._exit(9) if args[1] == "commit" else git(*args)  # type: ignore[assignment]
         add_partitions(clone, [file])
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9

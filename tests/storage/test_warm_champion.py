@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from incumbent.storage.model_cache import champion_cached, pull_cached
-from incumbent.storage.registry import Registry
+from incumbent.storage.registry.registry import Registry
+from incumbent.storage.serving.model_cache import champion_cached, pull_cached
 from tests.storage.conftest import Publish
 
 Seen = list[tuple[str, int]]

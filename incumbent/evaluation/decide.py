@@ -1,0 +1,187 @@
+"""Does the challenger take office? Pure rules: the evidence in, a decision with its reasons out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from incumbent.compare import Calibration, Comparison, Fairness, Incomparable, SliceComparison
+from incumbent.evaluation.reasoned import Reasoned
+from incumbent.params import METRICS, PromotionParams
+
+
+class Decision(Reasoned):
+    """What becomes of the challenger."""
+
+
+class Promote(Decision):
+    """The challenger becomes the champion."""
+
+
+class Hold(Decision):
+    """Not shown to be better; kept in the registry, the champion stays."""
+
+
+class Reject(Decision):
+    """Shown to be unfit or worse; the champion stays."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured of the challenger, on rows that no model has seen. None: not measured.
+
+    model_bytes: size of the model's file. microseconds_per_row: time to predict one row, in a batch.
+    """
+
+    comparison: Comparison | Incomparable
+    slices: tuple[SliceComparison, ...] = ()
+    calibration: Calibration | None = None
+    fairness: Fairness | None = None
+    model_bytes: int | None = None
+    microseconds_per_row: float | None = None
+
+    @property
+    def compared(self) -> Comparison | None:
+        """The comparison, if there could be one."""
+        return self.comparison if isinstance(self.comparison, Comparison) else None
+
+    def to_json(self) -> dict[str, Any]:
+        seen = self.comparison
+        return {
+            "comparison": self.compared and self.compared.to_json(),
+            "incomparable": vars(seen) if isinstance(seen, Incomparable) else None,
+            "slices": [each.to_json() for each in self.slices],
+            "calibration": self.calibration and self.calibration.to_json(),
+            "fairness": self.fairness and self.fairness.to_json(),
+            "model_bytes": self.model_bytes,
+            "microseconds_per_row": self.microseconds_per_row,
+        }
+
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> "Evidence":
+        seen, calibration, fairness = (document[key] for key in ("comparison", "calibration", "fairness"))
+        return Evidence(
+            Comparison.from_json(seen) if seen else Incomparable(**document["incomparable"]),
+            tuple(SliceComparison.from_json(each) for each in document["slices"]),
+            calibration and Calibration.from_json(calibration),
+            fairness and Fairness.from_json(fairness),
+            document["model_bytes"],
+            document["microseconds_per_row"],
+        )
+
+
+def decide(evidence: Evidence, policy: PromotionParams, incumbent: str) -> Decision:
+    """Every reason against the challenger rejects it; a guardrail that was set but not measured holds it.
+
+    `incumbent` names what was compared with: a version, or the trivial baseline for a first model.
+    """
+    seen = evidence.comparison
+    limits = _limits(evidence, policy)
+    against = (*_against(seen, policy, incumbent), *_worse_slices(evidence, policy))
+    against += tuple(limit.broken for limit in limits if limit.broken)
+    if against:
+        return Reject(against)
+    unknown = tuple(limit.unknown for limit in limits if limit.unknown)
+    if policy.slices.columns and not evidence.slices:
+        unknown += ("promotion.slices.columns is set, but no slice was compared",)
+    if isinstance(seen, Incomparable):
+        return Hold((f"can't be compared with {incumbent}: {seen.reason}", *unknown))
+    better = seen.gain.low > policy.margin
+    told = f"{'better' if better else 'not shown to be better'} than {incumbent} by more than {policy.margin}"
+    if better and not unknown:
+        return Promote((f"{told}: {_figures(seen, policy)}",))
+    return Hold((f"{told}: {_figures(seen, policy)}", *unknown))
+
+
+def _against(seen: Comparison | Incomparable, policy: PromotionParams, incumbent: str) -> Iterator[str]:
+    """What the comparison itself has against the challenger."""
+    if isinstance(seen, Incomparable):
+        if seen.unfit:
+            yield seen.reason
+        return
+    value, floor = seen.challenger.value, policy.floor
+    if floor is not None and METRICS[seen.metric].gain(floor, value) < 0:
+        side = "below" if METRICS[seen.metric].greater_is_better else "above"
+        yield f"{seen.metric} {value:.4f} is {side} promotion.floor = {floor}"
+    if seen.gain.high < 0:
+        yield f"worse than {incumbent}: {_figures(seen, policy)}"
+
+
+def _worse_slices(evidence: Evidence, policy: PromotionParams) -> Iterator[str]:
+    for each in evidence.slices:
+        if each.worse and each.comparison:
+            yield (
+                f"worse where {each.column} = {each.value} ({each.rows} rows): "
+                f"{_figures(each.comparison, policy)}, adjusted p = {each.p_worse:.2g}"
+            )
+
+
+def _figures(seen: Comparison, policy: PromotionParams) -> str:
+    """The difference in the metric's own units, challenger minus champion."""
+    difference = seen.difference
+    return (
+        f"{seen.metric} {difference.value:+.4f}, {policy.confidence * 100:g}% interval "
+        f"[{difference.low:+.4f}, {difference.high:+.4f}]"
+    )
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """A guardrail; `most` is None when it is not set, `value` when it was not measured."""
+
+    key: str
+    most: float | None
+    what: str
+    value: float | None
+    shown: str
+
+    @property
+    def unknown(self) -> str | None:
+        if self.most is None or self.value is not None:
+            return None
+        return f"promotion.{self.key} is set, but {self.what} was not measured"
+
+    @property
+    def broken(self) -> str | None:
+        # "not <=" instead of ">": a NaN breaks every limit.
+        if self.most is None or self.value is None or self.value <= self.most:
+            return None
+        return f"{self.what} is {self.value:{self.shown}}, above promotion.{self.key} = {self.most}"
+
+
+def _limits(evidence: Evidence, policy: PromotionParams) -> tuple[_Limit, ...]:
+    limits, fair = policy.limits, policy.fairness
+    seen, curve = evidence.fairness, evidence.calibration
+    by = (
+        f"between values of '{fair.column}'" if fair.column else "between values of promotion.fairness.column"
+    )
+    return (
+        _Limit(
+            "fairness.max_parity_difference",
+            fair.max_parity_difference,
+            f"the difference in selection rate {by}",
+            seen.parity_difference if seen else None,
+            ".4f",
+        ),
+        _Limit(
+            "fairness.max_odds_difference",
+            fair.max_odds_difference,
+            f"the difference in true or false positive rate {by}",
+            seen.odds_difference if seen else None,
+            ".4f",
+        ),
+        _Limit("limits.max_bytes", limits.max_bytes, "the model's size in bytes", evidence.model_bytes, "d"),
+        _Limit(
+            "limits.max_microseconds",
+            limits.max_microseconds,
+            "the time to predict one row in microseconds",
+            evidence.microseconds_per_row,
+            ".1f",
+        ),
+        _Limit(
+            "limits.max_calibration_error",
+            limits.max_calibration_error,
+            "the expected calibration error",
+            curve.error if curve else None,
+            ".4f",
+        ),
+    )

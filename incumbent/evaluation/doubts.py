@@ -1,0 +1,67 @@
+"""A score that is too good to be true, and the columns that it comes from."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from incumbent.compare import score
+from incumbent.errors import BadData
+from incumbent.params import Params, Task
+from incumbent.tables.leaks import Leak, leaks
+
+TOO_GOOD = 0.98
+"""Of an AUC, or an R²: real outcomes are seldom as plain as this; a column that knows them makes them so."""
+
+JUDGED_BY: dict[Task, str] = {"binary": "roc_auc", "multiclass": "roc_auc_macro", "regression": "r2"}
+NAMED = 3
+
+
+def too_good(
+    y: np.ndarray,
+    predicted: np.ndarray,
+    importances: Mapping[str, float],
+    sample: pd.DataFrame,
+    params: Params,
+) -> str | None:
+    """What to doubt about a model, and how to leave it; None where its score is an ordinary one.
+
+    y, predicted: of the held-out rows, as Schema.labels and Model.predict give them; importances: share of
+    each feature in the model's gain, the largest first; sample: some of the rows that it learned from.
+    """
+    metric = JUDGED_BY[params.task]
+    try:
+        value = score(y, predicted, params.promotion.model_copy(update={"metric": metric}))
+    except BadData:
+        return None  # such as a holdout with one class
+    if value <= TOO_GOOD:
+        return None
+    alone = leaks(sample, params.dataset, params.task)[:NAMED] if len(sample) else []
+    columns, target = shlex.join(leak.column for leak in alone) or "COLUMN", params.dataset.target
+    return (
+        f"{metric} {value:.4f} on {len(y):,} held-out rows is too good to be true (above {TOO_GOOD}): "
+        f"{'; '.join(_telling(alone, importances))}. Is that known before {target} is? If not: "
+        f"incumbent drop-column {columns} --reason TEXT"
+    )
+
+
+def _telling(alone: Sequence[Leak], importances: Mapping[str, float]) -> Iterator[str]:
+    """The columns that tell the target by themselves; without any, those that the model reads most."""
+    for leak in alone:
+        share = importances.get(leak.column)
+        yield f"'{leak.column}'{f' has {share:.0%} of the gain' if share else ''}, {leak.measured}"
+    if not alone:
+        yield from (f"'{name}' has {share:.0%} of the gain" for name, share in [*importances.items()][:NAMED])
+
+
+def way_past(withheld: Sequence[str], champion: str, challenger: str, *, promoted: bool) -> Iterator[str]:
+    """What to say of a comparison in which the champion went without columns that were dropped."""
+    if not withheld:
+        return
+    names = ", ".join(f"'{name}'" for name in withheld)
+    yield f"{champion} was judged without {names}, which it reads and dataset.drop names"
+    if not promoted:
+        yield (
+            f"to leave {champion} all the same: incumbent models promote {challenger} --force --reason TEXT"
+        )

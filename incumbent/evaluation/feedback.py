@@ -1,0 +1,154 @@
+"""Late labels against logged predictions: does the champion still do what it promised?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from incumbent.compare import Interval, decided, estimate
+from incumbent.errors import BadData
+from incumbent.features.schema import Schema
+from incumbent.models.model import Model
+from incumbent.params import METRICS, Params
+from incumbent.tables.late_labels import as_in
+from incumbent.tables.split import group_hashes
+
+GROUP = "group"
+
+
+@dataclass(frozen=True)
+class Health:
+    """What became of a version's predictions.
+
+    logged: predictions looked at; labelled: those whose label came. live: the metric on these; promised:
+    on the holdout, when it took office. loss: how much worse than promised, in units of the metric,
+    positive is worse; with `decayed` its whole interval is. live and loss are None when nothing can be
+    said, and `reason` says why.
+    """
+
+    version: str
+    metric: str
+    logged: int
+    labelled: int
+    live: Interval | None
+    promised: Interval | None
+    loss: Interval | None
+    decayed: bool
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def to_log(scored: pd.DataFrame, frame: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Predictions with what finds their label later: the key, and the hash of the rows' group.
+
+    scored: (n, ...) as Model.score; frame: the rows, with all columns of dataset.key.
+    """
+    key = params.dataset.key
+    grouped = params.split.by if set(params.split.by) <= set(frame.columns) else key
+    logged = pd.concat([frame[key].reset_index(drop=True), scored], axis=1)
+    return logged.assign(**{GROUP: group_hashes(frame, grouped)})
+
+
+def examine(
+    model: Model,
+    logged: pd.DataFrame,
+    labels: Sequence[pd.DataFrame],
+    metrics: Mapping[str, Any],
+    params: Params,
+) -> Health:
+    """Join the model's predictions with the labels by the key, and compare with the promise.
+
+    logged: rows of `to_log`, the first prediction for a key counts; labels: tables with key and target, a
+    later one outranks an earlier. metrics: the manifest's. Raises BadData when the keys are of kinds that
+    can't be compared.
+    """
+    version, schema, key = model.version, model.schema, params.dataset.key
+    first = logged.assign(**{name: _on_one_clock(logged[name]) for name in key if name in logged})
+    first = first.drop_duplicates(key, keep="first")
+    joined = schema.of_known_class(_joined(first, labels, schema.target, key))
+    counts = (len(first), len(joined))
+    if len(joined) < params.monitor.min_rows:
+        least = f"monitor.min_rows = {params.monitor.min_rows:,}"
+        few = f"{len(joined):,} labelled predictions are fewer than {least}"
+        strangers = _strangers(first, labels, params.dataset.key) if joined.empty else ""
+        return _unknown(version, params, counts, few + strangers)
+    try:
+        judged = decided(_scores(joined, schema), model.output.threshold, params.promotion)
+        live = estimate(
+            schema.labels(joined), judged, joined[GROUP].to_numpy(), params.promotion, seed=params.seed
+        )
+    except BadData as error:
+        return _unknown(version, params, counts, str(error))
+    promised = metrics["holdout"]
+    if promised is None or metrics["metric"] != params.promotion.metric:
+        reason = f"{version} promised no {params.promotion.metric} when it was made"
+        return _unknown(version, params, counts, reason, live)
+    return _judged(
+        version, params, counts, live, Interval(*(promised[end] for end in ("value", "low", "high")))
+    )
+
+
+def _judged(
+    version: str, params: Params, counts: tuple[int, int], live: Interval, promised: Interval
+) -> Health:
+    """Two samples that share no row: the half widths of their intervals add up in squares."""
+    metric = params.promotion.metric
+    half = float(np.hypot(live.high - live.low, promised.high - promised.low)) / 2
+    value = METRICS[metric].gain(live.value, promised.value)
+    loss = Interval(value, value - half, value + half)
+    decayed = loss.low > 0
+    told = f"{metric} {live} on {counts[1]:,} labelled predictions, promised {promised}"
+    verdict = "significantly worse than promised" if decayed else "not shown to be worse than promised"
+    return Health(version, metric, *counts, live, promised, loss, decayed, f"{version} is {verdict}: {told}")
+
+
+def _unknown(
+    version: str, params: Params, counts: tuple[int, int], reason: str, live: Interval | None = None
+) -> Health:
+    return Health(version, params.promotion.metric, *counts, live, None, None, decayed=False, reason=reason)
+
+
+def _on_one_clock(column: pd.Series) -> pd.Series:
+    """Times in UTC, where some have a zone and others none, as after scoring files of several kinds."""
+    if column.dtype == object and column.map(lambda cell: isinstance(cell, datetime)).all():
+        return pd.to_datetime(column, utc=True)
+    return column
+
+
+def _joined(
+    logged: pd.DataFrame, labels: Sequence[pd.DataFrame], target: str, key: list[str]
+) -> pd.DataFrame:
+    if not labels or logged.empty:
+        return logged.head(0).assign(**{target: []})
+    try:
+        alike = [
+            frame[[*key, target]].assign(**{name: as_in(logged[name], frame[name]) for name in key})
+            for frame in labels
+        ]
+        known = pd.concat(alike).dropna(subset=[target]).drop_duplicates(key, keep="last")
+        return logged.merge(known, on=key)
+    except (ValueError, TypeError) as error:
+        raise BadData(f"the keys of predictions and labels can't be compared: {error}") from error
+
+
+def _strangers(logged: pd.DataFrame, labels: Sequence[pd.DataFrame], key: list[str]) -> str:
+    """What to say where there are predictions and labels, and no key is in both."""
+    if logged.empty or not labels:
+        return ""
+    one, other = (
+        ", ".join(f"{name} = {frame[name].iloc[0]}" for name in key) for frame in (logged, labels[-1])
+    )
+    return (
+        f"; no label has the key of a prediction: there are predictions such as {one}, labels such as {other}"
+    )
+
+
+def _scores(joined: pd.DataFrame, schema: Schema) -> np.ndarray:
+    if schema.task != "multiclass":
+        return joined["score"].to_numpy(dtype=np.float64)
+    return joined[[f"score_{name}" for name in schema.classes]].to_numpy(dtype=np.float64)

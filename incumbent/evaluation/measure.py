@@ -1,0 +1,123 @@
+"""Look at the new rows before anything trains on them: what the plan's rules need, and honest live scores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from incumbent.compare import Interval, decided, estimate
+from incumbent.errors import BadData
+from incumbent.evaluation.drift import MAJOR, Drift, drift
+from incumbent.evaluation.plan import Measurements
+from incumbent.features.schema import Schema, differences, is_labelled
+from incumbent.models.model import Model, importances
+from incumbent.params import Params
+from incumbent.tables.parquet import read_partition
+from incumbent.tables.partitions import Diff
+from incumbent.tables.split import group_hashes
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`rules` is what the plan looks at, `live` the champion's score on the new rows, `drift` how the new
+    rows differ from those that it learned from.
+
+    The last two are None when the rows do not fit the champion's schema; `live` also when they can't be
+    judged, as with one class only; `drift` also when retrain.replay = 0 kept no sample.
+    """
+
+    rules: Measurements
+    live: Interval | None
+    drift: Drift | None
+
+
+def measure(
+    champion: Model,
+    manifest: Mapping[str, Any],
+    sample: pd.DataFrame,
+    fresh: Sequence[Path],
+    diff: Diff,
+    params: Params,
+) -> Seen:
+    """Look at the files of diff.fresh. `manifest` and `sample` (of its training rows) are the champion's."""
+    loaded = [read_partition(path) for path in fresh]
+    changes = _schema_changes(champion.schema, loaded, params)
+    fits = bool(loaded) and not changes
+    live = _live_score(champion, loaded, params) if fits else None
+    gains = importances(champion.trained, [feature.name for feature in champion.schema.features])
+    shifts = drift(champion.schema, sample, loaded, gains) if fits else None
+    promised = manifest["metrics"]["holdout"]
+    rules = Measurements(
+        champion=champion.version,
+        metric=params.promotion.metric,
+        new_rows=sum(int(is_labelled(frame, params.dataset.target).sum()) for frame in loaded),
+        added=len(diff.added),
+        changed=diff.changed,
+        removed=diff.removed,
+        schema_changes=changes,
+        params_changes=params.shaping_changes(manifest["params"]),
+        unseen_share=_unseen_share(champion.schema, loaded) if fits else 0.0,
+        promised=promised and promised["value"],
+        live=live.value if live else None,
+        drift=shifts.share if shifts else 0.0,
+        drift_since_full=manifest.get("drift_since_full", 0.0),  # older versions do not know it
+        moved=_names(shifts) if shifts else (),
+        target_moved=_target(shifts) if shifts else None,
+        updates=manifest["updates"],
+        growth=_training_count(loaded, params) / manifest["rows_known"],
+    )
+    return Seen(rules, live, shifts)
+
+
+def _names(seen: Drift) -> tuple[str, ...]:
+    """Those that matter most to the model first."""
+    moved = sorted(seen.moved, key=lambda shift: -shift.importance)
+    return tuple(f"{shift.column} PSI {shift.psi:.2f}" for shift in moved[:5])
+
+
+def _target(seen: Drift) -> str | None:
+    return f"PSI {seen.target.psi:.2f} above {MAJOR}" if seen.target and seen.target.moved else None
+
+
+def _schema_changes(schema: Schema, frames: Sequence[pd.DataFrame], params: Params) -> tuple[str, ...]:
+    changes: dict[str, None] = {}
+    for frame in frames:
+        found = differences(schema, frame, params.dataset)
+        if not found:
+            try:
+                schema.encode(frame.head(1000))
+            except BadData as error:
+                found = [str(error)]
+        changes.update(dict.fromkeys(found))
+    return tuple(changes)
+
+
+def _unseen_share(schema: Schema, frames: Sequence[pd.DataFrame]) -> float:
+    rows = [len(frame) for frame in frames]
+    return float(np.average([schema.unseen_share(frame) for frame in frames], weights=rows))
+
+
+def _training_count(frames: Sequence[pd.DataFrame], params: Params) -> int:
+    counts = 0
+    for frame in frames:
+        training = group_hashes(frame, params.split.by) >= params.split.holdout
+        counts += int((training & is_labelled(frame, params.dataset.target)).sum())
+    return counts
+
+
+def _live_score(champion: Model, frames: Sequence[pd.DataFrame], params: Params) -> Interval | None:
+    schema = champion.schema
+    try:
+        kept = [schema.trained_on(frame) for frame in frames]
+        parts = list(zip(frames, kept, strict=True))
+        groups = np.concatenate([group_hashes(frame, params.split.by)[rows] for frame, rows in parts])
+        y = np.concatenate([schema.labels(frame[rows]) for frame, rows in parts])
+        # All rows are scored, as the features of one may depend on the one before.
+        scores = np.concatenate([champion.predict(frame)[rows] for frame, rows in parts])
+        judged = decided(scores, champion.output.threshold, params.promotion)
+        return estimate(y, judged, groups, params.promotion, seed=params.seed)
+    except BadData:
+        return None

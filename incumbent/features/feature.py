@@ -1,0 +1,62 @@
+"""One column of the matrix that a model reads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from incumbent.errors import BadData
+from incumbent.features.clean import is_number
+from incumbent.features.target_encoding import Means
+from incumbent.tables.split import as_text
+
+Columns = Mapping[str, int | None]
+"""The features in their order, each with the size of its vocabulary, or None for a number."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A column the model reads. `categories` is its vocabulary, or None for a number.
+
+    With `means` it is a number that stands for a category of the column `source`.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None = None
+    means: Means | None = None
+    source: str = ""
+
+    @property
+    def is_category(self) -> bool:
+        """Whether the table has categories here, whatever the model reads."""
+        return self.categories is not None or self.means is not None
+
+    def to_json(self) -> dict[str, Any]:
+        words = None if self.categories is None else list(self.categories)
+        encoded = {"means": self.means.to_json(), "source": self.source} if self.means else {}
+        return {"name": self.name, "categories": words, **encoded}
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> "Feature":
+        words = document["categories"]
+        means = Means.from_json(document["means"]) if "means" in document else None
+        return Feature(
+            document["name"], None if words is None else tuple(words), means, document.get("source", "")
+        )
+
+    def encode(self, column: pd.Series) -> np.ndarray:
+        """The cells as float32 (n,); a category as its code. Raises BadData for text where numbers were."""
+        if self.means is not None:
+            codes = pd.Categorical(as_text(column), categories=list(self.means.words)).codes
+            return np.where(column.isna(), np.nan, codes).astype(np.float32)
+        if self.categories is not None:
+            codes = pd.Categorical(as_text(column), categories=list(self.categories)).codes
+            return np.where(codes < 0, np.nan, codes).astype(np.float32)
+        if not is_number(column):
+            seen: Sequence[Any] = column.dropna().unique()[:3].tolist()
+            raise BadData(f"column '{self.name}' was a number and now holds {seen} ({column.dtype})")
+        if column.dtype == object:
+            column = column.astype("Float64")
+        return column.to_numpy(dtype=np.float32, na_value=np.nan)

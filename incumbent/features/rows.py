@@ -1,0 +1,208 @@
+"""Rows for a model from Parquet partitions: the right side of the split, encoded by the schema.
+
+One partition is in memory as a frame at a time; what stays is a float32 matrix.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from incumbent.errors import BadData
+from incumbent.features.clean import Touched
+from incumbent.features.derive import Derivation
+from incumbent.features.learn_schema import learn_schema
+from incumbent.features.schema import Schema, is_labelled
+from incumbent.params import Params
+from incumbent.tables.parquet import read_partition
+from incumbent.tables.split import as_text, group_hashes
+
+MISSING = "missing"
+"""The protected value of a row that has none, as in a comparison."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """X: (n, features) float32, as Schema.codes; y: (n,) as Schema.labels; group: (n,) float64, the hash of
+    the split group. protected: (n,) text of the column that `bias` names, if it does.
+
+    `touched` tells what cleaning did to them; part: (n,) int32, which of the partitions that read_rows was
+    given each is from; weights: (n,) float64, how much each counts in training, None for ones.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    group: np.ndarray
+    touched: Touched = field(default_factory=Touched)
+    part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    weights: np.ndarray | None = None
+    protected: np.ndarray | None = None
+
+    def take(self, numbers: np.ndarray) -> "Rows":
+        """Some of them, by their numbers."""
+        weights, protected = (
+            None if each is None else each[numbers] for each in (self.weights, self.protected)
+        )
+        X, y, group = self.X[numbers], self.y[numbers], self.group[numbers]
+        return Rows(X, y, group, weights=weights, protected=protected)
+
+
+class Side(Enum):
+    """Which rows to read: those that train, or those that judge."""
+
+    TRAINING = "training"
+    HOLDOUT = "holdout"
+
+
+def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side) -> Rows:
+    """All rows of one side, in the order of `paths`. Raises BadData when a file does not fit."""
+    parts = []
+    touched = Touched()
+    for frame, group in frames(paths, params, side, touched):
+        X = schema.codes(frame, absent_as_missing=True, touched=touched)
+        if not (kept := schema.trained_on(frame)).all():
+            frame, group, X = frame[kept], group[kept], X[kept]
+        parts.append(Rows(X, schema.labels(frame), group, protected=_protected(frame, params)))
+    if not parts:
+        raise BadData("no partitions to read")
+    return Rows(
+        np.concatenate([part.X for part in parts]),
+        np.concatenate([part.y for part in parts]),
+        np.concatenate([part.group for part in parts]),
+        touched,
+        np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.y) for part in parts]),
+        protected=_joined([part.protected for part in parts]),
+    )
+
+
+def training_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:
+    """Learn the schema from the training side and encode it. Raises BadData for a target without variety."""
+    schema, _ = survey(paths, params)
+    rows = read_rows(paths, schema, params, Side.TRAINING)
+    require_variety(rows, params)
+    return schema.learned_means(rows.X, rows.y, rows.group), rows
+
+
+def survey(paths: Sequence[Path], params: Params) -> tuple[Schema, list[int]]:
+    """The schema, but for means, and how many training rows each partition has; no row is kept."""
+    counts: list[int] = []
+
+    def counted() -> Iterator[pd.DataFrame]:
+        for frame, _ in frames(paths, params, Side.TRAINING):
+            counts.append(len(frame))
+            yield frame
+
+    schema = learn_schema(
+        counted(), params.dataset, params.task, params.clean, params.features, params.search.folds
+    )
+    return schema, counts
+
+
+def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params, *, grouped: bool = False) -> Rows:
+    """Rows of a version's sample; for means, or if `grouped`, with the hash of the group that they had in
+    their partition, else with 0: an update asks for no groups and need not hash its rows."""
+    kept = kept[schema.trained_on(kept)]
+    X, group = schema.codes(kept, complete=True), np.zeros(len(kept))
+    if grouped or schema.has_means:
+        group = group_hashes(kept.drop(columns=schema.derivation.added_names), params.split.by)
+    return Rows(X, schema.labels(kept), group, protected=_protected(kept, params))
+
+
+def require_variety(rows: Rows, params: Params) -> None:
+    """Raises BadData when there is nothing to tell apart."""
+    if len(np.unique(rows.y)) < 2:
+        what = "value" if params.task == "regression" else "class"
+        told = f"the target '{params.dataset.target}' has a single {what} in all {len(rows.y)} training rows"
+        hint = f"; is dataset.positive = {params.dataset.positive!r} right?"
+        raise BadData(told + hint if params.task == "binary" else told)
+
+
+def prior(rows: Rows, schema: Schema) -> np.ndarray:
+    """What the trivial baseline predicts for every row: the classes' shares, or the mean; (1,) or (K,)."""
+    if schema.task == "multiclass":
+        return np.bincount(rows.y, minlength=len(schema.classes)) / len(rows.y)
+    return np.array([rows.y.mean(dtype=np.float64)])
+
+
+def sample(parts: Sequence[pd.DataFrame], size: int) -> pd.DataFrame:
+    """A uniform sample that can be merged: the `size` rows with the smallest hash (bottom-k sketch).
+
+    sample([sample([a], k), b], k) has the same rows as sample([a, b], k), so a version's sample is made
+    from its parent's and the new rows, never from history.
+    """
+    pool = pd.concat(parts, ignore_index=True)
+    # Numbers as floats: a column that had no empty cell so far may be of integers.
+    numbers = pool.select_dtypes("number").columns
+    hashes = pd.util.hash_pandas_object(pool.astype(dict.fromkeys(numbers, "float64")), index=False)
+    order = np.argsort(hashes.to_numpy(), kind="stable")
+    return pool.iloc[order[:size]].reset_index(drop=True)
+
+
+def sample_partitions(paths: Sequence[Path], params: Params, start: pd.DataFrame | None) -> pd.DataFrame:
+    """Merge training rows of the partitions into the sample `start`, retrain.replay rows at most.
+
+    They are kept with the columns that only a whole file tells: see Derivation.added.
+    """
+    merged = [] if start is None else [start]
+    for frame, _ in frames(paths, params, Side.TRAINING):
+        merged = [sample([*merged, _added(frame, params)], params.retrain.replay)]
+    return merged[0]
+
+
+def latest_rows(paths: Sequence[Path], params: Params) -> pd.DataFrame:
+    """Training rows of the last partition that has any, as sample_partitions keeps them."""
+    for path in reversed(paths):
+        frame, _ = next(frames([path], params, Side.TRAINING))
+        if len(frame):
+            return _added(frame, params)
+    raise BadData("every row is in the holdout")
+
+
+def _protected(frame: pd.DataFrame, params: Params) -> np.ndarray | None:
+    name = params.bias.column
+    if name is None:
+        return None
+    if name not in frame:
+        raise BadData(
+            f"params.yaml: {params.bias.asked}, but the data has only {sorted(map(str, frame.columns))}"
+        )
+    return as_text(frame[name]).fillna(MISSING).to_numpy(dtype=object)
+
+
+def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None
+
+
+def _added(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
+    return Derivation(params.features, params.dataset.time, params.dataset.target).added(frame)
+
+
+def frames(
+    paths: Sequence[Path], params: Params, side: Side, touched: Touched | None = None
+) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """Each partition's rows of one side that have a label, with the hash of their group, (n,) float64.
+
+    With clean.duplicates exact copies of a row within a partition train once; `touched` is told of them.
+    """
+    for path in paths:
+        frame = read_partition(path)
+        hashes = group_hashes(frame, params.split.by)
+        held_out = hashes < params.split.holdout
+        labelled = is_labelled(frame, params.dataset.target)
+        mask = (held_out if side is Side.HOLDOUT else ~held_out) & labelled
+        if params.clean.duplicates and side is Side.TRAINING:
+            copies = mask & frame.duplicated().to_numpy()
+            mask &= ~copies
+            if touched is not None:
+                touched["duplicates"] += int(copies.sum())
+        kept = frame.loc[mask]
+        # Empty cells make objects of booleans, and objects hash otherwise.
+        yield kept if labelled.all() else _inferred(kept, params.dataset.target), hashes[mask]
+
+
+def _inferred(frame: pd.DataFrame, target: str) -> pd.DataFrame:
+    return frame.assign(**{target: frame[target].infer_objects()})

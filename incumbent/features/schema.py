@@ -1,0 +1,301 @@
+"""The frozen contract between a table and a model: columns, their order, vocabularies, classes.
+
+Learned once, from training rows only, kept in the manifest; every later frame is encoded by it.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from incumbent.errors import BadData
+from incumbent.features.clean import Cleaning, Touched
+from incumbent.features.derive import Derivation
+from incumbent.features.feature import Columns, Feature
+from incumbent.features.rare_classes import OTHER, RareClasses
+from incumbent.params import DatasetParams, Task
+from incumbent.tables.labels import beyond_limit, beyond_limit_message
+from incumbent.tables.split import as_text
+
+
+@dataclass(frozen=True)
+class Schema:
+    """`positive` is the event's value of a binary target; `classes` are a multiclass target's, as text.
+
+    `derivation` makes columns of others; `rare` tells which classes had few training rows.
+    """
+
+    features: tuple[Feature, ...]
+    target: str
+    positive: bool | int | str = True
+    task: Task = "binary"
+    classes: tuple[str, ...] = ()
+    cleaning: Cleaning = field(default_factory=Cleaning)
+    derivation: Derivation = field(default_factory=Derivation)
+    rare: RareClasses = field(default_factory=RareClasses)
+
+    @property
+    def columns(self) -> Columns:
+        """Each feature's name and the size of its vocabulary, None for a number."""
+        vocabularies = {feature.name: feature.categories for feature in self.features}
+        return {name: None if words is None else len(words) for name, words in vocabularies.items()}
+
+    @property
+    def categorical(self) -> list[int]:
+        """Positions of the categorical features in the encoded matrix."""
+        return [i for i, feature in enumerate(self.features) if feature.categories is not None]
+
+    @property
+    def own(self) -> list[str]:
+        """Features that are columns of the table itself, not made of others."""
+        made = {*self.derivation.added_names, *self.derivation.derived_names}
+        return [each.name for each in self.features if each.name not in made and each.means is None]
+
+    @property
+    def inputs(self) -> list[str]:
+        """Columns that a table must have, sorted: its own features, and what the others are made of."""
+        return sorted({*self.own, *self.derivation.sources})
+
+    @property
+    def has_means(self) -> bool:
+        """Whether features depend on the target, so that each fold must learn its own."""
+        return any(feature.means is not None for feature in self.features)
+
+    def encode(
+        self,
+        frame: pd.DataFrame,
+        *,
+        absent_as_missing: bool = False,
+        complete: bool = False,
+        touched: Touched | None = None,
+    ) -> np.ndarray:
+        """The features as float32 (n, features): categories as codes, missing or unseen as NaN.
+
+        frame: all rows of a file, or of one side of it; with `complete` some of them, as a version's sample
+        keeps them, with the columns that only the whole file tells. `absent_as_missing` reads partitions from
+        before a column came or after it went. `touched` is told how many cells were cleaned. Raises BadData
+        when a column holds something else than before or, without that, is absent.
+        """
+        codes = self.codes(frame, absent_as_missing=absent_as_missing, complete=complete, touched=touched)
+        return self.with_means(codes)
+
+    def codes(
+        self,
+        frame: pd.DataFrame,
+        *,
+        absent_as_missing: bool = False,
+        complete: bool = False,
+        touched: Touched | None = None,
+    ) -> np.ndarray:
+        """The same, with the code of the category where `with_means` puts its mean; -1 is unseen there."""
+        prepared = self.prepared(
+            frame, absent_as_missing=absent_as_missing, complete=complete, touched=touched
+        )
+        matrix = np.empty((len(frame), len(self.features)), dtype=np.float32)
+        for position, feature in enumerate(self.features):
+            matrix[:, position] = feature.encode(prepared[feature.name])
+        return matrix
+
+    def with_means(self, codes: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
+        """Codes -> what the model reads; `group`: hashes (n,) of rows that the means were learned from."""
+        if not self.has_means:
+            return codes
+        matrix = codes.copy()
+        for position, feature in enumerate(self.features):
+            if feature.means is not None:
+                code = codes[:, position]
+                matrix[:, position] = (
+                    feature.means.of_new(code) if group is None else feature.means.of_learned(code, group)
+                )
+        return matrix
+
+    def learned_means(self, codes: np.ndarray, y: np.ndarray, group: np.ndarray) -> "Schema":
+        """With the means that these rows give to categories."""
+        if not self.has_means:
+            return self
+        smoothing = self.derivation.params.smoothing
+        features = tuple(
+            feature
+            if feature.means is None
+            else replace(feature, means=feature.means.learned(codes[:, place], y, group, smoothing))
+            for place, feature in enumerate(self.features)
+        )
+        return replace(self, features=features)
+
+    def prepared(
+        self,
+        frame: pd.DataFrame,
+        *,
+        absent_as_missing: bool = False,
+        complete: bool = False,
+        touched: Touched | None = None,
+    ) -> pd.DataFrame:
+        """Cleaned, with a column for each feature; one with means has the category. Raises as `encode`."""
+        absent = [name for name in self.inputs if name not in frame]
+        if absent_as_missing:
+            frame = frame.assign(**dict.fromkeys(absent, np.nan))
+        elif absent:
+            raise BadData(f"columns {absent} are missing; the model was trained with them")
+        whole = frame if complete else self.derivation.added(frame)
+        names = dict.fromkeys([*self.inputs, *self.derivation.added_names])
+        derived = self.derivation.derived(self.cleaning.apply(whole[list(names)], touched))
+        encoded = {each.name: derived[each.source] for each in self.features if each.means is not None}
+        return derived.assign(**encoded)[[feature.name for feature in self.features]]
+
+    def labels(self, frame: pd.DataFrame) -> np.ndarray:
+        """The target as numbers, shape (n,).
+
+        binary: 1 for the positive class, else 0, int8; multiclass: position in `classes`, int32;
+        regression: float64. Raises BadData when the target is missing, has empty cells, or holds what
+        the task does not allow.
+        """
+        target = target_of(frame, self.target)
+        if self.task == "regression":
+            return _numbers(target)
+        if self.task == "multiclass":
+            return self._codes(target)
+        found = target.unique().tolist()
+        if len(found) > 2 or (len(found) == 2 and self.positive not in found):
+            raise BadData(
+                f"the target '{self.target}' holds {sorted(map(str, found))[:10]}; a binary target has two "
+                f"classes, one of them dataset.positive = {self.positive!r}"
+            )
+        return (target == self.positive).to_numpy(dtype=np.int8)
+
+    def new_classes(self, frame: pd.DataFrame) -> list[str]:
+        """Classes of a multiclass target that training never had."""
+        if self.task != "multiclass":
+            return []
+        labelled = frame[is_labelled(frame, self.target)]
+        counts = counts_of(target_of(labelled, self.target))
+        unknown = sorted(counts.keys() - set(self.classes))
+        return [name for name in unknown if self.rare.are_enough(name, counts[name])]
+
+    def of_known_class(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Without the rows of a class that the model does not tell apart."""
+        if self.task != "multiclass":
+            return frame
+        return frame[self._told_apart(target_of(frame, self.target)).isin(self.classes)]
+
+    def trained_on(self, frame: pd.DataFrame) -> np.ndarray:
+        """Which rows models learn from and are judged on, (n,) bool: all that have a label, but for those of
+        rare classes that are dropped."""
+        labelled = is_labelled(frame, self.target)
+        if self.task != "multiclass" or self.rare.treatment != "drop":
+            return labelled
+        return labelled & as_text(frame[self.target]).isin(self.classes).to_numpy()
+
+    def class_of(self, name: str) -> str:
+        """The class that the model has for the target's value."""
+        grouped = self.rare.treatment == "group" and OTHER in self.classes
+        return OTHER if grouped and name not in self.classes else name
+
+    def _told_apart(self, target: pd.Series) -> pd.Series:
+        names = as_text(target)
+        return names.map({name: self.class_of(name) for name in names.dropna().unique()})
+
+    def _codes(self, target: pd.Series) -> np.ndarray:
+        names = self._told_apart(target)
+        codes = pd.Categorical(names, categories=list(self.classes)).codes.astype(np.int32)
+        if (codes < 0).any():
+            unknown = sorted(set(names[codes < 0]))[:10]
+            raise BadData(f"the target '{self.target}' holds {unknown}, classes that training never had")
+        return codes
+
+    def unseen_share(self, frame: pd.DataFrame) -> float:
+        """Share of rows that hold a category outside the vocabulary in any column."""
+        unseen = np.zeros(len(frame), dtype=bool)
+        frame = self.prepared(frame)
+        for feature in self.features:
+            if feature.categories is not None:
+                column = as_text(frame[feature.name])
+                unseen |= (column.notna() & ~column.isin(feature.categories)).to_numpy()
+        return float(unseen.mean()) if len(frame) else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "features": [feature.to_json() for feature in self.features],
+            "target": self.target,
+            "positive": self.positive,
+            "task": self.task,
+            "classes": list(self.classes),
+            "cleaning": self.cleaning.to_json(),
+            "derivation": self.derivation.to_json(),
+            "rare": self.rare.to_json(),
+        }
+
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> "Schema":
+        return Schema(
+            tuple(map(Feature.from_json, document["features"])),
+            document["target"],
+            document["positive"],
+            document["task"],
+            tuple(document["classes"]),
+            Cleaning.from_json(document["cleaning"]) if "cleaning" in document else Cleaning(),
+            Derivation.from_json(document["derivation"]) if "derivation" in document else Derivation(),
+            RareClasses.from_json(document["rare"]) if "rare" in document else RareClasses(),
+        )
+
+
+def differences(schema: Schema, frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:
+    """How the frame differs from the schema, one sentence each; empty when they agree."""
+    now, before = set(feature_names(frame, dataset)), set(schema.own)
+    return [
+        *(f"column '{name}' is new" for name in sorted(now - before)),
+        *(f"column '{name}' is gone" for name in sorted(before - now)),
+        *(f"class '{name}' is new" for name in schema.new_classes(frame)),
+    ]
+
+
+def require_target(frame: pd.DataFrame, name: str) -> None:
+    if name not in frame:
+        raise BadData(
+            f"the target '{name}' is not among the columns {sorted(map(str, frame.columns))}; "
+            "correct dataset.target in params.yaml, or the file"
+        )
+
+
+def is_labelled(frame: pd.DataFrame, target: str) -> np.ndarray:
+    """Which rows have a label, (n,) bool. Raises BadData without the column."""
+    require_target(frame, target)
+    return frame[target].notna().to_numpy()
+
+
+def target_of(frame: pd.DataFrame, name: str) -> pd.Series:
+    require_target(frame, name)
+    target = frame[name]
+    if target.isna().any():
+        raise BadData(f"the target '{name}' is empty in {int(target.isna().sum())} rows; drop them")
+    return target
+
+
+def counts_of(target: pd.Series) -> dict[str, int]:
+    """Rows of each class, as text."""
+    return {str(name): int(rows) for name, rows in as_text(target).value_counts().items()}
+
+
+def _numbers(target: pd.Series) -> np.ndarray:
+    if not pd.api.types.is_numeric_dtype(target.dtype):
+        raise BadData(
+            f"the target '{target.name}' holds {target.unique()[:3].tolist()} ({target.dtype}); "
+            "the task 'regression' needs numbers"
+        )
+    numbers = target.to_numpy(dtype=np.float64)
+    beyond = numbers[beyond_limit(numbers)]
+    if len(beyond):
+        raise BadData(beyond_limit_message(str(target.name), len(beyond), beyond[0]))
+    return numbers
+
+
+def feature_names(frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:
+    require_target(frame, dataset.target)
+    skip = {dataset.target, dataset.time, *dataset.drop}
+    return sorted(str(name) for name in frame if name not in skip and not _is_time(frame[name]))
+
+
+def _is_time(column: pd.Series) -> bool:
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return True
+    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in {"date", "datetime"}

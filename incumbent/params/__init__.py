@@ -1,0 +1,76 @@
+"""What a project declares in params.yaml, as frozen values that are checked when they are read.
+
+Every other room may read them. Nothing comes in here that reads data or does something: only what may be
+declared, what each key means, and which values go together.
+"""
+
+from incumbent.params.data import (
+    FORMATS,
+    CleanParams,
+    DatasetParams,
+    DatePart,
+    FeatureParams,
+    GateParams,
+    LagParams,
+    LandingParams,
+    Limits,
+    RareTreatment,
+    SplitParams,
+)
+from incumbent.params.load import load_params, parse_params
+from incumbent.params.metrics import METRICS, Metric, Task
+from incumbent.params.promotion import (
+    FairnessParams,
+    LimitParams,
+    MonitorParams,
+    PromotionParams,
+    RegistryParams,
+    SliceParams,
+)
+from incumbent.params.training import (
+    LEARNERS,
+    OURS,
+    BiasParams,
+    DecisionParams,
+    ImbalanceParams,
+    LightGBMParams,
+    RetrainParams,
+    SearchParams,
+    TorchParams,
+)
+from incumbent.params.whole import Params
+
+__all__ = [
+    "FORMATS",
+    "LEARNERS",
+    "METRICS",
+    "OURS",
+    "BiasParams",
+    "CleanParams",
+    "DatasetParams",
+    "DatePart",
+    "DecisionParams",
+    "FairnessParams",
+    "FeatureParams",
+    "GateParams",
+    "ImbalanceParams",
+    "LagParams",
+    "LandingParams",
+    "LightGBMParams",
+    "LimitParams",
+    "Limits",
+    "Metric",
+    "MonitorParams",
+    "Params",
+    "PromotionParams",
+    "RareTreatment",
+    "RegistryParams",
+    "RetrainParams",
+    "SearchParams",
+    "SliceParams",
+    "SplitParams",
+    "Task",
+    "TorchParams",
+    "load_params",
+    "parse_params",
+]

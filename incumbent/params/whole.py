@@ -1,0 +1,188 @@
+"""All of params.yaml: frozen values that refuse what they do not know, and what does not fit together."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from incumbent.params.data import (
+    CleanParams,
+    DatasetParams,
+    FeatureParams,
+    GateParams,
+    LandingParams,
+    SplitParams,
+)
+from incumbent.params.metrics import METRICS, Task
+from incumbent.params.promotion import MonitorParams, PromotionParams, RegistryParams
+from incumbent.params.section import Section
+from incumbent.params.training import (
+    BiasParams,
+    DecisionParams,
+    ImbalanceParams,
+    LightGBMParams,
+    RetrainParams,
+    SearchParams,
+    TorchParams,
+)
+
+
+class Params(Section):
+    dataset: DatasetParams
+    task: Task = "binary"
+    split: SplitParams = SplitParams()
+    clean: CleanParams = CleanParams()
+    features: FeatureParams = FeatureParams()
+    imbalance: ImbalanceParams = ImbalanceParams()
+    bias: BiasParams = BiasParams()
+    decision: DecisionParams = DecisionParams()
+    gate: GateParams = GateParams()
+    retrain: RetrainParams = RetrainParams()
+    learner: Annotated[LightGBMParams | TorchParams, Field(discriminator="name")] = LightGBMParams()
+    search: SearchParams = SearchParams()
+    promotion: PromotionParams = PromotionParams()
+    monitor: MonitorParams = MonitorParams()
+    landing: LandingParams = LandingParams()
+    registry: RegistryParams
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _grouping_needs_a_group(self) -> "Params":
+        if self.search.scheme == "stratified-group" and not self.split.by:
+            raise ValueError("search.scheme 'stratified-group' needs split.by to name the group's columns")
+        if self.dataset.target in {*self.dataset.key, *self.dataset.drop, *self.dataset.categorical}:
+            raise ValueError(f"dataset.target '{self.dataset.target}' can't be a key, dropped or a feature")
+        return self
+
+    @model_validator(mode="after")
+    def _classes_fit_the_task(self) -> "Params":
+        classes, positive = self.dataset.classes, self.dataset.positive
+        if classes and self.task == "regression":
+            raise ValueError("dataset.classes is for a target of classes, and the task is regression")
+        if classes and self.task == "binary" and (len(classes) != 2 or positive not in classes):
+            raise ValueError(
+                f"dataset.classes = {classes}: a binary target has two, one of them dataset.positive = "
+                f"{positive!r}; for more classes set task: multiclass"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _periods_need_a_time(self) -> "Params":
+        if self.landing.partition != "file" and self.dataset.time is None:
+            raise ValueError(f"landing.partition = '{self.landing.partition}' needs dataset.time")
+        if self.landing.late == "append" and not self.dataset.key:
+            raise ValueError(
+                "landing.late = 'append' needs dataset.key, which tells the rows that came before"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _metric_fits_the_task(self) -> "Params":
+        fitting = sorted(name for name, metric in METRICS.items() if self.task in metric.tasks)
+        if self.promotion.metric not in fitting:
+            raise ValueError(
+                f"promotion.metric '{self.promotion.metric}' is none for the task '{self.task}'; "
+                f"allowed: {', '.join(fitting)}"
+            )
+        asked = {
+            "promotion.fairness.column": self.promotion.fairness.column,
+            "promotion.limits.max_calibration_error": self.promotion.limits.max_calibration_error,
+        }
+        if self.task == "regression" and (senseless := [name for name, value in asked.items() if value]):
+            raise ValueError(f"{', '.join(senseless)}: measured on classes, and the task is regression")
+        return self
+
+    @model_validator(mode="after")
+    def _balance_fits_the_task(self) -> "Params":
+        focal = isinstance(self.learner, TorchParams) and self.learner.focal is not None
+        if self.task == "regression" and (focal or self.imbalance != ImbalanceParams()):
+            raise ValueError("imbalance and learner.focal are for classes, and the task is regression")
+        if self.task == "regression" and self.bias.reweigh is not None:
+            raise ValueError("bias.reweigh is for classes, and the task is regression")
+        if self.task != "multiclass" and self.dataset.rare_classes != "keep":
+            raise ValueError(
+                f"dataset.rare_classes = '{self.dataset.rare_classes}' is for more than two classes, and the "
+                f"task is {self.task}"
+            )
+        if self.task != "binary" and self.bias.reduce is not None:
+            raise ValueError(f"bias.reduce is between two classes, and the task is {self.task}")
+        if self.bias.column is not None and self.imbalance.method == "smote":
+            raise ValueError(
+                f"{self.bias.asked} weighs rows by a column, and imbalance.method = 'smote' makes rows "
+                "without it; use another method"
+            )
+        if self.task != "binary" and self.decision != DecisionParams():
+            raise ValueError(f"decision is between two classes, and the task is {self.task}")
+        return self
+
+    @model_validator(mode="after")
+    def _features_can_be_made(self) -> "Params":
+        lags, target = self.features.lags, self.dataset.target
+        pairs = (name for pair in self.features.ratios.values() for name in pair)
+        single = (*self.features.dates, *self.features.frequency, *self.features.target)
+        if target in {*pairs, *single, *lags.columns, *lags.by}:
+            raise ValueError(f"features can't be made of dataset.target '{target}': scoring does not know it")
+        if not lags.columns:
+            return self
+        if self.dataset.time is None:
+            raise ValueError("features.lags needs dataset.time: it tells which row comes before")
+        if not self.split.by or not set(self.split.by) <= set(lags.by):
+            raise ValueError(
+                f"features.lags.by = {lags.by} must name all columns of split.by, which must name some: else "
+                "rows of an entity lie on both sides of the split, and training would read held-out ones"
+            )
+        return self
+
+    @property
+    def learns_from_folds(self) -> bool:
+        """Whether the cross-validation's predictions become part of the model."""
+        return self.imbalance.calibrate is not None or self.decision.false_negative is not None
+
+    @property
+    def fold_metric(self) -> str:
+        """What stops a fold and ranks trials: the metric that promotes.
+
+        Training that changes the classes' weights changes what a probability means, until the folds are done
+        and calibrate it. Judged by probabilities a fold would stop at once, so it is judged by their order.
+        """
+        metric = self.promotion.metric
+        focal = isinstance(self.learner, TorchParams) and self.learner.focal is not None
+        if not (focal or self.imbalance.method) or metric.startswith(("roc_auc", "average_precision")):
+            return metric
+        return "roc_auc" if self.task == "binary" else "roc_auc_macro"
+
+    def shaping_changes(self, other: Mapping[str, Any]) -> tuple[str, ...]:
+        """What shapes a fully trained model and differs from the parameters in a manifest."""
+        mine = self.model_dump(mode="json")
+        sections = ("dataset", "task", "split", "learner", "search", "seed")
+        mine["search"], other = _sought(mine["search"]), {**other, "search": _sought(other.get("search", {}))}
+        # Versions from before there was such a section or key were made without it.
+        known = {name: field.default for name, field in DatasetParams.model_fields.items()}
+        mine["dataset"] = _shaping(mine["dataset"])
+        other["dataset"] = _shaping({**known, **other.get("dataset", {})})
+        changed = [name for name in sections if mine[name] != other.get(name)]
+        for name in ("clean", "features", "imbalance", "bias", "decision"):
+            default = type(getattr(self, name))().model_dump(mode="json")
+            changed += [name] * (mine[name] != {**default, **other.get(name, {})})
+        window = other.get("retrain", {}).get("window", "auto")
+        changed += ["retrain.window"] * (self.retrain.window != window)
+        # It also stops the folds and ranks the trials.
+        if self.promotion.metric != other.get("promotion", {}).get("metric"):
+            changed.append("promotion.metric")
+        return tuple(changed)
+
+    def digest(self) -> str:
+        """sha256 (hex) of every value, so that two runs can tell whether they would do the same work."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+
+
+def _shaping(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what only the gate reads, and without how texts are read: the rows and the schema have that."""
+    return {name: value for name, value in dataset.items() if name not in ("classes", "formats")}
+
+
+def _sought(search: Mapping[str, Any]) -> dict[str, Any]:
+    """What is searched; not by whom, nor where it is written down."""
+    return {name: value for name, value in search.items() if name not in ("storage", "workers")}

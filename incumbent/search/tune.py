@@ -1,0 +1,270 @@
+"""Search the learner's options by cross-validation: one study, one set of bins, hopeless trials cut short."""
+
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from incumbent.compare import score
+from incumbent.features.rows import Rows
+from incumbent.features.schema import Schema
+from incumbent.learners import Learner, Point
+from incumbent.params import METRICS, Params, SearchParams
+from incumbent.search import studies
+from incumbent.search.curves import Curves, race
+from incumbent.search.strategies import Space, Strategy
+from incumbent.search.studies import Place, join_study, open_study
+from incumbent.training.folds import Split, folds, judging, over_folds
+from incumbent.training.training_sets import Portion, Tuned, portions
+
+# What a study keeps of itself: when no new trial begins any more (Unix time), and that it is over.
+DEADLINE, OVER = "deadline", "over"
+# With fewer trials, which option mattered is a guess.
+FEW = 10
+# Seconds after which a worker without work looks again whether another one died.
+POLL = 1.0
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """`value` is the mean score of `folds` after `rounds` (greater is better), the best that it reached.
+
+    For a pruned trial `folds` are those that it saw, as they were when it was given up, and `value` an
+    estimate. `number` is its place in the budget, and `worker` the number of the process that made it.
+    """
+
+    number: int
+    value: float
+    options: dict[str, Any]
+    folds: tuple[float, ...]
+    rounds: int
+    pruned: bool
+    worker: int = 0
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The winner's options and rounds, every trial, and how much each option mattered.
+
+    `importances` sum to one (see _importances); empty when there were too few trials to tell.
+    """
+
+    options: dict[str, Any]
+    rounds: int
+    trials: tuple[TrialResult, ...]
+    importances: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def tuned(self) -> Tuned:
+        return Tuned(self.options, self.rounds)
+
+    @property
+    def workers(self) -> int:
+        """How many processes took part."""
+        return len({trial.worker for trial in self.trials})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> "StudyResult":
+        trials = tuple(
+            TrialResult(**{**trial, "folds": tuple(trial["folds"])}) for trial in document["trials"]
+        )
+        return StudyResult(document["options"], document["rounds"], trials, document["importances"])
+
+
+class _BeyondBudget(Exception):
+    """Two workers began the last trial at once; the second one's does not count."""
+
+
+def tune(
+    rows: Rows, learner: Learner, schema: Schema, params: Params, place: Place | None = None
+) -> StudyResult:
+    """Run the study in this process. A function of the other arguments alone, wherever it is kept.
+
+    Same rows, space and seed, same result, also when it goes on with the trials that a process which died
+    left at `place`. It does not start from the champion's options on purpose: see docs/decisions/0004.
+    """
+    with studies.explained():
+        study = open_study(place, _strategy(params.search, learner.search_space, params.seed))
+        if not is_over(study):
+            if place is not None:
+                study = studies.without_unfinished(study, place)
+            study.set_user_attr(DEADLINE, None)
+            _work(study, rows, learner, schema, params, worker=0)
+        return conclude(study)
+
+
+def begin(search: SearchParams, space: Space, seed: int, place: Place) -> optuna.Study:
+    """Open a study for workers to join, or go on with one whose workers are gone."""
+    with studies.explained():
+        study = open_study(place, _strategy(search, space, seed))
+        if not is_over(study):
+            studies.retry_failed(study)
+            study.set_user_attr(DEADLINE, None)
+        return study
+
+
+def join(rows: Rows, learner: Learner, schema: Schema, params: Params, place: Place, worker: int) -> None:
+    """One worker's share of a study that was begun: trials until the budget of all workers is used up."""
+    with studies.explained():
+        study = join_study(place, _strategy(params.search, learner.search_space, params.seed))
+        _work(study, rows, learner, schema, params, worker)
+
+
+def conclude(study: optuna.Study) -> StudyResult:
+    """Close the study, and say who won."""
+    study.set_user_attr(OVER, True)
+    trials = tuple(sorted(_results(study), key=lambda trial: trial.number))
+    best = max((trial for trial in trials if not trial.pruned), key=lambda trial: trial.value)
+    return StudyResult(best.options, best.rounds, trials, _importances(study))
+
+
+def is_over(study: optuna.Study) -> bool:
+    """Was it concluded?"""
+    return bool(study.user_attrs.get(OVER))
+
+
+def whats_next(study: optuna.Study, search: SearchParams) -> Literal["try", "wait", "end"]:
+    """For a worker: begin a trial, see what becomes of those under way, or leave: the budget is used up."""
+    states = {trial.state for trial in study.get_trials(deepcopy=False)}
+    if TrialState.COMPLETE in states and _out_of_time_or_luck(study, search):
+        return "end"
+    begun = len(set(studies.slots(study).values()))
+    if begun < study.sampler.trials or TrialState.WAITING in states:
+        return "try"
+    return "wait" if TrialState.RUNNING in states else "end"
+
+
+def _strategy(search: SearchParams, space: Space, seed: int) -> Strategy:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return Strategy(search, seed, space)
+
+
+def _work(
+    study: optuna.Study, rows: Rows, learner: Learner, schema: Schema, params: Params, worker: int
+) -> None:
+    search = params.search
+    judging = params.promotion.model_copy(update={"metric": params.fold_metric})
+    binned = learner.bin(rows.X, rows.y)
+    splits = portions(rows, _scored(rows, params), learner, schema, params, binned)
+    budget = study.sampler.trials
+
+    def objective(trial: optuna.Trial) -> float:
+        if studies.slots(study)[trial.number] >= budget:
+            raise _BeyondBudget
+        try:
+            return tried_alone(trial) if search.scheme == "leave-one-out" else tried(trial)
+        except (Exception, KeyboardInterrupt):
+            raise  # Optuna fails the trial
+        except BaseException:
+            studies.give_back(study, trial.number)  # this process was told to end: others need not wait
+            raise
+
+    def tried(trial: optuna.Trial) -> float:
+        options, best = suggested(trial), _best(study)
+        to_beat = best and Curves.from_json(best.user_attrs["curves"])
+
+        def grow(fold: Portion) -> Iterator[Point]:
+            return learner.curve(fold.lot.binned, options, fold.lot.rows, fold.held, fold.lot.weights)
+
+        curves, estimate = race(grow, splits, params.learner.patience, to_beat)
+        step = curves.peak if estimate is None else -1
+        for number, value in enumerate(curves.scores[:, step]):
+            trial.report(float(value), number)
+        keep(trial, rounds=int(curves.rounds[step]), pruned=estimate is not None)
+        if estimate is not None:
+            return estimate
+        keep(trial, curves=curves.to_json())
+        return float(curves.mean[step])
+
+    def tried_alone(trial: optuna.Trial) -> float:
+        """A row alone neither has a score nor tells when to stop: all rows are scored together."""
+        options = suggested(trial)
+        rounds = trial.suggest_int("rounds", max(1, params.learner.rounds // 10), params.learner.rounds)
+
+        def predict(fold: Portion) -> np.ndarray:
+            lot = fold.lot
+            return learner.fit(lot.binned, options, rounds, lot.rows, lot.weights).predict(fold.held_out())
+
+        y, predicted = np.concatenate([fold.y for fold in splits]), over_folds(predict, splits)
+        value = score(y, np.concatenate(predicted), judging)
+        value = value if METRICS[judging.metric].greater_is_better else -value
+        keep(trial, rounds=rounds, pruned=False)
+        trial.report(value, 0)
+        return value
+
+    def suggested(trial: optuna.Trial) -> dict[str, Any]:
+        options = learner.search_space(trial)
+        keep(trial, options=options, worker=worker)
+        return options
+
+    def keep(trial: optuna.Trial, **attributes: Any) -> None:
+        for name, value in attributes.items():
+            trial.set_user_attr(name, value)
+
+    if search.timeout is not None and study.user_attrs.get(DEADLINE) is None:
+        study.set_user_attr(DEADLINE, time.time() + search.timeout)
+    while (step := whats_next(study, search)) != "end":
+        if step == "try":
+            study.optimize(objective, n_trials=1, catch=_BeyondBudget)
+        else:
+            time.sleep(POLL)
+            studies.fail_silent(study)
+
+
+def _scored(rows: Rows, params: Params) -> list[Split]:
+    splits = folds(rows, params.search, params.seed)
+    if params.search.scheme == "leave-one-out":
+        return splits
+    return [splits[number] for number in judging(rows.y, splits, params)]
+
+
+def _out_of_time_or_luck(study: optuna.Study, search: SearchParams) -> bool:
+    deadline = study.user_attrs.get(DEADLINE)
+    if deadline is not None and time.time() >= deadline:
+        return True
+    best = study.best_trial.number
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return search.stall is not None and sum(trial.number > best for trial in ended) >= search.stall
+
+
+def _best(study: optuna.Study) -> FrozenTrial | None:
+    """The best trial that saw all folds to their end; what a pruned one has is an estimate."""
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    whole = (trial for trial in ended if not trial.user_attrs["pruned"])
+    return max(whole, key=lambda trial: trial.value, default=None)
+
+
+def _results(study: optuna.Study) -> Iterator[TrialResult]:
+    slots = studies.slots(study)
+    for trial in study.get_trials(states=(TrialState.COMPLETE,)):
+        yield TrialResult(
+            slots[trial.number],
+            float(trial.value or 0.0),
+            trial.user_attrs["options"],
+            tuple(trial.intermediate_values[number] for number in sorted(trial.intermediate_values)),
+            trial.user_attrs["rounds"],
+            trial.user_attrs["pruned"],
+            trial.user_attrs["worker"],
+        )
+
+
+def _importances(study: optuna.Study) -> dict[str, float]:
+    """By PED-ANOVA (Watanabe et al. 2023): which options the good trials agree on."""
+    if len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < FEW:
+        return {}
+    with studies.quiet():
+        warnings.simplefilter("error", UserWarning)
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        try:
+            found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        except UserWarning:
+            return {}  # so many trials are equal that no good ones stand out
+    return {name: float(share) for name, share in found.items()}

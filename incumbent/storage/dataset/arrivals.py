@@ -1,0 +1,219 @@
+"""A new version of the data: stored, pushed, committed, and the commit pushed, or nothing of it.
+
+Needs neither the other partitions nor their bytes.
+"""
+
+import fcntl
+import json
+import random
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+from incumbent.errors import BadInput
+from incumbent.storage.dataset.dvc_remote import open_repo
+from incumbent.storage.dataset.git import (
+    Rejected,
+    commit_of,
+    file_at,
+    git,
+    has_upstream,
+    is_ancestor,
+    last_change,
+    push,
+)
+from incumbent.storage.dataset.versions import DATA, POINTER, explained, resolve, resolve_or_empty
+from incumbent.tables.partitions import DataVersion
+
+PUSH_ATTEMPTS = 8
+UNDO = ".undo.json"
+
+
+def add_partitions(
+    project: Path, files: Sequence[Path], replacing: Mapping[str, str] = MappingProxyType({})
+) -> DataVersion:
+    """Add files to data/, as one new version: store, push, commit, push the commit.
+
+    Needs neither the other partitions nor their bytes. The same bytes again change nothing. If somebody
+    else's commit is first at the git remote, the files are added to theirs. Whatever fails, the project is
+    left as it was. Raises BadInput when the branch and its upstream have diverged, or a partition that
+    `replacing` names has not that md5 any more.
+    """
+    with _alone(project):
+        _undo_what_was_left(project)
+        _require_clean_pointer(project)
+        for attempt in range(1, PUSH_ATTEMPTS + 1):
+            _catch_up(project)
+            _require_unchanged(project, replacing)
+            try:
+                _add(project, files)
+                break
+            except Rejected:
+                if attempt == PUSH_ATTEMPTS:
+                    raise
+                time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311 - jitter, not a secret
+        # Not HEAD: a commit of code after the last change of the data is the same version.
+        return resolve(project, last_change(project, "HEAD", POINTER) or "HEAD")
+
+
+def catch_up(project: Path) -> None:
+    """Bring the branch to its upstream, if it has one, also when that was rewound or forced.
+
+    Raises BadInput when the branch has commits of its own that stand in the way.
+    """
+    with _alone(project):
+        _undo_what_was_left(project)
+        _catch_up(project)
+
+
+def track_all(project: Path, message: str) -> DataVersion:
+    """Make what is in data/ the data version, as `dvc add data && dvc push && git push` would."""
+    with _undone_on_failure(project, [], message):
+        _publish(project, [project / DATA], message)
+    return resolve(project)
+
+
+def commit_file(project: Path, name: str, text: str, message: str) -> None:
+    """Write a tracked file, commit it by itself and push the branch, if it has an upstream.
+
+    Nothing changes if that fails. Raises BadInput when the branch and its upstream have diverged.
+    """
+    with _alone(project):
+        _undo_what_was_left(project)
+        _catch_up(project)
+        path, before = project / name, commit_of(project, "HEAD")
+        try:
+            path.write_text(text, encoding="utf-8")
+            git(project, "commit", "--quiet", "-m", message, "--", name)
+            if has_upstream(project):
+                push(project)
+        except BaseException:
+            git(project, "reset", "--quiet", "--soft", before)
+            git(project, "restore", "--staged", "--worktree", "--", name)
+            raise
+
+
+def _add(project: Path, files: Sequence[Path]) -> None:
+    folder = project / DATA
+    message = f"Add {', '.join(sorted(file.stem for file in files))} to the data"
+    with _undone_on_failure(project, [folder / file.name for file in files], message):
+        folder.mkdir(exist_ok=True)
+        for file in files:
+            shutil.copyfile(file, folder / file.name)
+        known = (project / POINTER).exists()
+        targets = [folder / file.name for file in files] if known else [folder]
+        _publish(project, targets, message)
+
+
+def _publish(project: Path, targets: list[Path], message: str) -> None:
+    with explained(project):
+        with open_repo(project) as repo:
+            # DVC takes relative targets from the working directory, which need not be the project.
+            repo.add([str(target.resolve()) for target in targets])
+            repo.push(targets=[str((project / POINTER).resolve())])
+        paths = [POINTER]
+        if file_at(project, "HEAD", POINTER) is None:  # DVC makes git ignore what it tracks from now on
+            paths += [name for name in (".gitignore", ".dvc/.gitignore") if (project / name).exists()]
+        git(project, "add", *paths)
+        if git(project, "diff", "--cached", "--name-only", "--", POINTER):
+            git(project, "commit", "--quiet", "-m", message, "--", *paths)
+            if has_upstream(project):
+                push(project)
+
+
+def _require_unchanged(project: Path, expected: Mapping[str, str]) -> None:
+    if not expected:
+        return
+    now = {partition.name: partition.md5 for partition in resolve_or_empty(project).partitions}
+    for name, md5 in expected.items():
+        if now.get(name) != md5:
+            found = f"has md5 {now[name]}" if name in now else "is gone"
+            raise BadInput(f"{name} was to be changed from md5 {md5}, but it {found} by now; look again")
+
+
+def _require_clean_pointer(project: Path) -> None:
+    if git(project, "status", "--porcelain", "--", POINTER):
+        raise BadInput(f"{project / POINTER} has changes that are not committed; commit or restore it first")
+
+
+def _catch_up(project: Path) -> None:
+    if not has_upstream(project):
+        return
+    known = commit_of(project, "@{upstream}")
+    git(project, "fetch", "--quiet")
+    now, head = commit_of(project, "@{upstream}"), commit_of(project, "HEAD")
+    if not is_ancestor(project, known, now) and is_ancestor(project, head, known):
+        # Rewound or forced, and nothing on the branch is ours alone: what was withdrawn stays withdrawn.
+        git(project, "reset", "--quiet", "--keep", now)
+        return
+    try:
+        git(project, "merge", "--quiet", "--ff-only", "@{upstream}")
+    except BadInput as error:
+        raise BadInput(
+            f"the branch of {project} and its upstream have diverged; bring them together with "
+            f"'git pull --rebase', then run this again ({error})"
+        ) from error
+
+
+@contextmanager
+def _alone(project: Path) -> Iterator[None]:
+    """One arrival at a time in one clone, for whichever of its projects; others wait. Two clones meet at the
+    git remote.
+    """
+    (project / ".incumbent").mkdir(exist_ok=True)
+    folder = Path(git(project, "rev-parse", "--absolute-git-dir"))
+    with (folder / "incumbent-arrival.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _undone_on_failure(project: Path, files: Sequence[Path], message: str) -> Iterator[None]:
+    """Put back the branch, data.dvc and the files if the block does not come to its end.
+
+    If this process is killed in it, the next arrival does that, from what is kept in .incumbent/undo/.
+    """
+    aside = project / ".incumbent" / "undo"
+    aside.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        if file.exists():
+            shutil.copyfile(file, aside / file.name)
+    memory = {
+        "before": commit_of(project, "HEAD"),
+        "files": [file.name for file in files],
+        "message": message,
+    }
+    (aside / UNDO).write_text(json.dumps(memory))
+    try:
+        yield
+    except BaseException:
+        _undo_what_was_left(project)
+        raise
+    shutil.rmtree(aside)
+
+
+def _undo_what_was_left(project: Path) -> None:
+    aside = project / ".incumbent" / "undo"
+    if not (aside / UNDO).exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        return
+    memory = json.loads((aside / UNDO).read_text())
+    before, head = memory["before"], commit_of(project, "HEAD")
+    # Other projects of the repository commit, too.
+    committed = bool(git(project, "log", "-1", "--format=%H", f"{before}..{head}", "--", POINTER))
+    shared = has_upstream(project) and is_ancestor(project, head, "@{upstream}")
+    if committed and (shared or not has_upstream(project)):
+        shutil.rmtree(aside)  # it came to its end
+        return
+    if head != before and git(project, "log", "-1", "--format=%P %s") == f"{before} {memory['message']}":
+        git(project, "reset", "--quiet", "--soft", before)  # ours, and only ours
+    if file_at(project, "HEAD", POINTER) is not None:
+        git(project, "restore", "--staged", "--worktree", "--", POINTER)
+    for name in memory["files"]:
+        (project / DATA / name).unlink(missing_ok=True)
+        if (aside / name).exists():
+            shutil.copyfile(aside / name, project / DATA / name)
+    shutil.rmtree(aside)

@@ -1,0 +1,101 @@
+"""Plain DVC finds the local stack's S3 by `.dvc/config.local`, which git ignores; our own DVC, by AWS_*."""
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from incumbent.errors import BadInput
+from incumbent.storage.dataset.git import git
+
+if TYPE_CHECKING:
+    from dvc.config import Config
+    from dvc.repo import Repo
+
+LOCAL = Path(".dvc") / "config.local"
+# DVC's name -> the variable that the same comes from.
+SETTINGS = {
+    "endpointurl": "AWS_ENDPOINT_URL",
+    "access_key_id": "AWS_ACCESS_KEY_ID",
+    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "region": "AWS_DEFAULT_REGION",
+}
+# Any of these says that the user has led DVC elsewhere.
+THEIRS = {*SETTINGS, "profile", "credentialpath", "configpath", "session_token"}
+OUR_KEYS = "INC"  # how the local stack's access keys begin
+
+
+def lead_to(project: Path, bucket: str, variables: Mapping[str, str]) -> None:
+    """Let `dvc pull`, `push` and `repro` in this project reach the bucket of the local stack.
+
+    Only if the default remote is in that bucket, and the user has not configured its server or credentials.
+    What else config.local holds stays. Raises what DVC raises when it can't read its
+    configuration.
+    """
+    from dvc.config import Config
+
+    if not (project / ".dvc").is_dir():
+        return
+    config = Config(str(project / ".dvc"))
+    name = config["core"].get("remote")
+    remote = config["remote"].get(name, {})
+    wanted = {key: variables[variable] for key, variable in SETTINGS.items()}
+    if not f"{remote.get('url')}/".startswith(f"s3://{bucket}/") or remote.items() >= wanted.items():
+        return
+    if THEIRS & remote.keys() and not _is_ours(remote):
+        return
+    _write(project / LOCAL, name, wanted)
+    _keep_from_git(project)
+
+
+def open_repo(project: Path) -> "Repo":
+    """DVC's repository, whose remote is where AWS_ENDPOINT_URL leads; close it."""
+    from dvc.repo import Repo
+
+    class Following(Repo):
+        @cached_property
+        def config(self) -> "Config":
+            """Read again after each of DVC's locks."""
+            return follow_environment(super().config)
+
+    return Following(str(project))
+
+
+def follow_environment(config: "Config") -> "Config":
+    """Where AWS_ENDPOINT_URL leads, our DVC follows: config.local is for DVC's own command."""
+    if "AWS_ENDPOINT_URL" not in os.environ and "AWS_ENDPOINT_URL_S3" not in os.environ:
+        return config
+    for remote in config["remote"].values():
+        if _is_ours(remote):
+            for key in SETTINGS:
+                remote.pop(key, None)
+    return config
+
+
+def _is_ours(remote: Mapping[str, str]) -> bool:
+    return str(remote.get("access_key_id", "")).startswith(OUR_KEYS)
+
+
+def _write(path: Path, remote: str, settings: Mapping[str, str]) -> None:
+    """Whole or not at all, and readable by its owner only."""
+    from configobj import ConfigObj
+
+    config = ConfigObj(str(path), encoding="utf-8")
+    config.setdefault(f'remote "{remote}"', {}).update(settings)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        config.write(stream)
+    part.replace(path)
+
+
+def _keep_from_git(project: Path) -> None:
+    # DVC's own .dvc/.gitignore does, unless somebody changed it; a secret should not hang on that.
+    try:
+        git(project, "check-ignore", "--quiet", str(LOCAL))
+    except BadInput:
+        exclude = project / git(project, "rev-parse", "--git-path", "info/exclude")
+        exclude.parent.mkdir(exist_ok=True)
+        with exclude.open("a", encoding="utf-8") as file:
+            file.write(f"/{git(project, 'rev-parse', '--show-prefix')}{LOCAL.as_posix()}\n")

@@ -1,0 +1,117 @@
+"""A new project: a git and DVC repository around a first data version, and what it takes to share it."""
+
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from incumbent.errors import BadInput
+from incumbent.params import load_params
+from incumbent.storage.dataset.dvc_remote import open_repo
+from incumbent.storage.dataset.git import commit_of, git
+from incumbent.storage.dataset.versions import DATA, POINTER, explained, resolve
+from incumbent.tables.partitions import DataVersion
+
+CACHE = Path(".dvc") / "cache" / "files" / "md5"
+
+
+def require_project(project: Path) -> None:
+    """Raise BadInput unless the folder has a params.yaml that can be read and lies in a git repository."""
+    load_params(project)
+    commit_of(project, "HEAD")
+
+
+def require_room(project: Path, names: Sequence[str]) -> None:
+    """Raise BadInput if the folder holds a file that is to be made, or a repository around it ignores it."""
+    taken = [name for name in (*names, DATA, POINTER, ".dvc") if (project / name).exists()]
+    if taken:
+        raise BadInput(f"{project} has {', '.join(taken)} already; name a new folder with --project")
+    above = repository_above(project)
+    if above is not None and _is_ignored(above, project):
+        raise BadInput(
+            f"the git repository {above} ignores {project}; name a folder that it does not ignore, or one "
+            "outside, with --project"
+        )
+
+
+def repository_above(project: Path) -> Path | None:
+    """The work tree that the project becomes a folder of; None where it is a repository of its own."""
+    if (project / ".git").exists():
+        return None
+    return next((folder for folder in project.parents if (folder / ".git").exists()), None)
+
+
+def _is_ignored(repository: Path, path: Path) -> bool:
+    try:
+        git(repository, "check-ignore", "--quiet", str(path))
+    except BadInput:
+        return False
+    return True
+
+
+def create(
+    project: Path, documents: Mapping[str, str], partitions: Sequence[Path], message: str
+) -> DataVersion:
+    """Write the documents, make the files the first data version, and commit; all of it or nothing.
+
+    The commit goes to the repository that the folder lies in, or to a new one where it lies in none.
+
+    Nothing is pushed, so no server is needed. Raises BadInput when git or DVC refuses.
+    """
+    from dvc.repo import Repo
+
+    above = repository_above(project)
+    made_git = above is None and not (project / ".git").exists()
+    with _undone_on_failure(project, [*documents, DATA, POINTER, ".dvc", *([".git"] if made_git else [])]):
+        if made_git:
+            git(project, "init", "--quiet", "--initial-branch", "main")
+        logging.getLogger("dvc.repo.init").setLevel(logging.WARNING)  # it tells what to do next, on stdout
+        with explained(project):
+            Repo.init(str(project), subdir=above is not None).close()
+        for name, text in documents.items():
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            (project / name).write_text(text, encoding="utf-8")
+        (project / DATA).mkdir()
+        for partition in partitions:
+            shutil.move(partition, project / DATA / partition.name)
+        with explained(project), Repo(str(project)) as repo:
+            repo.add([str(project / DATA)])
+        ours = [*documents, POINTER, ".dvc/.gitignore"]
+        git(project, "add", "--force", "--", *ours)
+        git(project, "commit", "--quiet", "-m", message, "--", *ours)
+        return resolve(project)
+
+
+def push_what_is_here(project: Path) -> bool:
+    """Push the data version of HEAD to the DVC remote, if it was made on this machine; say whether."""
+    from ruamel.yaml import YAML
+
+    pointer = project / POINTER
+    if not pointer.is_file():
+        return False
+    md5 = YAML(typ="safe").load(pointer.read_text())["outs"][0]["md5"]
+    if not (project / CACHE / md5[:2] / md5[2:]).exists():
+        return False
+    with explained(project), open_repo(project) as repo:
+        repo.push(targets=[str(pointer.resolve())])
+    return True
+
+
+@contextmanager
+def _undone_on_failure(project: Path, names: Sequence[str]) -> Iterator[None]:
+    kept = {name: (project / name).read_bytes() for name in names if (project / name).is_file()}
+    try:
+        yield
+    except BaseException:
+        for name in names:
+            path = project / name
+            if name in kept:
+                path.write_bytes(kept[name])
+            elif path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        with suppress(BadInput):  # a repository that was made for it is gone
+            git(project, "reset", "--quiet", "--", *names)
+        raise

@@ -1,0 +1,186 @@
+"""Versions of the data: DVC and git, read without a checkout.
+
+Reads go through DVC's file system into a cache named by content, so no repository lock is taken and any
+number of runs can read side by side.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+from incumbent.errors import BadInput, NotFound, StorageUnavailable, Tampered
+from incumbent.errors.machine import disk_of_the_stack
+from incumbent.storage.dataset.dvc_remote import follow_environment
+from incumbent.storage.dataset.git import (
+    commit_of,
+    file_at,
+    folder_of,
+    git,
+)
+from incumbent.tables.partitions import DataVersion, Partition
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DATA, POINTER = "data", "data.dvc"
+
+
+def resolve(project: Path, rev: str = "HEAD") -> DataVersion:
+    """The data version of a git revision, from listings alone.
+
+    Raises NotFound when there is no such revision, or it has no data.dvc.
+    """
+    commit = commit_of(project, rev)
+    pointer = file_at(project, commit, POINTER)
+    if pointer is None:
+        raise NotFound(f"revision {commit[:10]} has no {POINTER}; add data with 'incumbent ingest FILE…'")
+    listing = YAML(typ="safe").load(pointer)["outs"][0]["md5"]
+    digests = _listed(project, commit, listing)
+    return DataVersion(commit, listing, tuple(Partition(name, digests[name]) for name in sorted(digests)))
+
+
+def _listed(project: Path, commit: str, listing: str) -> dict[str, str]:
+    """Partition -> md5. DVC names a listing by its content, so what was read once holds for good; without
+    DVC's start, which costs more than all else in a run that finds nothing to do.
+    """
+    known = project / ".incumbent" / "cache" / "listings" / f"{listing}.json"
+    if known.exists():
+        return dict(json.loads(known.read_text()))
+    with explained(project), _files_of(project, commit) as (files, data):
+        listed = files.find(data, detail=True)
+    digests = {name.removeprefix(f"{data}/"): info["md5"] for name, info in listed.items()}
+    known.parent.mkdir(parents=True, exist_ok=True)
+    part = known.with_name(f".{listing}.{uuid.uuid4().hex[:8]}")
+    part.write_text(json.dumps(digests))
+    part.replace(known)
+    return digests
+
+
+def resolve_or_empty(project: Path) -> DataVersion:
+    """The data version of HEAD; one without partitions when there is no data yet."""
+    commit = commit_of(project, "HEAD")
+    if file_at(project, commit, POINTER) is None:
+        return DataVersion(commit, "", ())
+    return resolve(project, commit)
+
+
+def digest_of(file: Path) -> str:
+    """md5 (hex) of a file, the name that DVC gives its content. Raises BadInput if it can't be read."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}") from error
+
+
+def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Path]:
+    """Local files with the bytes of these partitions, fetched once and verified.
+
+    Raises Tampered when the remote holds other bytes than the version names.
+    """
+    cache = project / ".incumbent" / "cache" / "partitions"
+    cache.mkdir(parents=True, exist_ok=True)
+    digests = {partition.name: partition.md5 for partition in version.partitions}
+    paths = [cache / f"{digests[name]}.parquet" for name in names]
+    missing = [(name, path) for name, path in zip(names, paths, strict=True) if not path.exists()]
+    if missing:
+        with explained(project), _files_of(project, version.rev) as (files, data):
+            for name, path in missing:
+                _fetch_one(files, f"{data}/{name}", digests[name], path)
+    return paths
+
+
+def read_columns(
+    project: Path, version: DataVersion, names: Sequence[str], columns: Sequence[str]
+) -> Iterator[tuple[Partition, "pa.Table"]]:
+    """Some columns of partitions, without keeping the rest of them; a column that is not there is left out.
+
+    What comes from the remote is not verified by digest; `fetch` does that. DVC's file system reads 50 MB
+    ahead: of smaller partitions all bytes come over the wire.
+    """
+    if not names:
+        return
+    import pyarrow.parquet as pq  # what only resolves versions starts without it
+
+    cache = project / ".incumbent" / "cache" / "partitions"
+    digests = {partition.name: partition.md5 for partition in version.partitions}
+    with explained(project), _files_of(project, version.rev) as (files, data):
+        for name in names:
+            whole = cache / f"{digests[name]}.parquet"
+            with whole.open("rb") if whole.exists() else files.open(f"{data}/{name}", "rb") as source:
+                file = pq.ParquetFile(source)
+                there = [column for column in columns if column in file.schema_arrow.names]
+                yield Partition(name, digests[name]), file.read(columns=there)
+
+
+def code_revision(project: Path) -> str:
+    """The commit that is checked out, with '+changes' when tracked files of the project differ from it."""
+    changed = git(project, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    return commit_of(project, "HEAD") + ("+changes" if changed else "")
+
+
+def _fetch_one(files: Any, name: str, md5: str, path: Path) -> None:
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        files.get_file(name, str(part))
+        seen = digest_of(part)
+        if seen != md5:
+            raise Tampered(f"{name.removeprefix('/')} should have md5 {md5}, but the DVC remote holds {seen}")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _files_of(project: Path, commit: str) -> Iterator[tuple[Any, str]]:
+    """DVC's file system of a commit, and where data/ is in it: its top is that of the git repository."""
+    from dvc.api import DVCFileSystem
+
+    folder = folder_of(project)
+    files = DVCFileSystem(str(project), rev=commit, subrepos=bool(folder))
+    follow_environment(files.repo.config)
+    try:
+        yield files, f"/{folder}/{DATA}" if folder else f"/{DATA}"
+    finally:
+        files.close()
+
+
+@contextmanager
+def explained(project: Path) -> Iterator[None]:
+    """DVC's and its remote's errors as ours."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from dvc.exceptions import DvcException, UploadError
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"the DVC remote of {project} does not have what the version names ({error}); run 'dvc push' "
+            "where the data was added"
+        ) from error
+    except (BotoCoreError, ClientError, PermissionError, ConnectionError) as error:
+        raise StorageUnavailable(
+            f"the DVC remote of {project} did not answer or refused us at "
+            f"{os.environ.get('AWS_ENDPOINT_URL', 'AWS')}: {_first_line(error)}; "
+            "start the local stack with 'incumbent up', or check AWS_ENDPOINT_URL and the credentials"
+        ) from error
+    except DvcException as error:
+        full = disk_of_the_stack() if isinstance(error, UploadError) and _is_local() else None
+        if full:
+            raise StorageUnavailable(f"the DVC remote of {project} can't take the data: {full}") from error
+        raise BadInput(f"DVC could not work on {project}: {_first_line(error)}") from error
+
+
+def _is_local() -> bool:
+    return os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://127.0.0.1:")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

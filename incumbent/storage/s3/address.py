@@ -1,0 +1,68 @@
+"""Open a store on S3 by its address, and make the bucket for it."""
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+
+from botocore.exceptions import ClientError
+
+from incumbent.errors import BadParams
+from incumbent.storage.s3.client import LOST, Connection, code_of, connect, status_of, translated
+from incumbent.storage.s3.store import Store
+
+ADDRESS = re.compile(
+    r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<root>[\w.=+-]+(?:/[\w.=+-]+)*))?/?"
+)
+START_SECONDS = 30
+
+
+def ensure_bucket(name: str, environment: Mapping[str, str]) -> None:
+    """Create the bucket unless it exists, waiting up to 30 s for a server that is just starting.
+
+    The endpoint and credentials are `environment`'s AWS_* variables. Raises StorageUnavailable.
+    """
+    connection = connect(environment)
+    deadline = time.monotonic() + START_SECONDS
+    with translated(connection, f"s3://{name}"):
+        while True:
+            try:
+                return _create_bucket(connection, name)
+            except (*LOST, ClientError) as error:
+                answered = isinstance(error, ClientError) and status_of(error) < 500
+                if answered or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
+
+
+def _create_bucket(connection: Connection, name: str) -> None:
+    region = connection.writes.meta.region_name
+    try:
+        if region in ("us-east-1", "aws-global"):
+            connection.writes.create_bucket(Bucket=name)
+        else:
+            where = {"LocationConstraint": region}
+            connection.writes.create_bucket(Bucket=name, CreateBucketConfiguration=where)  # type: ignore[arg-type]
+    except ClientError as error:
+        # BucketAlreadyExists may also be a stranger's bucket on AWS: the first use of it will say 403.
+        if code_of(error) not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+            raise
+
+
+def open_store(address: str) -> Store:
+    """Open "s3://bucket/prefix" with the endpoint and credentials of the process's AWS_* variables.
+
+    Sends nothing yet. Raises BadParams for a malformed address, StorageUnavailable for unusable variables.
+    """
+    match = ADDRESS.fullmatch(address)
+    if match is None or ".." in address:
+        raise BadParams(f"bad S3 address {address!r}: it must look like s3://bucket/prefix")
+    ours = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+    return Store(match["bucket"], match["root"] or "", _connection(ours))
+
+
+@lru_cache(maxsize=8)
+def _connection(_variables: tuple[tuple[str, str], ...]) -> Connection:
+    """One for the same variables: to make clients costs a tenth of a second."""
+    return connect()

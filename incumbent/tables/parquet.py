@@ -1,0 +1,41 @@
+"""A partition's Parquet file: its schema and its rows, or an error that names the file."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from incumbent.errors import BadData
+
+
+def read_partition(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """One Parquet file, or some columns of it, as a frame. Raises BadData for an empty file or no Parquet."""
+    if not path.is_file():
+        raise BadData(f"no such file: {path}")
+    if path.stat().st_size == 0:
+        raise BadData(f"{path} is empty (0 bytes)")
+    with readable(path):
+        # Without pandas' own metadata: a damaged one fails in many ways, and it hides index columns.
+        names = None if columns is None else list(columns)
+        frame = pq.read_table(path, columns=names).replace_schema_metadata(None).to_pandas()
+    if frame.empty:
+        raise BadData(f"{path} has columns but no rows")
+    return frame
+
+
+def schema_of(path: Path) -> pa.Schema:
+    """As the footer has it. Raises BadData for a file that is not Parquet."""
+    with readable(path):
+        return pq.read_schema(path)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raises BadData if reading the Parquet file fails in the block."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise BadData(f"{path} is not a readable Parquet file: {str(error).splitlines()[0]}") from error

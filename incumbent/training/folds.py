@@ -1,0 +1,129 @@
+"""Which rows train and which are held out in each fold; scikit-learn's splitters."""
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+
+from incumbent.errors import BadData
+from incumbent.features.rows import Rows
+from incumbent.params import Params, SearchParams
+
+S = TypeVar("S")
+T = TypeVar("T")
+Split = tuple[np.ndarray, np.ndarray]
+MOST_ALONE = 1000
+
+
+def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
+    """(fit, held-out) row numbers of each fold, both ascending.
+
+    stratified: every fold has the classes' shares, or the deciles of a numeric target; a class with fewer
+    rows than folds is in as many folds as it has rows. stratified-group: the same with whole split.by groups.
+    k-fold: at random. time-series: each fold is held out from a model of all rows before it, `gap` rows
+    apart; rows are taken to be in time order, as partitions are by name, and the first rows are never held
+    out. leave-one-out: each row by itself, at most 1,000. Raises BadData when there are too few rows or
+    groups, or too many rows.
+    """
+    from sklearn.model_selection import (
+        KFold,
+        LeaveOneOut,
+        StratifiedGroupKFold,
+        StratifiedKFold,
+        TimeSeriesSplit,
+    )
+
+    count, strata, groups = search.folds, None, None
+    splitter: Any
+    match search.scheme:
+        case "stratified":
+            splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
+            strata = _strata(rows.y, count)
+        case "stratified-group":
+            splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+            strata, groups = _strata(rows.y, count), np.unique(rows.group, return_inverse=True)[1]
+        case "k-fold":
+            splitter = KFold(count, shuffle=True, random_state=seed)
+        case "time-series":
+            splitter = TimeSeriesSplit(count, gap=search.gap)
+        case "leave-one-out":
+            splitter = LeaveOneOut()
+            _require_few(rows, search)
+    _require_enough(rows, search, strata, groups)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # the log names them
+        splits = [(np.sort(fit), np.sort(held)) for fit, held in splitter.split(rows.X, strata, groups)]
+    return splits
+
+
+def judging(y: np.ndarray, splits: Sequence[Split], params: Params) -> list[int]:
+    """Numbers of the folds that are scored: those with two classes on both sides, if there are any, else
+    those with two held out. A class of few rows is not on both sides of each. Of numbers r2 alone needs two.
+
+    y: (n,) as Rows.y. Raises BadData when no fold can be scored, or scheme k-fold or time-series lets none
+    learn two classes.
+    """
+    numbers, scheme = range(len(splits)), params.search.scheme
+    classes = np.issubdtype(y.dtype, np.integer)
+    if not classes and params.promotion.metric != "r2":
+        return list(numbers)
+
+    def varied(number: int, side: int) -> bool:
+        return len(np.unique(y[splits[number][side]])) > 1
+
+    judged = [number for number in numbers if varied(number, 1)]
+    whole = [number for number in judged if varied(number, 0)]
+    if not judged or (classes and not whole and scheme in ("k-fold", "time-series")):
+        what = "classes" if classes else "values"
+        raise BadData(
+            f"no fold of search.scheme = '{scheme}' has rows of two {what} on both its sides; use fewer "
+            "search.folds, or the scheme 'stratified'"
+        )
+    return whole or judged
+
+
+def over_folds(work: Callable[[S], T], splits: Sequence[S]) -> list[T]:
+    """Fold after fold on all cores, one thread each: far faster than one fold on several threads.
+
+    When interrupted it returns at once: folds that wait never start, those under way end with the process.
+    """
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        return list(pool.map(work, splits))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _strata(y: np.ndarray, count: int) -> np.ndarray:
+    if np.issubdtype(y.dtype, np.integer):
+        # Where all classes are rare there is nothing to keep in proportion.
+        return y if np.bincount(y).max() >= count else np.zeros(len(y), dtype=y.dtype)
+    bins = max(1, min(10, len(y) // count))
+    return np.argsort(np.argsort(y, kind="stable"), kind="stable") * bins // len(y)
+
+
+def _require_few(rows: Rows, search: SearchParams) -> None:
+    if (count := len(rows.y)) > MOST_ALONE:
+        raise BadData(
+            f"search.scheme = 'leave-one-out' fits one model a row: {count:,} training rows are "
+            f"{count:,} fits a trial and {count * search.trials:,} in all, about {count // 5:,} times the "
+            f"work of five folds; it takes at most {MOST_ALONE:,} rows, use 'stratified'"
+        )
+
+
+def _require_enough(
+    rows: Rows, search: SearchParams, strata: np.ndarray | None, groups: np.ndarray | None
+) -> None:
+    if strata is not None:
+        count = len(strata) if groups is None else groups.max() + 1
+        if count < search.folds:
+            what = "training rows" if groups is None else "groups of split.by"
+            raise BadData(f"search.folds = {search.folds}, but there are {count} {what}; lower it")
+    elif search.scheme != "leave-one-out" and len(rows.y) // (search.folds + 1) <= search.gap:
+        raise BadData(
+            f"search.folds = {search.folds} with search.gap = {search.gap} leave no rows to fit on: "
+            f"there are {len(rows.y)} training rows"
+        )

@@ -1,0 +1,254 @@
+"""One model from rows that no machine holds alone: by LightGBM's data-parallel learner or torch DDP, on Ray.
+
+Each worker reads the partitions of its share and no others. The same rows, parameters, seed and number of
+workers give the same model. Ray is an extra, imported in here alone, and only when it is asked for.
+"""
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from incumbent.errors import BadParams, IncumbentError, StorageUnavailable
+from incumbent.features.clean import Touched
+from incumbent.features.rows import Rows, Side, prior, read_rows
+from incumbent.features.schema import Schema
+from incumbent.learners import Batch, Trained, learner_type, open_learner
+from incumbent.learners.devices import Device
+from incumbent.params import Params
+from incumbent.training.train import Fitted, challenger_seeds
+from incumbent.training.training_sets import Tuned
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What every worker is told. `shares`: of each worker its partitions, as name and Ray's reference to the
+    bytes; `start`: see Learner.fit_share; `ledger`: Ray's handle of the _Ledger."""
+
+    params: Params
+    schema: Schema
+    tuned: Tuned
+    seed: int
+    shares: list[list[tuple[str, Any]]]
+    start: bytes
+    ledger: Any
+
+
+@dataclass(frozen=True)
+class _Share:
+    """What one worker had: rows, the trivial baseline's prediction for them, what cleaning did, a device."""
+
+    rows: int
+    prior: np.ndarray
+    touched: Touched
+    device: Device
+
+
+class _Ledger:
+    """Every worker writes in what it had; Ray Train only returns what the first one says."""
+
+    def __init__(self) -> None:
+        self._shares: dict[int, _Share] = {}
+
+    def write(self, rank: int, share: _Share) -> None:
+        self._shares[rank] = share
+
+    def read(self) -> list[_Share]:
+        return list(self._shares.values())
+
+
+def fit_together(
+    paths: Sequence[Path],
+    counts: Sequence[int],
+    sample: Rows,
+    tuned: Tuned,
+    schema: Schema,
+    params: Params,
+    workers: int,
+) -> Fitted:
+    """A model of all training rows with these options, for each of `challenger_seeds`.
+
+    counts: the training rows of each partition; sample: some of them all, as the model reads them. Connects
+    to the cluster at RAY_ADDRESS, or has one of its own on this machine. Raises BadParams for fewer
+    partitions than workers, StorageUnavailable when the cluster does not answer or a worker died.
+    """
+    dealt = deal(counts, workers)
+    models = []
+    with _cluster(workers * params.learner.threads):
+        import ray
+
+        shares = [[(paths[n].name, ray.put(paths[n].read_bytes())) for n in share] for share in dealt]
+        for seed in challenger_seeds(params):
+            ledger = ray.remote(num_cpus=0)(_Ledger).remote()
+            start = _start(sample, tuned, schema, params, seed)
+            order = _Order(params, schema, tuned, seed, shares, start, ledger)
+            models.append(_opened(_run(order), params))
+            found: list[_Share] = ray.get(ledger.read.remote())
+    rows = sum(share.rows for share in found)
+    touched = Touched()
+    for share in found:
+        touched.update(share.touched)
+    mean = sum(share.prior * share.rows for share in found) / rows
+    return Fitted(models, sample.X, rows, np.asarray(mean), touched, found[0].device)
+
+
+def deal(counts: Sequence[int], workers: int) -> list[list[int]]:
+    """The numbers of the partitions that each worker reads, in their order; their rows are about as many.
+
+    counts: training rows of each partition; those without any go to nobody. The largest first, each to whom
+    has least so far (Graham 1969). Raises BadParams for fewer partitions than workers.
+    """
+    there = [number for number, count in enumerate(counts) if count]
+    if len(there) < workers:
+        raise BadParams(
+            f"params.yaml: retrain.workers = {workers}, and a worker needs a partition of its own, but the "
+            f"window has {len(there)} with training rows; lower it, or split the data into more files"
+        )
+    shares: list[list[int]] = [[] for _ in range(workers)]
+    loads = [0] * workers
+    for number in sorted(there, key=lambda each: (-counts[each], each)):
+        least = loads.index(min(loads))
+        shares[least].append(number)
+        loads[least] += counts[number]
+    return [sorted(share) for share in shares]
+
+
+def _start(sample: Rows, tuned: Tuned, schema: Schema, params: Params, seed: int) -> bytes:
+    """A network's bins and initial weights, the same for all workers; trees need none."""
+    if params.learner.name == "lightgbm":
+        return b""
+    learner = open_learner(params, schema).reseeded(seed)
+    return _bytes_of(learner.fit(learner.bin(sample.X, sample.y), tuned.options, 0))
+
+
+def _run(order: _Order) -> bytes:
+    import ray
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.v2.api.exceptions import TrainingFailedError
+
+    params, workers = order.params, len(order.shares)
+    gpus = ray.cluster_resources().get("GPU", 0) >= workers and params.learner.device != "cpu"
+    scaling = ScalingConfig(num_workers=workers, use_gpu=gpus, resources_per_worker=_resources(params, gpus))
+    with tempfile.TemporaryDirectory(prefix="incumbent-ray-") as folder:
+        # Nothing is kept there: the model comes back by the hands of the first worker.
+        trainer = _trainer(params.learner.name)(
+            _work,
+            train_loop_config={"order": order},
+            scaling_config=scaling,
+            run_config=RunConfig(storage_path=folder),
+        )
+        # Ray's waiting swallows what a signal's handler raises; a thread's does not.
+        pool = ThreadPoolExecutor(1)
+        try:
+            return bytes(pool.submit(trainer.fit).result().return_value)
+        except TrainingFailedError as error:
+            raise _reason(error) from error
+        finally:
+            pool.shutdown(wait=False)
+
+
+def _work(config: dict[str, Any]) -> bytes:
+    """One worker's part; the model's file."""
+    import ray
+
+    order: _Order = config["order"]
+    rank, learner = ray.train.get_context().get_world_rank(), open_learner(order.params, order.schema)
+    rows = _rows(order, rank)
+    share = _Share(len(rows.y), prior(rows, order.schema), rows.touched, learner.device)
+    ray.get(order.ledger.write.remote(rank, share))
+    with tempfile.TemporaryDirectory() as folder:
+        start = Path(folder) / learner.file
+        start.write_bytes(order.start)
+        options = {**order.tuned.options, **_group(order.params.learner.name)}
+        model = learner.reseeded(order.seed).fit_share(
+            Batch(rows.X, rows.y), options, order.tuned.rounds, start
+        )
+    return _bytes_of(model)
+
+
+def _rows(order: _Order, rank: int) -> Rows:
+    """The training rows of the share; its files are on the driver's machine, so Ray brings their bytes."""
+    import ray
+
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for name, reference in order.shares[rank]:
+            paths.append(Path(folder) / name)
+            paths[-1].write_bytes(ray.get(reference))
+        return read_rows(paths, order.schema, order.params, Side.TRAINING)
+
+
+def _trainer(learner: str) -> Any:
+    if learner == "torch":
+        from ray.train.torch import TorchTrainer
+
+        return TorchTrainer
+    from ray.train.lightgbm import LightGBMTrainer
+
+    return LightGBMTrainer
+
+
+def _group(learner: str) -> dict[str, Any]:
+    """LightGBM's options to find the other workers; torch's process group is there already."""
+    if learner == "torch":
+        return {}
+    from ray.train.lightgbm import get_network_params
+
+    return {"tree_learner": "data", **get_network_params()}
+
+
+def _resources(params: Params, gpus: bool) -> dict[str, float]:
+    return {"CPU": params.learner.threads, **({"GPU": 1} if gpus else {})}
+
+
+def _bytes_of(model: Trained) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        model.save(path)
+        return path.read_bytes()
+
+
+def _opened(model: bytes, params: Params) -> Trained:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        path.write_bytes(model)
+        return learner_type(params.learner.name).load(path, params.learner.threads)
+
+
+def _reason(error: Exception) -> IncumbentError:
+    """What a worker said of our own, if any did; else what Ray says, in one line."""
+    failures = getattr(error, "worker_failures", {}).values()
+    causes = [getattr(failure, "_base_exc", failure) for failure in failures]
+    for cause in causes:
+        if isinstance(cause, IncumbentError):
+            return cause
+    told = str(causes[0] if causes else error).strip().splitlines()[-1]
+    return StorageUnavailable(f"training on Ray ended early: {told}; see Ray's logs, and run it again")
+
+
+@contextmanager
+def _cluster(cpus: int) -> Iterator[None]:
+    """The one at RAY_ADDRESS, or one of this machine's own that ends with the block."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    address, ours = os.environ.get("RAY_ADDRESS"), signal.getsignal(signal.SIGTERM)
+    own = {"num_cpus": max(cpus, os.cpu_count() or 1), "include_dashboard": False}
+    try:
+        ray.init(address or "local", log_to_driver=False, logging_level="warning", **({} if address else own))
+    except ConnectionError as error:
+        raise StorageUnavailable(f"no Ray cluster answers at RAY_ADDRESS = {address}: {error}") from error
+    try:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ours)  # Ray sets one of its own
+        yield
+    finally:
+        ray.shutdown()

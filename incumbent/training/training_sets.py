@@ -1,0 +1,205 @@
+"""What a model is fitted on: the one place where training rows become prepared and weighed ones.
+
+Tuning's folds, the cross-validation's, the full training and the update all come through here. A fold learns
+what it needs from the rows that it fits on; its held-out rows stay as they are.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from incumbent.features.rows import Rows
+from incumbent.features.schema import Schema
+from incumbent.learners import Batch, Learner, Trained
+from incumbent.models.calibration import learn_output
+from incumbent.params import Params
+from incumbent.training.balance import Balance, Drawn, learn_balance, learn_groups
+from incumbent.training.fairness_reduction import Groups, learn_reduction
+from incumbent.training.folds import Split, folds, over_folds
+
+
+@dataclass(frozen=True)
+class Lot:
+    """The row numbers `rows` of `binned`, ascending (None: all), with `weights` (None: ones)."""
+
+    binned: Any
+    rows: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The learner's options and its rounds, as the search chose them."""
+
+    options: dict[str, Any]
+    rounds: int
+
+
+Train = Callable[[Lot], Trained]
+"""A learner with the options and rounds that the search chose."""
+
+
+def training_of(learner: Learner, tuned: Tuned) -> Train:
+    """Fits a lot with these options."""
+
+    def train(lot: Lot) -> Trained:
+        return learner.fit(lot.binned, tuned.options, tuned.rounds, lot.rows, lot.weights)
+
+    return train
+
+
+@dataclass(frozen=True)
+class Portion:
+    """`lot` to fit on; `held`: numbers of the held-out rows in its bins; y: their labels.
+
+    source, at: a matrix as the model reads it, and where the held-out rows are in it. They are copied only
+    when asked for: those of all folds together are as large as the training rows.
+    """
+
+    lot: Lot
+    held: np.ndarray
+    y: np.ndarray
+    source: np.ndarray
+    at: np.ndarray
+
+    def held_out(self) -> np.ndarray:
+        """The held-out rows, (n, features) float32."""
+        return self.source[self.at]
+
+
+def portions(
+    rows: Rows,
+    splits: Sequence[Split],
+    learner: Learner,
+    schema: Schema,
+    params: Params,
+    binned: Any,
+    train: Train | None = None,
+) -> list[Portion]:
+    """One for each split. Folds that only choose and weigh rows share the bins of all rows, `binned`.
+
+    train: what bias.reduce tries its weights with; without it, in the search, nothing is reduced.
+    """
+    return [_portion(rows, split, learner, schema, params, binned, train) for split in splits]
+
+
+def _portion(
+    rows: Rows,
+    split: Split,
+    learner: Learner,
+    schema: Schema,
+    params: Params,
+    binned: Any,
+    train: Train | None,
+) -> Portion:
+    fit, held = split
+    source, at = rows.X, held
+    if schema.has_means:
+        schema, rows = _with_own_means(rows, fit, schema)
+        source, at, binned = rows.X[held], np.arange(len(held)), learner.bin(rows.X, rows.y)
+    balance = learned_balance(rows, fit, learner, schema, params, train)
+    drawn = _drawn(rows, fit, balance, schema, params.seed)
+    y = rows.y[held]
+    if drawn.only_weighed:
+        return Portion(Lot(binned, drawn.rows, drawn.weights), held, y, source, at)
+    batch = _batch(rows, drawn)
+    own = learner.bin(np.concatenate([batch.X, source[at]]), np.concatenate([batch.y, y]))
+    numbers = np.arange(len(batch.y) + len(y))
+    lot = Lot(own, numbers[: len(batch.y)], batch.weights)
+    return Portion(lot, numbers[len(batch.y) :], y, source, at)
+
+
+def _with_own_means(rows: Rows, fit: np.ndarray, schema: Schema) -> tuple[Schema, Rows]:
+    """The rows as a model reads them that has learned the means from those of `fit` alone."""
+    learned = rows.take(fit)
+    schema = schema.learned_means(learned.X, learned.y, learned.group)
+    X = schema.with_means(rows.X)
+    X[fit] = schema.with_means(learned.X, learned.group)
+    return schema, replace(rows, X=X)
+
+
+def as_read(rows: Rows, schema: Schema, *, learned: bool) -> Rows:
+    """The rows as the model reads them; `learned`: they are those that the schema was learned from."""
+    return replace(rows, X=schema.with_means(rows.X, rows.group if learned else None))
+
+
+def everything(rows: Rows, learner: Learner, schema: Schema, balance: Balance, binned: Any, seed: int) -> Lot:
+    """All rows, as the model reads them, by this balance; `binned` are they."""
+    drawn = _drawn(rows, np.arange(len(rows.y)), balance, schema, seed)
+    if drawn.only_weighed:
+        return Lot(binned, None if len(drawn.rows) == len(rows.y) else drawn.rows, drawn.weights)
+    batch = _batch(rows, drawn)
+    return Lot(learner.bin(batch.X, batch.y), None, batch.weights)
+
+
+def batch_of(rows: Rows, schema: Schema, balance: Balance, seed: int) -> Batch:
+    """All of these rows, as the model reads them, for an update; `balance` is its champion's."""
+    return _batch(rows, _drawn(rows, np.arange(len(rows.y)), balance, schema, seed))
+
+
+def learned_balance(
+    rows: Rows, fit: np.ndarray, learner: Learner, schema: Schema, params: Params, train: Train | None
+) -> Balance:
+    """What imbalance.method and `bias` come to for the row numbers `fit`; rows: as the model reads them."""
+    classes = max(2, len(schema.classes))
+    balance = learn_balance(rows.y[fit], classes, params.imbalance.method)
+    if rows.protected is None:
+        return balance
+    if params.bias.reduce is None:
+        return replace(balance, groups=learn_groups(rows.protected[fit], rows.y[fit], classes))
+    if train is None:
+        return balance
+    return replace(balance, groups=_reduction(rows.take(fit), balance, learner, schema, params, train))
+
+
+def _reduction(
+    rows: Rows, balance: Balance, learner: Learner, schema: Schema, params: Params, train: Train
+) -> Groups:
+    """Each half of the rows is told by a model of the other half: trees know their own rows too well."""
+    whole = "stratified-group" if params.search.scheme == "stratified-group" else "stratified"
+    halves = folds(rows, params.search.model_copy(update={"folds": 2, "scheme": whole}), params.seed)
+    scores = np.empty(len(rows.y))
+
+    def answers(groups: Groups) -> np.ndarray:
+        tried = replace(balance, groups=groups)
+
+        def predict(half: Split) -> None:
+            fit, held = half
+            batch = _batch(rows, _drawn(rows, fit, tried, schema, params.seed))
+            lot = Lot(learner.bin(batch.X, batch.y), None, batch.weights)
+            scores[held] = train(lot).predict(rows.X[held])
+
+        over_folds(predict, halves)
+        output = learn_output(rows.y, scores, params.imbalance.calibrate, params.decision)
+        threshold = params.promotion.threshold if output.threshold is None else output.threshold
+        return output.apply(scores) >= threshold
+
+    return learn_reduction(np.asarray(rows.protected), rows.y, params.bias, answers)
+
+
+def _drawn(rows: Rows, fit: np.ndarray, balance: Balance, schema: Schema, seed: int) -> Drawn:
+    """The balance's choice, each row of it by its group and by its own weight besides."""
+    drawn = balance.draw(rows.X, rows.y, fit, schema.columns, seed)
+    weights = [drawn.weights, rows.weights if rows.weights is None else rows.weights[drawn.rows]]
+    labels = None
+    if rows.protected is not None and balance.groups:
+        y = rows.y[drawn.rows]
+        by_group = balance.by_group(rows.protected[drawn.rows], y)
+        if (other := by_group < 0).any():
+            labels = np.where(other, 1 - y, y)
+        weights.append(np.abs(by_group))
+    given = [each for each in weights if each is not None]
+    return replace(drawn, weights=np.prod(given, axis=0) if given else None, labels=labels)
+
+
+def _batch(rows: Rows, drawn: Drawn) -> Batch:
+    X, y, weights = rows.X[drawn.rows], rows.y[drawn.rows], drawn.weights
+    if drawn.labels is not None:
+        y = drawn.labels
+    if drawn.X is None or drawn.y is None:
+        return Batch(X, y, weights)
+    if weights is not None:
+        weights = np.concatenate([weights, np.ones(len(drawn.y))])
+    return Batch(np.concatenate([X, drawn.X]), np.concatenate([y, drawn.y]), weights)

@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from incumbent.storage.dataset.arrivals import track_all
 from orchestration import cpu, make_project, say
 
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger, search
@@ -26,7 +25,8 @@ from incumbent.local import stack
 from incumbent.local.environment import environment
 from incumbent.params import load_params
 from incumbent.search.window import choose_window
-from incumbent.training.train import Parent
+from incumbent.storage.dataset.arrivals import track_all
+from incumbent.training.lineage import Parent
 
 KNOWN = 6
 

@@ -19,7 +19,7 @@ from incumbent.search.tune import StudyResult
 from incumbent.search.window import EVERYTHING, Window
 from incumbent.tables.partitions import Partition, difference
 from incumbent.training.engine import LOCAL, Engine, chosen
-from incumbent.training.train import Parent
+from incumbent.training.lineage import Parent
 
 MANIFEST = "manifest.json"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from incumbent.evaluation.feedback import Health
     from incumbent.evaluation.plan import Plan
     from incumbent.gate import Finding, GateReport
-    from incumbent.training.train import CrossValidation
+    from incumbent.training.cross_validation import CrossValidation
 
 
 def show_gate(report: GateReport, pages: Mapping[str, str] | None = None) -> None:

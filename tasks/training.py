@@ -105,7 +105,7 @@ def _made(run: Run) -> "Challenger":
 
 def _update(run: Run) -> "Challenger":
     from incumbent.challenger import make_update
-    from incumbent.training.train import Parent
+    from incumbent.training.lineage import Parent
 
     if run.champion is None:
         raise ValueError("an update needs a champion; the plan chose it without one")

@@ -12,7 +12,8 @@ from incumbent.compare import Interval, decided, estimate
 from incumbent.errors import BadData
 from incumbent.evaluation.drift import MAJOR, Drift, drift
 from incumbent.evaluation.plan import Measurements
-from incumbent.features.schema import Schema, differences, is_labelled
+from incumbent.features.schema import Schema, differences
+from incumbent.features.target import is_labelled
 from incumbent.models.model import Model, importances
 from incumbent.params import Params
 from incumbent.tables.parquet import read_partition

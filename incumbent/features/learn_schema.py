@@ -9,7 +9,8 @@ from incumbent.errors import BadData
 from incumbent.features.clean import CleaningLearner, is_number
 from incumbent.features.derive import DerivationLearner
 from incumbent.features.rare_classes import RareClasses
-from incumbent.features.schema import Feature, Schema, counts_of, feature_names, require_target, target_of
+from incumbent.features.schema import Feature, Schema, feature_names
+from incumbent.features.target import counts_of, require_target, target_of
 from incumbent.features.target_encoding import Means
 from incumbent.params import CleanParams, DatasetParams, FeatureParams, Task
 from incumbent.tables.split import as_text
@@ -29,53 +30,73 @@ def learn_schema(
     rows than `folds` is rare. Raises BadData for no rows or a missing target. What encodes categories by the
     target is learned from encoded rows, by Schema.learned_means.
     """
-    asked = features or FeatureParams()
-    names: list[str] = []
-    left_out: list[str] = []
-    rows, counts = 0, Counter[str]()
-    categorical, words = set(dataset.categorical), dict[str, set[str]]()
-    cleaning, derivation = CleaningLearner(clean or CleanParams()), DerivationLearner(asked, dataset)
+    learner = SchemaLearner(dataset, task, clean or CleanParams(), features or FeatureParams())
     for frame in frames:
-        require_target(frame, dataset.target)
-        rows += len(frame)
-        if task != "regression":
-            counts.update(counts_of(target_of(frame, dataset.target)))
-        added = derivation.add(frame)
-        own = feature_names(added, dataset)
-        cleaned = derivation.derive(cleaning.clean(added[sorted({*own, *derivation.sources})]))
-        names = sorted({*own, *derivation.derived_names})
-        left_out = sorted({*map(str, frame)} - {*own, dataset.target})
-        categorical.update(name for name in names if not is_number(cleaned[name]))
-        for name in {*categorical.intersection(names), *asked.target}:
-            words.setdefault(name, set()).update(as_text(cleaned[name]).dropna().unique())
-    if not rows:
-        raise BadData("no training rows to learn from: the data is empty, or every row is in the holdout")
-    if not (names or words):
-        raise BadData(
-            f"no features to learn from: besides the target '{dataset.target}' the data has the columns "
-            f"{left_out}, and each of them is a time or in dataset.drop; take one out of it, or make "
-            "features of a time by features.dates"
+        learner.add(frame)
+    return learner.learned(folds)
+
+
+class SchemaLearner:
+    """Counts and words of the frames so far; what they come to in the end."""
+
+    def __init__(self, dataset: DatasetParams, task: Task, clean: CleanParams, asked: FeatureParams) -> None:
+        self._dataset, self._task, self._asked = dataset, task, asked
+        self._cleaning, self._derivation = CleaningLearner(clean), DerivationLearner(asked, dataset)
+        self._names: list[str] = []
+        self._left_out: list[str] = []
+        self._rows, self._counts = 0, Counter[str]()
+        self._categorical, self._words = set(dataset.categorical), dict[str, set[str]]()
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Training rows; the columns of the last frame are those of the schema."""
+        target = self._dataset.target
+        require_target(frame, target)
+        self._rows += len(frame)
+        if self._task != "regression":
+            self._counts.update(counts_of(target_of(frame, target)))
+        added = self._derivation.add(frame)
+        own = feature_names(added, self._dataset)
+        inputs = sorted({*own, *self._derivation.sources})
+        cleaned = self._derivation.derive(self._cleaning.clean(added[inputs]))
+        self._names = sorted({*own, *self._derivation.derived_names})
+        self._left_out = sorted({*map(str, frame)} - {*own, target})
+        self._categorical.update(name for name in self._names if not is_number(cleaned[name]))
+        for name in {*self._categorical.intersection(self._names), *self._asked.target}:
+            self._words.setdefault(name, set()).update(as_text(cleaned[name]).dropna().unique())
+
+    def learned(self, folds: int) -> Schema:
+        """The schema of all frames. Raises BadData when there are no rows, or no features."""
+        self._require_features()
+        cleaned_by = self._cleaning.learned()
+        for name, fill in cleaned_by.fills.items():
+            if isinstance(fill, str) and name in self._words:
+                self._words[name].add(fill)
+        words = {name: tuple(sorted(each)) for name, each in self._words.items()}
+        rare = RareClasses.among(self._counts, self._dataset.rare_classes, folds)
+        classes = rare.classes_of(self._counts) if self._task == "multiclass" else ()
+        plain = [Feature(name, words[name] if name in self._categorical else None) for name in self._names]
+        features = (*plain, *_encoded(self._asked.target, words, classes))
+        _require_different(features)
+        return Schema(
+            features,
+            self._dataset.target,
+            self._dataset.positive,
+            self._task,
+            classes,
+            cleaning=cleaned_by,
+            rare=rare,
+            derivation=self._derivation.learned(cleaned_by.fills),
         )
-    cleaned_by = cleaning.learned()
-    for name, fill in cleaned_by.fills.items():
-        if isinstance(fill, str) and name in words:
-            words[name].add(fill)
-    known = {name: tuple(sorted(found)) for name, found in words.items()}
-    rare = RareClasses.among(counts, dataset.rare_classes, folds)
-    classes = rare.classes_of(counts) if task == "multiclass" else ()
-    plain = [Feature(name, known[name] if name in categorical else None) for name in names]
-    learned = (*plain, *_encoded(asked.target, known, classes))
-    _require_different(learned)
-    return Schema(
-        learned,
-        dataset.target,
-        dataset.positive,
-        task,
-        classes,
-        cleaning=cleaned_by,
-        rare=rare,
-        derivation=derivation.learned(cleaned_by.fills),
-    )
+
+    def _require_features(self) -> None:
+        if not self._rows:
+            raise BadData("no training rows to learn from: the data is empty, or every row is in the holdout")
+        if not (self._names or self._words):
+            raise BadData(
+                f"no features to learn from: besides the target '{self._dataset.target}' the data has the "
+                f"columns {self._left_out}, and each of them is a time or in dataset.drop; take one out of "
+                "it, or make features of a time by features.dates"
+            )
 
 
 def _encoded(

@@ -15,7 +15,8 @@ from incumbent.errors import BadData
 from incumbent.features.clean import Touched
 from incumbent.features.derive import Derivation
 from incumbent.features.learn_schema import learn_schema
-from incumbent.features.schema import Schema, is_labelled
+from incumbent.features.schema import Schema
+from incumbent.features.target import is_labelled
 from incumbent.params import Params
 from incumbent.tables.parquet import read_partition
 from incumbent.tables.split import as_text, group_hashes

@@ -14,8 +14,8 @@ from incumbent.features.clean import Cleaning, Touched
 from incumbent.features.derive import Derivation
 from incumbent.features.feature import Columns, Feature
 from incumbent.features.rare_classes import OTHER, RareClasses
+from incumbent.features.target import counts_of, is_labelled, numbers_of, require_target, target_of
 from incumbent.params import DatasetParams, Task
-from incumbent.tables.labels import beyond_limit, beyond_limit_message
 from incumbent.tables.split import as_text
 
 
@@ -152,7 +152,7 @@ class Schema:
         """
         target = target_of(frame, self.target)
         if self.task == "regression":
-            return _numbers(target)
+            return numbers_of(target)
         if self.task == "multiclass":
             return self._codes(target)
         found = target.unique().tolist()
@@ -247,46 +247,6 @@ def differences(schema: Schema, frame: pd.DataFrame, dataset: DatasetParams) -> 
         *(f"column '{name}' is gone" for name in sorted(before - now)),
         *(f"class '{name}' is new" for name in schema.new_classes(frame)),
     ]
-
-
-def require_target(frame: pd.DataFrame, name: str) -> None:
-    if name not in frame:
-        raise BadData(
-            f"the target '{name}' is not among the columns {sorted(map(str, frame.columns))}; "
-            "correct dataset.target in params.yaml, or the file"
-        )
-
-
-def is_labelled(frame: pd.DataFrame, target: str) -> np.ndarray:
-    """Which rows have a label, (n,) bool. Raises BadData without the column."""
-    require_target(frame, target)
-    return frame[target].notna().to_numpy()
-
-
-def target_of(frame: pd.DataFrame, name: str) -> pd.Series:
-    require_target(frame, name)
-    target = frame[name]
-    if target.isna().any():
-        raise BadData(f"the target '{name}' is empty in {int(target.isna().sum())} rows; drop them")
-    return target
-
-
-def counts_of(target: pd.Series) -> dict[str, int]:
-    """Rows of each class, as text."""
-    return {str(name): int(rows) for name, rows in as_text(target).value_counts().items()}
-
-
-def _numbers(target: pd.Series) -> np.ndarray:
-    if not pd.api.types.is_numeric_dtype(target.dtype):
-        raise BadData(
-            f"the target '{target.name}' holds {target.unique()[:3].tolist()} ({target.dtype}); "
-            "the task 'regression' needs numbers"
-        )
-    numbers = target.to_numpy(dtype=np.float64)
-    beyond = numbers[beyond_limit(numbers)]
-    if len(beyond):
-        raise BadData(beyond_limit_message(str(target.name), len(beyond), beyond[0]))
-    return numbers
 
 
 def feature_names(frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:

@@ -7,7 +7,7 @@ from hypothesis import settings
 
 from incumbent.challenger import Challenger, open_challenger
 from incumbent.params import Params
-from incumbent.training.train import Parent
+from incumbent.training.lineage import Parent
 
 # For properties of whole tables: an example takes milliseconds.
 fewer_examples = settings(max_examples=settings().max_examples // 4)

@@ -21,9 +21,9 @@ from incumbent.models.model import Model
 from incumbent.params import BiasParams, Params
 from incumbent.search.tune import StudyResult
 from incumbent.training.balance import Balance, learn_groups
+from incumbent.training.cross_validation import CrossValidation
 from incumbent.training.fairness_reduction import learn_reduction
 from incumbent.training.folds import folds
-from incumbent.training.train import CrossValidation
 from incumbent.training.training_sets import batch_of, portions
 from tests.core.building import changed, fewer_examples, parent, toy_params
 

@@ -12,8 +12,8 @@ from incumbent.errors import BadData
 from incumbent.features.rows import Rows
 from incumbent.params import SearchParams
 from incumbent.search.tune import tune
+from incumbent.training.cross_validation import cross_validate
 from incumbent.training.folds import Split, folds, over_folds
-from incumbent.training.train import cross_validate
 from incumbent.training.training_sets import training_of
 from tests.core.searching import SCHEMA, learner, table, with_search
 

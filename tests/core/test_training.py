@@ -23,8 +23,8 @@ from incumbent.params import Params, SearchParams
 from incumbent.search.tune import StudyResult
 from incumbent.tables.parquet import read_partition
 from incumbent.tables.split import group_hashes
+from incumbent.training.cross_validation import cross_validate
 from incumbent.training.folds import folds, judging
-from incumbent.training.train import cross_validate
 from incumbent.training.training_sets import Tuned, training_of
 from tests.core.building import changed, fewer_examples, parent, toy_params
 

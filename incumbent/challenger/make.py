@@ -1,16 +1,13 @@
-"""Make a challenger: its files in a folder, and what the manifest will say of it.
-
-The flow, `dvc repro` and `models reproduce` all come through here, so they give the same bytes.
-"""
+"""Make a challenger, in full or from its parent, and write its files into a folder."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from incumbent.challenger.challenger import Challenger
 from incumbent.errors import BadData
 from incumbent.features.rows import (
     Rows,
@@ -25,7 +22,6 @@ from incumbent.features.rows import (
 )
 from incumbent.features.schema import Schema
 from incumbent.learners import learner_type, open_learner
-from incumbent.learners.devices import Device
 from incumbent.models.calibration import Output
 from incumbent.models.golden import GOLDEN, make_golden
 from incumbent.models.model import Model, importances
@@ -35,40 +31,14 @@ from incumbent.search.studies import Place
 from incumbent.search.tune import StudyResult, join, tune
 from incumbent.search.window import EVERYTHING, Window
 from incumbent.training.balance import Balance
+from incumbent.training.cross_validation import CrossValidation, cross_validate
 from incumbent.training.engine import LOCAL, Engine
+from incumbent.training.lineage import Lineage, Parent
 from incumbent.training.on_ray import deal, fit_together
-from incumbent.training.train import (
-    CrossValidation,
-    Fitted,
-    Parent,
-    challenger_seeds,
-    cross_validate,
-    train_full,
-    update,
-)
+from incumbent.training.train import Fitted, challenger_seeds, train_full, update
 from incumbent.training.training_sets import as_read, learned_balance, training_of
 
 REPLAY, ONNX = "replay.parquet", "model.onnx"
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """What a full training learns and its updates keep: how rows are read, how classes are weighed, what
-    follows the learner's scores, and the tuned options."""
-
-    schema: Schema
-    balance: Balance
-    output: Output
-    options: dict[str, Any]
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The manifest's `schema`, which model.onnx holds too."""
-        return {
-            **self.schema.to_json(),
-            "balance": self.balance.to_json(),
-            "output": self.output.to_json(),
-        }
 
 
 @dataclass(frozen=True)
@@ -79,81 +49,6 @@ class Files:
     files: tuple[str, ...]
     others: tuple[str, ...]
     onnx: Export
-
-
-@dataclass(frozen=True)
-class Challenger:
-    """`files` are what a version keeps; `file`, the model's, is one of them.
-
-    `others` are models that differ in the seed only: they tell how much a seed matters, and are not
-    kept. `lineage` is what updates keep. `prior` is the trivial baseline's
-    prediction: the share of positives, of each class, or the mean. `onnx` is what came of model.onnx.
-    `cleaned` is how many cells each step of cleaning changed in the rows that it learned from; `device` is
-    where it was trained, `engine` what trained it.
-    """
-
-    kind: str
-    file: str
-    files: tuple[str, ...]
-    others: tuple[str, ...]
-    lineage: Lineage
-    rounds: int
-    rows: int
-    prior: tuple[float, ...]
-    cv: CrossValidation | None
-    importances: dict[str, float]
-    onnx: Export
-    cleaned: dict[str, int]
-    device: Device
-    engine: Engine
-
-    @property
-    def schema(self) -> Schema:
-        return self.lineage.schema
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return self.lineage.options
-
-    def to_json(self) -> dict[str, Any]:
-        lineage = {"schema": self.lineage.document, "options": self.options}
-        document: dict[str, Any] = {}
-        for name, value in asdict(self).items():
-            document |= lineage if name == "lineage" else {name: value}
-        return document
-
-    @staticmethod
-    def from_json(document: dict[str, Any]) -> "Challenger":
-        cv, schema, options = document["cv"], document["schema"], document["options"]
-        lineage = Lineage(
-            Schema.from_json(schema), Balance.of_schema(schema), Output.of_schema(schema), options
-        )
-        return Challenger(
-            lineage=lineage,
-            **{
-                **{name: value for name, value in document.items() if name not in ("schema", "options")},
-                **{name: tuple(document[name]) for name in ("files", "others", "prior")},
-                "onnx": Export(**document["onnx"]),
-                "device": Device(**document["device"]),
-                "engine": Engine(**document["engine"]),
-                "cv": cv and CrossValidation.from_json(cv),
-            },
-        )
-
-
-def open_challenger(made: Challenger, params: Params, folder: Path, name: str) -> Model:
-    """The model that make_full or make_update wrote into the folder, ready to predict."""
-    return _opened(made, params, folder / made.file, name)
-
-
-def open_others(made: Challenger, params: Params, folder: Path) -> list[Model]:
-    """The models of the other seeds."""
-    return [_opened(made, params, folder / file, file) for file in made.others]
-
-
-def _opened(made: Challenger, params: Params, path: Path, name: str) -> Model:
-    trained = learner_type(params.learner.name).load(path, params.learner.threads)
-    return Model(name, made.schema, trained, made.lineage.output)
 
 
 def search(

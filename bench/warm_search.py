@@ -22,7 +22,7 @@ from incumbent.features.rows import Rows, Side, read_rows, training_rows
 from incumbent.features.schema import Schema
 from incumbent.learners import Learner, open_learner
 from incumbent.params import Params, load_params
-from incumbent.search.studies import Place
+from incumbent.search.studies import StudyRef
 from incumbent.search.tune import StudyResult, begin, conclude, join
 from incumbent.training.folds import folds
 
@@ -93,7 +93,7 @@ def study(
     file: Path,
 ) -> tuple[StudyResult, float]:
     """A study that tries `first` before anything else, and its CPU seconds."""
-    place = Place(f"sqlite:///{file}", "study")
+    place = StudyRef(f"sqlite:///{file}", "study")
     began = time.process_time()
     opened = begin(params.search, learner.search_space, params.seed, place)
     for options in first:

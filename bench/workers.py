@@ -20,7 +20,7 @@ from incumbent.features.rows import Rows
 from incumbent.features.schema import Schema
 from incumbent.learners.lightgbm import LightGBM
 from incumbent.params import Params, load_params
-from incumbent.search.studies import Place
+from incumbent.search.studies import StudyRef
 from incumbent.search.tune import begin, conclude, join
 
 
@@ -47,14 +47,14 @@ def main() -> None:
         for pair in range(asked.pairs):
             times = {}
             for workers in (1, 2) if pair % 2 else (2, 1):
-                place = Place(address, f"{pair}-{workers}")
+                place = StudyRef(address, f"{pair}-{workers}")
                 times[workers] = seconds(schema, rows, params, place, workers)
             ratios.append(times[1] / times[2])
             print(f"one {times[1]:.1f} s, two {times[2]:.1f} s, ratio {ratios[-1]:.2f}", flush=True)
     print(f"median ratio one / two: {statistics.median(ratios):.2f}")
 
 
-def seconds(schema: Schema, rows: Rows, params: Params, place: Place, workers: int) -> float:
+def seconds(schema: Schema, rows: Rows, params: Params, place: StudyRef, workers: int) -> float:
     """From the first trial's start to the last one's end."""
     study = begin(params.search, LightGBM.search_space, params.seed, place)
     context = multiprocessing.get_context("spawn")
@@ -73,7 +73,7 @@ def seconds(schema: Schema, rows: Rows, params: Params, place: Place, workers: i
     return (max(trial.datetime_complete for trial in trials) - began).total_seconds()
 
 
-def share(schema: Schema, rows: Rows, params: Params, place: Place, worker: int) -> None:
+def share(schema: Schema, rows: Rows, params: Params, place: StudyRef, worker: int) -> None:
     join(
         rows,
         LightGBM(params.learner, params.seed, schema, "roc_auc"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.arrival import Arrival, add, announce, clear, inspect, set_aside, summary, take, turn_away
+from tasks.arrival import Arrival, add, announce, clear, inspect, quarantine_blocked, set_aside, summary, take
 
 
 @flow(name="ingest")
@@ -25,7 +25,7 @@ def ingest(project: Path = Path(), files: list[Path] | None = None) -> dict[str,
 def admit(arrival: Arrival) -> dict[str, Any]:
     """What passes the gate becomes a version; what does not is kept with its reasons."""
     good, bad = inspect(arrival)
-    blocked = turn_away(bad) if bad.files else None
+    blocked = quarantine_blocked(bad) if bad.files else None
     rows = set_aside(good)
     version = add(good) if good.files else None
     if version is not None:

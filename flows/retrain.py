@@ -12,7 +12,7 @@ from tasks.data import begin, gate, make_plan, refusals
 from tasks.hindsight import audit
 from tasks.lease import lease
 from tasks.promotion import compare, promote, register
-from tasks.record import pass_over, record
+from tasks.record import record, record_superseded
 from tasks.training import choose_window, train, tune
 
 
@@ -36,7 +36,7 @@ def retrain(
         if work.taken:
             return record(run.told, "skip", (work.taken,))
         if run.announced:
-            pass_over(run)
+            record_superseded(run)
         run, verdict = gate(run)
         if verdict is Verdict.BLOCK:
             return record(run, "block", refusals(run))

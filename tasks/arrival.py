@@ -120,7 +120,7 @@ def inspect(arrival: Arrival) -> tuple[Arrival, Arrival]:
 
 
 @task(cache_policy=NO_CACHE)
-def turn_away(bad: Arrival) -> dict[str, Any]:
+def quarantine_blocked(bad: Arrival) -> dict[str, Any]:
     """Keep bytes and reasons in quarantine, and the decision with a run of its own."""
     names = [file.name for file in bad.files]
     about = {"blocked": names, "started_by": "ingest"}

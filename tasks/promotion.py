@@ -91,13 +91,13 @@ def _compare_with(run: Run, office: Champion | None) -> None:
 
     from incumbent.challenger import Challenger, open_challenger
     from incumbent.compare import Comparison
-    from incumbent.evaluation.judge import BASELINE, microseconds_per_row, weigh
+    from incumbent.evaluation.judge import BASELINE, collect_evidence, microseconds_per_row
 
     made = Challenger.from_json(run.read("challenger"))
     challenger = open_challenger(made, run.params, run.folder, run.version)
     rival, holdout, unfit = _meet(run, office, challenger, made)
     evidence = replace(
-        weigh(holdout, run.params.promotion, run.params.seed),
+        collect_evidence(holdout, run.params.promotion, run.params.seed),
         model_bytes=(run.folder / made.file).stat().st_size,
         microseconds_per_row=microseconds_per_row(challenger, run.files(_window(run)), run.params),
     )

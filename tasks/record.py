@@ -60,7 +60,7 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
 
 
 @step
-def pass_over(run: Run) -> None:
+def record_superseded(run: Run) -> None:
     """A record of its own for the version that the run's event told of: it takes the one that came after."""
     about = {
         "data": run.told.data.to_json(),

@@ -35,13 +35,13 @@ Document = Literal[
 ]  # fmt: skip
 
 
-class Leaving(Protocol):
+class JsonDocument(Protocol):
     """What a step leaves for the next."""
 
     def to_json(self) -> Any: ...
 
 
-T = TypeVar("T", bound=Leaving)
+T = TypeVar("T", bound=JsonDocument)
 
 
 @dataclass(frozen=True)

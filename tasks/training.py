@@ -73,12 +73,12 @@ def train(run: Run) -> None:
 
 def _searched(run: Run) -> "StudyResult":
     from incumbent.challenger import search
-    from incumbent.search.studies import place_of
+    from incumbent.search.studies import study_ref
 
     window = _window(run)
     if run.params.search.workers > 1:
         return search_with_workers(run, window)
-    place = place_of(run.project, run.params, run.work)
+    place = study_ref(run.project, run.params, run.work)
     return search(run.files(window.of(_all(run))), run.params, window, place, run.engine)
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from incumbent.storage.dataset.arrivals import catch_up
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from incumbent.errors import BadInput
 from incumbent.params import load_params
+from incumbent.storage.dataset.arrivals import catch_up
 from incumbent.storage.dataset.git import commit_of, is_ancestor, last_change
 from incumbent.storage.dataset.versions import POINTER, resolve
 from incumbent.tables.partitions import difference
@@ -20,7 +20,7 @@ from tasks.step import is_outage, without_tracebacks
 
 
 @dataclass(frozen=True)
-class Seen:
+class BranchState:
     """`version` has to be told of, None if nothing moved; `rewound`: it does not come after `last`.
 
     `asked`: somebody named the revision, which says nothing of where the branch is.
@@ -39,7 +39,7 @@ class Seen:
 
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
-def look(project: Path, rev: str | None) -> Seen:
+def look(project: Path, rev: str | None) -> BranchState:
     """The newest commit of the branch, or of `rev`, that changed data.dvc, against the one told of last."""
     without_tracebacks()
     project = project.resolve()
@@ -53,7 +53,7 @@ def look(project: Path, rev: str | None) -> Seen:
         )
     if commit == last and rev is None:
         get_run_logger().info("%s is where it was, at %s", POINTER, commit[:10])
-        return Seen(project, dataset, last, None, rewound=False)
+        return BranchState(project, dataset, last, None, rewound=False)
     known = is_ancestor(project, last, commit) if last else True
     now = resolve(project, commit)
     before = {p.name: p.md5 for p in resolve(project, last).partitions} if last and known else {}
@@ -64,11 +64,11 @@ def look(project: Path, rev: str | None) -> Seen:
             POINTER, str(last)[:10], commit[:10],
         )  # fmt: skip
     name_flow_run(f"watch {now.short}", [f"model:{dataset}"])
-    return Seen(project, dataset, last, version, rewound=not known, asked=rev is not None)
+    return BranchState(project, dataset, last, version, rewound=not known, asked=rev is not None)
 
 
 @task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
-def announce_move(seen: Seen) -> None:
+def announce_move(seen: BranchState) -> None:
     """Tell, then remember: a version that was told of twice is still one event."""
     if seen.version is not None:
         announce.fn(seen.dataset, seen.version)

@@ -46,10 +46,10 @@ def search_with_workers(run: Run, window: Window) -> StudyResult:
     BadParams when there is no deployment to start them from.
     """
     from incumbent.learners import learner_type
-    from incumbent.search.studies import explained, place_of
+    from incumbent.search.studies import explained, study_ref
     from incumbent.search.tune import begin, conclude, is_over, whats_next
 
-    params, place = run.params, place_of(run.project, run.params, run.work)
+    params, place = run.params, study_ref(run.project, run.params, run.work)
     with explained():
         study = begin(params.search, learner_type(params.learner.name).search_space, params.seed, place)
         if not is_over(study):
@@ -76,7 +76,7 @@ def do_share(
     """
     from incumbent.challenger import search_share
     from incumbent.learners.devices import one_device
-    from incumbent.search.studies import place_of
+    from incumbent.search.studies import study_ref
     from incumbent.search.window import Window
 
     without_tracebacks()
@@ -94,7 +94,7 @@ def do_share(
         paths = fetch(project, data, chosen.of(names))
         with one_device(project / ".incumbent" / "devices") as device:
             get_run_logger().info("worker %d of run %d, on %s", worker, run, device or "the CPU")
-            search_share(paths, asked, chosen, place_of(project, asked, work), worker)
+            search_share(paths, asked, chosen, study_ref(project, asked, work), worker)
 
 
 def _through_workers(run: Run, window: Window, study: optuna.Study) -> list[FlowRun]:

@@ -27,7 +27,7 @@ from incumbent.models.golden import GOLDEN, make_golden
 from incumbent.models.model import Model, importances
 from incumbent.models.onnx_export import Export, export_onnx
 from incumbent.params import Params
-from incumbent.search.studies import Place
+from incumbent.search.studies import StudyRef
 from incumbent.search.tune import StudyResult, join, tune
 from incumbent.search.window import EVERYTHING, Window
 from incumbent.training.balance import Balance
@@ -55,7 +55,7 @@ def search(
     paths: Sequence[Path],
     params: Params,
     window: Window = EVERYTHING,
-    place: Place | None = None,
+    place: StudyRef | None = None,
     engine: Engine = LOCAL,
 ) -> StudyResult:
     """Tune on the training rows of the partitions, in their order; `place` is where the study is kept.
@@ -71,7 +71,7 @@ def search(
     return tune(window.weighed(rows), open_learner(params, schema), schema, params, place)
 
 
-def search_share(paths: Sequence[Path], params: Params, window: Window, place: Place, worker: int) -> None:
+def search_share(paths: Sequence[Path], params: Params, window: Window, place: StudyRef, worker: int) -> None:
     """One worker's share of the same search, at a place where it was begun."""
     schema, rows = training_rows(window.of(paths), params)
     join(window.weighed(rows), open_learner(params, schema), schema, params, place, worker)

@@ -100,7 +100,7 @@ def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]
     from incumbent.challenger import Challenger, open_challenger, open_others
     from incumbent.cli.models import registry_of
     from incumbent.evaluation.decide import decide
-    from incumbent.evaluation.judge import BASELINE, Learned, score_holdout, weigh
+    from incumbent.evaluation.judge import BASELINE, Learned, collect_evidence, score_holdout
     from incumbent.storage.dataset.versions import digest_of
     from incumbent.storage.serving.model_cache import load_model
     from incumbent.tables.partitions import Partition
@@ -119,7 +119,7 @@ def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]
         others=open_others(made, params, folder),
     )
     rival = office.version if office else BASELINE
-    evidence = weigh(holdout, params.promotion, params.seed)
+    evidence = collect_evidence(holdout, params.promotion, params.seed)
     decision = decide(evidence, params.promotion, rival)
     decision = replace(decision, because=(*decision.because, *made.schema.rare.reasons))
     return {"incumbent": rival, **evidence.to_json(), **decision.to_json()}

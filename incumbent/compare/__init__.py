@@ -6,10 +6,10 @@ parts of the rows, `calibration` and `fairness` measure what a promotion may be 
 
 from incumbent.compare.calibration import Bin, Calibration, calibration
 from incumbent.compare.fairness import Fairness, GroupRates, fairness
-from incumbent.compare.paired import attempt, compare, estimate, score
+from incumbent.compare.paired import compare, estimate, score, try_compare
 from incumbent.compare.result import Comparison, Incomparable, Interval
 from incumbent.compare.slices import SliceComparison, compare_slices
-from incumbent.compare.sums import decided
+from incumbent.compare.sums import as_decisions
 
 __all__ = [
     "Bin",
@@ -20,12 +20,12 @@ __all__ = [
     "Incomparable",
     "Interval",
     "SliceComparison",
-    "attempt",
+    "as_decisions",
     "calibration",
     "compare",
     "compare_slices",
-    "decided",
     "estimate",
     "fairness",
     "score",
+    "try_compare",
 ]

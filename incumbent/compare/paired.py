@@ -67,7 +67,7 @@ def compare(
     )
 
 
-def attempt(
+def try_compare(
     y: np.ndarray,
     champion: np.ndarray,
     challenger: np.ndarray,

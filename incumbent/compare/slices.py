@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.compare.paired import attempt
+from incumbent.compare.paired import try_compare
 from incumbent.compare.result import Comparison, Incomparable
 from incumbent.errors import BadData
 from incumbent.params import PromotionParams
@@ -82,7 +82,7 @@ def _judge(
 ) -> Comparison | Incomparable:
     if len(y) < promotion.slices.min_rows:
         return Incomparable(f"{len(y)} rows; promotion.slices.min_rows = {promotion.slices.min_rows}")
-    return attempt(y, champion, challenger, groups, promotion, seed=seed)
+    return try_compare(y, champion, challenger, groups, promotion, seed=seed)
 
 
 def _values(column: pd.Series) -> Iterator[tuple[str, np.ndarray]]:

@@ -39,7 +39,7 @@ def predicted(prediction: np.ndarray, threshold: float) -> np.ndarray:
     return prediction.argmax(axis=1) if prediction.ndim == 2 else (prediction >= threshold).astype(int)
 
 
-def decided(prediction: np.ndarray, threshold: float | None, promotion: PromotionParams) -> np.ndarray:
+def as_decisions(prediction: np.ndarray, threshold: float | None, promotion: PromotionParams) -> np.ndarray:
     """What promotion.metric looks at: of a metric of decisions a model's own ones, as 0.0 and 1.0.
 
     threshold: the model's own, None when it has none; then promotion.threshold decides later on.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.compare import Interval, decided, estimate
+from incumbent.compare import Interval, as_decisions, estimate
 from incumbent.errors import BadData
 from incumbent.features.schema import Schema
 from incumbent.models.model import Model
@@ -78,7 +78,7 @@ def examine(
         strangers = _strangers(first, labels, params.dataset.key) if joined.empty else ""
         return _unknown(version, params, counts, few + strangers)
     try:
-        judged = decided(_scores(joined, schema), model.output.threshold, params.promotion)
+        judged = as_decisions(_scores(joined, schema), model.output.threshold, params.promotion)
         live = estimate(
             schema.labels(joined), judged, joined[GROUP].to_numpy(), params.promotion, seed=params.seed
         )

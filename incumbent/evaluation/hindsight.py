@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from incumbent.compare import compare, decided, score
+from incumbent.compare import as_decisions, compare, score
 from incumbent.errors import BadData
 from incumbent.evaluation.reasoned import Reasoned
 from incumbent.models.model import Model
@@ -106,7 +106,7 @@ def score_arrival(
 
 def _judged(model: Model, frame: pd.DataFrame, promotion: PromotionParams) -> np.ndarray:
     predicted = model.predict(frame, absent_as_missing=True)
-    return decided(predicted, model.output.threshold, promotion)
+    return as_decisions(predicted, model.output.threshold, promotion)
 
 
 def pairs(scores: Iterable[Mapping[str, Any]]) -> list[Pair]:

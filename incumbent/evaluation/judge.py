@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.compare import Comparison, attempt, calibration, compare_slices, decided, fairness
+from incumbent.compare import Comparison, as_decisions, calibration, compare_slices, fairness, try_compare
 from incumbent.errors import BadData
 from incumbent.evaluation.decide import Evidence
 from incumbent.features.rows import Side
@@ -119,15 +119,18 @@ def _withheld(champion: Model | None, challenger: Model, params: Params) -> tupl
     return tuple(name for name in params.dataset.drop if name in reads)
 
 
-def weigh(holdout: Holdout, promotion: PromotionParams, seed: int) -> Evidence:
+def collect_evidence(holdout: Holdout, promotion: PromotionParams, seed: int) -> Evidence:
     """All evidence for a decision but what the model weighs. `seed` is the bootstrap's.
 
     Where decisions are judged, by metric or fairness, each model is taken to decide as it will in office.
     """
     y, group, (theirs, own) = holdout.y, holdout.group, holdout.thresholds
-    pair = (decided(holdout.champion, theirs, promotion), decided(holdout.challenger, own, promotion))
-    others = [decided(other, own, promotion) for other in holdout.others]
-    figures = attempt(y, *pair, group, promotion, others=others, seed=seed)
+    pair = (
+        as_decisions(holdout.champion, theirs, promotion),
+        as_decisions(holdout.challenger, own, promotion),
+    )
+    others = [as_decisions(other, own, promotion) for other in holdout.others]
+    figures = try_compare(y, *pair, group, promotion, others=others, seed=seed)
     if not isinstance(figures, Comparison):
         return Evidence(figures)
     column = promotion.fairness.column

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.compare import Interval, decided, estimate
+from incumbent.compare import Interval, as_decisions, estimate
 from incumbent.errors import BadData
 from incumbent.evaluation.drift import MAJOR, Drift, drift
 from incumbent.evaluation.plan import Measurements
@@ -22,7 +22,7 @@ from incumbent.tables.split import group_hashes
 
 
 @dataclass(frozen=True)
-class Seen:
+class ArrivalMeasurement:
     """`rules` is what the plan looks at, `live` the champion's score on the new rows, `drift` how the new
     rows differ from those that it learned from.
 
@@ -42,7 +42,7 @@ def measure(
     fresh: Sequence[Path],
     diff: Diff,
     params: Params,
-) -> Seen:
+) -> ArrivalMeasurement:
     """Look at the files of diff.fresh. `manifest` and `sample` (of its training rows) are the champion's."""
     loaded = [read_partition(path) for path in fresh]
     changes = _schema_changes(champion.schema, loaded, params)
@@ -70,7 +70,7 @@ def measure(
         updates=manifest["updates"],
         growth=_training_count(loaded, params) / manifest["rows_known"],
     )
-    return Seen(rules, live, shifts)
+    return ArrivalMeasurement(rules, live, shifts)
 
 
 def _names(seen: Drift) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def _live_score(champion: Model, frames: Sequence[pd.DataFrame], params: Params)
         y = np.concatenate([schema.labels(frame[rows]) for frame, rows in parts])
         # All rows are scored, as the features of one may depend on the one before.
         scores = np.concatenate([champion.predict(frame)[rows] for frame, rows in parts])
-        judged = decided(scores, champion.output.threshold, params.promotion)
+        judged = as_decisions(scores, champion.output.threshold, params.promotion)
         return estimate(y, judged, groups, params.promotion, seed=params.seed)
     except BadData:
         return None

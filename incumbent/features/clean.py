@@ -15,7 +15,7 @@ from incumbent.errors import BadData
 from incumbent.params import CleanParams
 
 
-class Touched(Counter[str]):
+class CleaningCounts(Counter[str]):
     """How many cells each step changed, as 'trim carrier'; rows for 'duplicates'."""
 
 
@@ -27,7 +27,7 @@ class Cleaning:
     fills: Mapping[str, float | str] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def apply(self, frame: pd.DataFrame, touched: Touched | None = None) -> pd.DataFrame:
+    def apply(self, frame: pd.DataFrame, touched: CleaningCounts | None = None) -> pd.DataFrame:
         """A frame with the same rows and cleaned cells; the given one stays. Columns that it lacks are
         passed over, and so is a column that is no longer of numbers: the schema says so better.
 
@@ -121,7 +121,7 @@ class CleaningLearner:
         return values.to_numpy(dtype=np.float64)
 
 
-def _stateless(frame: pd.DataFrame, params: CleanParams, touched: Touched | None) -> pd.DataFrame:
+def _stateless(frame: pd.DataFrame, params: CleanParams, touched: CleaningCounts | None) -> pd.DataFrame:
     changed: dict[str, pd.Series] = {}
     if params.trim or params.case:
         for name in frame.columns[frame.dtypes == "str"]:
@@ -134,7 +134,7 @@ def _stateless(frame: pd.DataFrame, params: CleanParams, touched: Touched | None
     return frame.assign(**changed)
 
 
-def _tidy(column: pd.Series, params: CleanParams, touched: Touched | None) -> pd.Series:
+def _tidy(column: pd.Series, params: CleanParams, touched: CleaningCounts | None) -> pd.Series:
     """By the different texts, which are fewer than cells."""
     tidy = {text: text for text in column.dropna().unique()}
     for step, change in (("trim", str.strip), ("case", str.upper if params.case == "upper" else str.lower)):
@@ -164,6 +164,6 @@ def _is_numeric(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column.dtype)
 
 
-def _count(touched: Touched | None, step: str, cells: pd.Series) -> None:
+def _count(touched: CleaningCounts | None, step: str, cells: pd.Series) -> None:
     if touched is not None:
         touched[step] += int(cells.sum())

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from incumbent.errors import BadData
-from incumbent.features.clean import Touched
+from incumbent.features.clean import CleaningCounts
 from incumbent.features.derive import Derivation
 from incumbent.features.learn_schema import learn_schema
 from incumbent.features.schema import Schema
@@ -37,7 +37,7 @@ class Rows:
     X: np.ndarray
     y: np.ndarray
     group: np.ndarray
-    touched: Touched = field(default_factory=Touched)
+    touched: CleaningCounts = field(default_factory=CleaningCounts)
     part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     weights: np.ndarray | None = None
     protected: np.ndarray | None = None
@@ -61,7 +61,7 @@ class Side(Enum):
 def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side) -> Rows:
     """All rows of one side, in the order of `paths`. Raises BadData when a file does not fit."""
     parts = []
-    touched = Touched()
+    touched = CleaningCounts()
     for frame, group in frames(paths, params, side, touched):
         X = schema.codes(frame, absent_as_missing=True, touched=touched)
         if not (kept := schema.trained_on(frame)).all():
@@ -183,7 +183,7 @@ def _added(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
 
 
 def frames(
-    paths: Sequence[Path], params: Params, side: Side, touched: Touched | None = None
+    paths: Sequence[Path], params: Params, side: Side, touched: CleaningCounts | None = None
 ) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
     """Each partition's rows of one side that have a label, with the hash of their group, (n,) float64.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from incumbent.errors import BadData
-from incumbent.features.clean import Cleaning, Touched
+from incumbent.features.clean import Cleaning, CleaningCounts
 from incumbent.features.derive import Derivation
 from incumbent.features.feature import Columns, Feature
 from incumbent.features.rare_classes import OTHER, RareClasses
@@ -68,7 +68,7 @@ class Schema:
         *,
         absent_as_missing: bool = False,
         complete: bool = False,
-        touched: Touched | None = None,
+        touched: CleaningCounts | None = None,
     ) -> np.ndarray:
         """The features as float32 (n, features): categories as codes, missing or unseen as NaN.
 
@@ -86,7 +86,7 @@ class Schema:
         *,
         absent_as_missing: bool = False,
         complete: bool = False,
-        touched: Touched | None = None,
+        touched: CleaningCounts | None = None,
     ) -> np.ndarray:
         """The same, with the code of the category where `with_means` puts its mean; -1 is unseen there."""
         prepared = self.prepared(
@@ -129,7 +129,7 @@ class Schema:
         *,
         absent_as_missing: bool = False,
         complete: bool = False,
-        touched: Touched | None = None,
+        touched: CleaningCounts | None = None,
     ) -> pd.DataFrame:
         """Cleaned, with a column for each feature; one with means has the category. Raises as `encode`."""
         absent = [name for name in self.inputs if name not in frame]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from incumbent.gate.contradictions import contradictions
 from incumbent.gate.gx import Detail, expectations_of, judge, question, sets_aside, validate
 from incumbent.gate.report import QUARANTINE, Finding, GateReport
-from incumbent.gate.statistics import measure
+from incumbent.gate.statistics import measure_expectations
 from incumbent.gate.suites import declared_suite
 from incumbent.params import DatasetParams, GateParams
 from incumbent.tables.columns import column_differences
@@ -143,7 +143,7 @@ def judge_by_statistics(path: Path, expectations: Sequence[Any]) -> list[dict[st
 
     That is: cells that fail, since it names some of them, and whatever pandas may see otherwise than DuckDB.
     """
-    measured = measure(path, [question(expectation) for expectation in expectations])
+    measured = measure_expectations(path, [question(expectation) for expectation in expectations])
     results = [
         None if metrics is None else judge(expectation, metrics, EXAMPLES)
         for expectation, metrics in zip(expectations, measured, strict=True)

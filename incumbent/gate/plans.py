@@ -1,7 +1,7 @@
 """For each expectation what to ask of DuckDB, and the metrics of Great Expectations that follow.
 
-Only what pandas is certain to see the same way is asked; anything else raises Doubt. Sums and what follows
-from them depend on the order of addition: they are pandas' own, of one column at a time.
+Only what pandas is certain to see the same way is asked; anything else raises NeedsPandas. Sums and what
+follows from them depend on the order of addition: they are pandas' own, of one column at a time.
 """
 
 import math
@@ -17,10 +17,10 @@ from incumbent.gate.table import (
     COMPARABLE,
     Answers,
     Column,
-    Doubt,
     Kind,
     Metrics,
-    Plan,
+    NeedsPandas,
+    Query,
     Table,
     counting_different,
 )
@@ -35,24 +35,24 @@ MAX_SET = 1000
 # ---- the table as a whole
 
 
-def _rows(_table: Table, _arguments: Arguments) -> Plan:
-    return Plan((), lambda answers: {"table.row_count": answers["count(*)"]})
+def _rows(_table: Table, _arguments: Arguments) -> Query:
+    return Query((), lambda answers: {"table.row_count": answers["count(*)"]})
 
 
-def _names(table: Table, _arguments: Arguments) -> Plan:
-    return Plan((), lambda _: {"table.columns": table.names, "table.column_count": len(table.names)})
+def _names(table: Table, _arguments: Arguments) -> Query:
+    return Query((), lambda _: {"table.columns": table.names, "table.column_count": len(table.names)})
 
 
-def _type(table: Table, arguments: Arguments) -> Plan:
+def _type(table: Table, arguments: Arguments) -> Query:
     column = table.column(arguments["column"], *COMPARABLE)
 
     def metrics(answers: Answers) -> Metrics:
         dtype = _dtype(column, answers)
         if dtype == np.dtype(object):  # GX looks at every cell
-            raise Doubt
+            raise NeedsPandas
         return {"table.column_types": [{"name": column.name, "type": dtype}]}
 
-    return Plan((column.filled,), metrics)
+    return Query((column.filled,), metrics)
 
 
 def _dtype(column: Column, answers: Answers) -> Any:
@@ -65,7 +65,7 @@ def _dtype(column: Column, answers: Answers) -> Any:
 # ---- every cell of a column
 
 
-def _not_null(table: Table, arguments: Arguments) -> Plan:
+def _not_null(table: Table, arguments: Arguments) -> Query:
     column = table.column(arguments["column"], *COMPARABLE, "other")
 
     def metrics(answers: Answers) -> Metrics:
@@ -74,12 +74,12 @@ def _not_null(table: Table, arguments: Arguments) -> Plan:
             _none(empty)  # GX lists some, as the text NaT
         return _counted(answers, "column_values.nonnull", empty)
 
-    return Plan((column.filled,), metrics)
+    return Query((column.filled,), metrics)
 
 
-def _null(table: Table, arguments: Arguments) -> Plan:
+def _null(table: Table, arguments: Arguments) -> Query:
     column = table.column(arguments["column"], *COMPARABLE, "other")
-    return Plan(
+    return Query(
         (column.filled,),
         lambda answers: _counted(answers, "column_values.null", _none(answers[column.filled])),
     )
@@ -97,11 +97,11 @@ def _counted(answers: Answers, metric: str, unexpected: int) -> Metrics:
 def _none(unexpected: int) -> int:
     """Zero. Which cells are unexpected is for pandas to say."""
     if unexpected:
-        raise Doubt
+        raise NeedsPandas
     return 0
 
 
-def _cells(metric: str, column: Column, holds: str) -> Plan:
+def _cells(metric: str, column: Column, holds: str) -> Query:
     """No filled cell for which it does not hold."""
     failing = f"count(*) FILTER (NOT ({holds}))"  # NULL is neither
 
@@ -110,27 +110,27 @@ def _cells(metric: str, column: Column, holds: str) -> Plan:
         counted = _counted(answers, metric, _none(answers[failing]))
         return {"column_values.nonnull.unexpected_count": empty, **counted}
 
-    return Plan((column.filled, failing), metrics)
+    return Query((column.filled, failing), metrics)
 
 
-def _in_set(table: Table, arguments: Arguments) -> Plan:
+def _in_set(table: Table, arguments: Arguments) -> Query:
     column = table.column(arguments["column"], "text", "whole", "float", "boolean")
     return _cells("column_values.in_set", column, f"{column.sql} IN ({_values(column, arguments)})")
 
 
-def _not_in_set(table: Table, arguments: Arguments) -> Plan:
+def _not_in_set(table: Table, arguments: Arguments) -> Query:
     column = table.column(arguments["column"], "text", "whole", "float", "boolean")
     return _cells("column_values.not_in_set", column, f"{column.sql} NOT IN ({_values(column, arguments)})")
 
 
-def _distinct_in_set(table: Table, arguments: Arguments) -> Plan:
+def _distinct_in_set(table: Table, arguments: Arguments) -> Query:
     plan = _in_set(table, arguments)
 
     def metrics(answers: Answers) -> Metrics:
         plan.metrics(answers)
         return {"column.distinct_values.not_in_set.count": 0, "column.distinct_values.not_in_set": []}
 
-    return Plan(plan.asks, metrics)
+    return Query(plan.asks, metrics)
 
 
 def _values(column: Column, arguments: Arguments) -> str:
@@ -138,13 +138,13 @@ def _values(column: Column, arguments: Arguments) -> str:
     fitting = {"text": (str,), "whole": (int,), "float": (int, float), "boolean": (bool,)}[column.kind]
     values = arguments["value_set"]
     if not isinstance(values, list) or not 0 < len(values) <= MAX_SET or column.dtype == np.float32:
-        raise Doubt
+        raise NeedsPandas
     if any(type(value) not in fitting for value in values):
-        raise Doubt
+        raise NeedsPandas
     return ", ".join(_literal(value) for value in values)
 
 
-def _between(table: Table, arguments: Arguments) -> Plan:
+def _between(table: Table, arguments: Arguments) -> Query:
     column = table.column(arguments["column"], "whole", "float", "time")
     _require_comparable(column)
     bound = (datetime,) if column.kind == "time" else (int, float)
@@ -153,16 +153,16 @@ def _between(table: Table, arguments: Arguments) -> Plan:
 
 def _require_comparable(column: Column) -> None:
     if column.dtype == "datetime64[ns]":  # DuckDB may round to microseconds
-        raise Doubt
+        raise NeedsPandas
 
 
-def _length(table: Table, arguments: Arguments) -> Plan:
+def _length(table: Table, arguments: Arguments) -> Query:
     column = table.column(arguments["column"], "text")
     holds = f"length({column.sql}) = {_literal(arguments['value'])}"
     return _cells("column_values.value_length.equals", column, holds)
 
 
-def _lengths(table: Table, arguments: Arguments) -> Plan:
+def _lengths(table: Table, arguments: Arguments) -> Query:
     column = table.column(arguments["column"], "text")
     holds = _within(f"length({column.sql})", arguments, (int, float))
     return _cells("column_values.value_length.between", column, holds)
@@ -173,11 +173,11 @@ def _within(sql: str, arguments: Arguments, types: tuple[type, ...]) -> str:
     strict = [arguments["strict_min"], arguments["strict_max"]]
     bounds = [bound for bound in (low, high) if bound is not None]
     if not bounds or any(type(bound) not in types for bound in bounds) or set(map(type, strict)) != {bool}:
-        raise Doubt
+        raise NeedsPandas
     parts = [] if low is None else [f"{sql} {'>' if strict[0] else '>='} {_literal(low)}"]
     parts += [] if high is None else [f"{sql} {'<' if strict[1] else '<='} {_literal(high)}"]
     if bounds != sorted(bounds):
-        raise Doubt
+        raise NeedsPandas
     return " AND ".join(parts)
 
 
@@ -192,21 +192,21 @@ def _literal(value: object) -> str:
         return f"CAST('{value!r}' AS DOUBLE)"
     if isinstance(value, datetime) and value.tzinfo is None:
         return f"CAST('{value.isoformat(sep=' ')}' AS TIMESTAMP)"
-    raise Doubt
+    raise NeedsPandas
 
 
-def _matches(table: Table, arguments: Arguments) -> Plan:
+def _matches(table: Table, arguments: Arguments) -> Query:
     return _regex("column_values.match_regex", table, arguments, "")
 
 
-def _matches_not(table: Table, arguments: Arguments) -> Plan:
+def _matches_not(table: Table, arguments: Arguments) -> Query:
     return _regex("column_values.not_match_regex", table, arguments, "NOT ")
 
 
-def _regex(metric: str, table: Table, arguments: Arguments, prefix: str) -> Plan:
+def _regex(metric: str, table: Table, arguments: Arguments, prefix: str) -> Query:
     column, regex = table.column(arguments["column"], "text"), arguments["regex"]
     if not isinstance(regex, str) or not is_portable(regex):
-        raise Doubt
+        raise NeedsPandas
     plan = _cells(metric, column, f"{prefix}regexp_matches({column.sql}, {_literal(regex)})")
     # Outside of one line of ASCII the two dialects differ, such as in \d and $.
     foreign = (
@@ -217,13 +217,13 @@ def _regex(metric: str, table: Table, arguments: Arguments, prefix: str) -> Plan
         _none(answers[foreign])
         return plan.metrics(answers)
 
-    return Plan((*plan.asks, foreign), metrics)
+    return Query((*plan.asks, foreign), metrics)
 
 
 # ---- values that occur twice
 
 
-def _unique(table: Table, arguments: Arguments) -> Plan:
+def _unique(table: Table, arguments: Arguments) -> Query:
     column = table.column(arguments["column"], *COMPARABLE)
 
     def metrics(answers: Answers) -> Metrics:
@@ -232,7 +232,7 @@ def _unique(table: Table, arguments: Arguments) -> Plan:
         counted = _counted(answers, "column_values.unique", _none(repeated))
         return {"column_values.nonnull.unexpected_count": empty, **counted}
 
-    return Plan((column.filled,), metrics, (column.different,))
+    return Query((column.filled,), metrics, (column.different,))
 
 
 def _count_different(column: Column, answers: Answers) -> int:
@@ -242,10 +242,10 @@ def _count_different(column: Column, answers: Answers) -> int:
 
 def _require_exact(column: Column, answers: Answers) -> None:
     if column.kind == "whole" and answers[column.filled] < answers["count(*)"]:
-        raise Doubt
+        raise NeedsPandas
 
 
-def _distinct_count(table: Table, arguments: Arguments) -> Plan:
+def _distinct_count(table: Table, arguments: Arguments) -> Query:
     column = table.column(arguments["column"], *COMPARABLE)
 
     def metrics(answers: Answers) -> Metrics:
@@ -253,10 +253,10 @@ def _distinct_count(table: Table, arguments: Arguments) -> Plan:
         share = different / filled if filled else 0
         return {"column.distinct_values.count": different, "column.unique_proportion": share}
 
-    return Plan((column.filled,), metrics, (column.different,))
+    return Query((column.filled,), metrics, (column.different,))
 
 
-def _compound_unique(table: Table, arguments: Arguments) -> Plan:
+def _compound_unique(table: Table, arguments: Arguments) -> Query:
     columns = [table.column(name, *COMPARABLE) for name in arguments["column_list"]]
     there = [f"{column.sql} IS NOT NULL" for column in columns]
     kept = {
@@ -275,10 +275,10 @@ def _compound_unique(table: Table, arguments: Arguments) -> Plan:
         counted = _counted(answers, "compound_columns.unique", repeated)
         return {"compound_columns.unique.filtered_row_count": answers[considered], **counted}
 
-    return Plan((considered, *(column.filled for column in columns)), metrics, (different,))
+    return Query((considered, *(column.filled for column in columns)), metrics, (different,))
 
 
-def _greater(table: Table, arguments: Arguments) -> Plan:
+def _greater(table: Table, arguments: Arguments) -> Query:
     metric = "column_pair_values.a_greater_than_b"
     first = table.column(arguments["column_A"], "whole", "float", "time")
     second = table.column(arguments["column_B"], first.kind)
@@ -299,46 +299,46 @@ def _greater(table: Table, arguments: Arguments) -> Plan:
         counted = _counted(answers, metric, _none(answers[failing]))
         return {f"{metric}.filtered_row_count": answers[considered], **counted}
 
-    return Plan((considered, failing, first.filled, second.filled), metrics)
+    return Query((considered, failing, first.filled, second.filled), metrics)
 
 
 # ---- one figure of a column
 
 
-def _extreme(name: Literal["min", "max"]) -> Callable[[Table, Arguments], Plan]:
-    def plan(table: Table, arguments: Arguments) -> Plan:
+def _extreme(name: Literal["min", "max"]) -> Callable[[Table, Arguments], Query]:
+    def plan(table: Table, arguments: Arguments) -> Query:
         column = table.column(arguments["column"], "whole", "float", "time")
         if column.kind == "time":
-            return Plan((), lambda _: {f"column.{name}": getattr(table.series(column.name), name)()})
+            return Query((), lambda _: {f"column.{name}": getattr(table.series(column.name), name)()})
         extreme = f"{name}({column.sql})"
 
         def metrics(answers: Answers) -> Metrics:
             value = answers[extreme]
             if value is None:
-                raise Doubt
+                raise NeedsPandas
             return {f"column.{name}": _dtype(column, answers).type(value)}
 
-        return Plan((extreme, column.filled), metrics)
+        return Query((extreme, column.filled), metrics)
 
     return plan
 
 
-def _sum(metric: str, figure: Callable[[pd.Series], Any], *more: Kind) -> Callable[[Table, Arguments], Plan]:
-    def plan(table: Table, arguments: Arguments) -> Plan:
+def _sum(metric: str, figure: Callable[[pd.Series], Any], *more: Kind) -> Callable[[Table, Arguments], Query]:
+    def plan(table: Table, arguments: Arguments) -> Query:
         column = table.column(arguments["column"], "whole", "float", *more)
 
         def metrics(_answers: Answers) -> Metrics:
             cells = table.series(column.name)
             if cells.dtype == np.dtype(object):
-                raise Doubt
+                raise NeedsPandas
             return {metric: figure(cells)}
 
-        return Plan((), metrics)
+        return Query((), metrics)
 
     return plan
 
 
-PLANS: Mapping[str, Callable[[Table, Arguments], Plan]] = {
+PLANS: Mapping[str, Callable[[Table, Arguments], Query]] = {
     "expect_column_distinct_values_to_be_in_set": _distinct_in_set,
     "expect_column_max_to_be_between": _extreme("max"),
     "expect_column_mean_to_be_between": _sum("column.mean", pd.Series.mean, "boolean"),

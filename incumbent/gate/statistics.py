@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incumbent.gate.plans import PLANS
-from incumbent.gate.table import Answers, Doubt, Metrics, Plan, Table
+from incumbent.gate.table import Answers, Metrics, NeedsPandas, Query, Table
 
 Arguments = Mapping[str, Any]
 
 
-def measure(path: Path, expectations: Sequence[tuple[str, Arguments]]) -> list[Metrics | None]:
+def measure_expectations(path: Path, expectations: Sequence[tuple[str, Arguments]]) -> list[Metrics | None]:
     """For each (type, arguments) the metrics that GX judges by; None where only pandas can tell.
 
     None too where cells were found that do not meet the expectation: which they are is pandas' to say.
@@ -25,30 +25,30 @@ def measure(path: Path, expectations: Sequence[tuple[str, Arguments]]) -> list[M
         table = Table(path)
         plans = [_plan(table, kind, arguments) for kind, arguments in expectations]
         answers = _ask(path, table, [plan for plan in plans if plan])
-    except (Doubt, duckdb.Error, pa.ArrowException, OSError):
+    except (NeedsPandas, duckdb.Error, pa.ArrowException, OSError):
         return [None] * len(expectations)
     return [None if plan is None else _metrics(plan, answers) for plan in plans]
 
 
-def _plan(table: Table, kind: str, arguments: Arguments) -> Plan | None:
+def _plan(table: Table, kind: str, arguments: Arguments) -> Query | None:
     if kind not in PLANS or arguments.get("row_condition") is not None:
         return None
     try:
         return PLANS[kind](table, arguments)
-    except (Doubt, KeyError, TypeError):  # the latter for a suite's $PARAMETER in place of a value
+    except (NeedsPandas, KeyError, TypeError):  # the latter for a suite's $PARAMETER in place of a value
         return None
 
 
-def _metrics(plan: Plan, answers: Answers) -> Metrics | None:
+def _metrics(plan: Query, answers: Answers) -> Metrics | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as of infinities in a deviation
             return plan.metrics(answers)
-    except Doubt:
+    except NeedsPandas:
         return None
 
 
-def _ask(path: Path, table: Table, plans: Sequence[Plan]) -> Answers:
+def _ask(path: Path, table: Table, plans: Sequence[Query]) -> Answers:
     import duckdb
 
     columns = table.columns.values()
@@ -71,5 +71,5 @@ def _ask(path: Path, table: Table, plans: Sequence[Plan]) -> Answers:
         for query in queries:
             [(answers[query],)] = database.execute(f"{cells} {query}", [str(path)]).fetchall()
     if answers["count(*)"] != pq.read_metadata(path).num_rows:  # a name with * is a pattern to DuckDB
-        raise Doubt
+        raise NeedsPandas
     return answers

@@ -24,7 +24,7 @@ SLACK = timedelta(days=1)  # clocks and time zones differ
 
 
 @dataclass
-class Seen:
+class RowStatistics:
     """What one pass over the rows finds; `sample` are up to SAMPLE of them, spread evenly."""
 
     infinite: Counter[str] = field(default_factory=Counter)
@@ -61,8 +61,8 @@ def oddities(paths: Sequence[Path], dataset: DatasetParams, task: Task) -> list[
     return [*_of_values(seen, dataset), *_of_the_target(seen.sample, dataset, task)]
 
 
-def _look(paths: Sequence[Path], time: str | None) -> Seen:
-    seen, parts, start = Seen(), list[pa.Table](), 0
+def _look(paths: Sequence[Path], time: str | None) -> RowStatistics:
+    seen, parts, start = RowStatistics(), list[pa.Table](), 0
     step = max(1, sum(pq.read_metadata(path).num_rows for path in paths) // SAMPLE)
     for path in paths:
         with readable(path), pq.ParquetFile(path) as file:
@@ -79,14 +79,14 @@ def _look(paths: Sequence[Path], time: str | None) -> Seen:
     return seen
 
 
-def _count_infinite(seen: Seen, batch: pa.RecordBatch) -> None:
+def _count_infinite(seen: RowStatistics, batch: pa.RecordBatch) -> None:
     for column in batch.schema:
         if pa.types.is_floating(column.type):
             numbers = pc.cast(batch[column.name], pa.float64())
             seen.infinite[column.name] += pc.sum(pc.is_inf(numbers)).as_py() or 0
 
 
-def _look_ahead(seen: Seen, times: pd.Series) -> None:
+def _look_ahead(seen: RowStatistics, times: pd.Series) -> None:
     times = pd.to_datetime(times, errors="coerce")
     if not pd.api.types.is_datetime64_any_dtype(times.dtype):
         return
@@ -97,7 +97,7 @@ def _look_ahead(seen: Seen, times: pd.Series) -> None:
         seen.latest = max(late.max(), seen.latest or late.max())
 
 
-def _of_values(seen: Seen, dataset: DatasetParams) -> Iterator[Oddity]:
+def _of_values(seen: RowStatistics, dataset: DatasetParams) -> Iterator[Oddity]:
     for name, rows in seen.infinite.items():
         if rows:
             yield Oddity(name, f"column '{name}' is finite", f"infinite in {rows:,} rows")

@@ -18,7 +18,7 @@ Kind = Literal["text", "whole", "float", "boolean", "time", "zoned", "other", "u
 COMPARABLE: tuple[Kind, ...] = ("text", "whole", "float", "boolean", "time", "zoned")
 
 
-class Doubt(Exception):
+class NeedsPandas(Exception):
     """Pandas may see this otherwise."""
 
 
@@ -52,7 +52,7 @@ def counting_different(values: str, kept: str) -> str:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Query:
     """Aggregates of all rows, queries of their own, and what follows from the answers."""
 
     asks: tuple[str, ...]
@@ -61,12 +61,12 @@ class Plan:
 
 
 class Table:
-    """The columns of a Parquet file. Raises Doubt for one that only pandas should read."""
+    """The columns of a Parquet file. Raises NeedsPandas for one that only pandas should read."""
 
     def __init__(self, path: Path) -> None:
         schema = pq.read_schema(path).remove_metadata()
         if pq.read_metadata(path).num_rows == 0:
-            raise Doubt
+            raise NeedsPandas
         dtypes = schema.empty_table().to_pandas().dtypes
         self.names = list(schema.names)
         self.columns = {
@@ -81,7 +81,7 @@ class Table:
     def column(self, name: object, *kinds: Kind) -> Column:
         found = self.columns.get(name) if isinstance(name, str) else None
         if found is None or found.kind not in kinds:
-            raise Doubt
+            raise NeedsPandas
         return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from incumbent.errors import Tampered
-from incumbent.features.clean import Touched
+from incumbent.features.clean import CleaningCounts
 from incumbent.features.schema import Schema
 from incumbent.learners import Trained, learner_type
 from incumbent.models.calibration import Output
@@ -30,13 +30,13 @@ class Model:
         *,
         absent_as_missing: bool = False,
         complete: bool = False,
-        touched: Touched | None = None,
+        touched: CleaningCounts | None = None,
     ) -> np.ndarray:
         """As Trained.predict, calibrated, for raw rows; arguments and errors are those of Schema.encode."""
         X = self.schema.encode(frame, absent_as_missing=absent_as_missing, complete=complete, touched=touched)
         return self.output.apply(self.trained.predict(X))
 
-    def score(self, frame: pd.DataFrame, touched: Touched | None = None) -> pd.DataFrame:
+    def score(self, frame: pd.DataFrame, touched: CleaningCounts | None = None) -> pd.DataFrame:
         """Predictions as a table: `score`, or `score_<class>` for each class and the likeliest, `predicted`.
 
         A model of two classes with a threshold also has `predicted`: true from the threshold on. Raises

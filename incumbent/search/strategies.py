@@ -19,7 +19,7 @@ from incumbent.search.studies import quiet, slots
 Space = Callable[[optuna.Trial], Any]
 
 
-class Strategy(BaseSampler):
+class StrategySampler(BaseSampler):
     """The strategy that `search.strategy` names: each trial is drawn by a sampler of its own.
 
     Its seed follows from the trial's slot. So what a trial tries is a function of the seed, its slot and

@@ -29,7 +29,7 @@ PATIENCE = 60
 
 
 @dataclass(frozen=True)
-class Place:
+class StudyRef:
     """Where a study is kept: the URL of Optuna's storage, and the study's name there."""
 
     address: str
@@ -41,12 +41,12 @@ def address_of(project: Path, storage: str | None) -> str:
     return storage or f"sqlite:///{(project / '.incumbent' / FILE).resolve()}"
 
 
-def place_of(project: Path, params: Params, work: str) -> Place:
+def study_ref(project: Path, params: Params, work: str) -> StudyRef:
     """The place of the study of this work (hex): whoever claims the work has the study to itself."""
-    return Place(address_of(project, params.search.storage), f"{params.dataset.name}-{work[:16]}")
+    return StudyRef(address_of(project, params.search.storage), f"{params.dataset.name}-{work[:16]}")
 
 
-def open_study(place: Place | None, sampler: BaseSampler) -> optuna.Study:
+def open_study(place: StudyRef | None, sampler: BaseSampler) -> optuna.Study:
     """The study that is kept there, made if need be; without a place one that is forgotten."""
     return optuna.create_study(
         storage=_storage(place.address) if place else InMemoryStorage(),
@@ -57,7 +57,7 @@ def open_study(place: Place | None, sampler: BaseSampler) -> optuna.Study:
     )
 
 
-def join_study(place: Place, sampler: BaseSampler) -> optuna.Study:
+def join_study(place: StudyRef, sampler: BaseSampler) -> optuna.Study:
     """The study that another process opened. Raises NotFound when this one does not see it."""
     try:
         return optuna.load_study(storage=_storage(place.address), study_name=place.name, sampler=sampler)
@@ -74,7 +74,7 @@ def make_storage(address: str) -> None:
         _storage(address)
 
 
-def without_unfinished(study: optuna.Study, place: Place) -> optuna.Study:
+def without_unfinished(study: optuna.Study, place: StudyRef) -> optuna.Study:
     """The study as it was before the trials that a dead process left half done.
 
     For a study that is searched by one process alone: made anew of its finished trials, it goes on exactly

@@ -17,10 +17,10 @@ from incumbent.learners import Learner, Point
 from incumbent.params import METRICS, Params, SearchParams
 from incumbent.search import studies
 from incumbent.search.curves import Curves, race
-from incumbent.search.strategies import Space, Strategy
-from incumbent.search.studies import Place, join_study, open_study
+from incumbent.search.strategies import Space, StrategySampler
+from incumbent.search.studies import StudyRef, join_study, open_study
 from incumbent.training.folds import Split, folds, judging, over_folds
-from incumbent.training.training_sets import Portion, Tuned, portions
+from incumbent.training.training_sets import Fold, Tuned, make_folds
 
 # What a study keeps of itself: when no new trial begins any more (Unix time), and that it is over.
 DEADLINE, OVER = "deadline", "over"
@@ -84,7 +84,7 @@ class _BeyondBudget(Exception):
 
 
 def tune(
-    rows: Rows, learner: Learner, schema: Schema, params: Params, place: Place | None = None
+    rows: Rows, learner: Learner, schema: Schema, params: Params, place: StudyRef | None = None
 ) -> StudyResult:
     """Run the study in this process. A function of the other arguments alone, wherever it is kept.
 
@@ -101,7 +101,7 @@ def tune(
         return conclude(study)
 
 
-def begin(search: SearchParams, space: Space, seed: int, place: Place) -> optuna.Study:
+def begin(search: SearchParams, space: Space, seed: int, place: StudyRef) -> optuna.Study:
     """Open a study for workers to join, or go on with one whose workers are gone."""
     with studies.explained():
         study = open_study(place, _strategy(search, space, seed))
@@ -111,7 +111,7 @@ def begin(search: SearchParams, space: Space, seed: int, place: Place) -> optuna
         return study
 
 
-def join(rows: Rows, learner: Learner, schema: Schema, params: Params, place: Place, worker: int) -> None:
+def join(rows: Rows, learner: Learner, schema: Schema, params: Params, place: StudyRef, worker: int) -> None:
     """One worker's share of a study that was begun: trials until the budget of all workers is used up."""
     with studies.explained():
         study = join_study(place, _strategy(params.search, learner.search_space, params.seed))
@@ -142,9 +142,9 @@ def whats_next(study: optuna.Study, search: SearchParams) -> Literal["try", "wai
     return "wait" if TrialState.RUNNING in states else "end"
 
 
-def _strategy(search: SearchParams, space: Space, seed: int) -> Strategy:
+def _strategy(search: SearchParams, space: Space, seed: int) -> StrategySampler:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return Strategy(search, seed, space)
+    return StrategySampler(search, seed, space)
 
 
 def _work(
@@ -153,7 +153,7 @@ def _work(
     search = params.search
     judging = params.promotion.model_copy(update={"metric": params.fold_metric})
     binned = learner.bin(rows.X, rows.y)
-    splits = portions(rows, _scored(rows, params), learner, schema, params, binned)
+    splits = make_folds(rows, _scored(rows, params), learner, schema, params, binned)
     budget = study.sampler.trials
 
     def objective(trial: optuna.Trial) -> float:
@@ -171,8 +171,10 @@ def _work(
         options, best = suggested(trial), _best(study)
         to_beat = best and Curves.from_json(best.user_attrs["curves"])
 
-        def grow(fold: Portion) -> Iterator[Point]:
-            return learner.curve(fold.lot.binned, options, fold.lot.rows, fold.held, fold.lot.weights)
+        def grow(fold: Fold) -> Iterator[Point]:
+            return learner.curve(
+                fold.training.binned, options, fold.training.rows, fold.held, fold.training.weights
+            )
 
         curves, estimate = race(grow, splits, params.learner.patience, to_beat)
         step = curves.peak if estimate is None else -1
@@ -189,9 +191,11 @@ def _work(
         options = suggested(trial)
         rounds = trial.suggest_int("rounds", max(1, params.learner.rounds // 10), params.learner.rounds)
 
-        def predict(fold: Portion) -> np.ndarray:
-            lot = fold.lot
-            return learner.fit(lot.binned, options, rounds, lot.rows, lot.weights).predict(fold.held_out())
+        def predict(fold: Fold) -> np.ndarray:
+            training = fold.training
+            return learner.fit(training.binned, options, rounds, training.rows, training.weights).predict(
+                fold.held_out()
+            )
 
         y, predicted = np.concatenate([fold.y for fold in splits]), over_folds(predict, splits)
         value = score(y, np.concatenate(predicted), judging)

@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from incumbent.compare import Comparison, attempt
+from incumbent.compare import Comparison, try_compare
 from incumbent.features.rows import Rows, training_rows
 from incumbent.features.schema import Schema
 from incumbent.learners import Learner, Point, open_learner
 from incumbent.params import Params
 from incumbent.search.curves import stop_early
 from incumbent.search.strategies import typical_options
-from incumbent.training.training_sets import Portion, portions
+from incumbent.training.training_sets import Fold, make_folds
 
 T = TypeVar("T")
 LEAST_ROWS, LEAST_GROUPS = 200, 5
@@ -114,7 +114,7 @@ class _Trial:
             return Window(reason=f"all history: nothing else does better on {self._judges}")
         champion, challenger = (self._predict(each, tried[each].rounds) for each in (EVERYTHING, best))
         confidence = 1 - (1 - self._params.promotion.confidence) / len(windows)
-        seen = attempt(
+        seen = try_compare(
             self._rows.y[self._held],
             champion,
             challenger,
@@ -146,21 +146,23 @@ class _Trial:
         first = 0 if window.partitions is None else self._past - window.partitions
         return np.flatnonzero((self._rows.part >= first) & (self._rows.part < self._past))
 
-    def _portion(self, window: Window) -> Portion:
+    def _portion(self, window: Window) -> Fold:
         rows, split = window.weighed(self._rows), (self._fitted(window), self._held)
-        [portion] = portions(rows, [split], self._learner, self._schema, self._params, self._binned)
-        return portion
+        [fold] = make_folds(rows, [split], self._learner, self._schema, self._params, self._binned)
+        return fold
 
     def _fold(self, window: Window) -> Point:
         part = self._portion(window)
-        lot = part.lot
-        curve = self._learner.curve(lot.binned, self._options, lot.rows, part.held, lot.weights)
+        training = part.training
+        curve = self._learner.curve(
+            training.binned, self._options, training.rows, part.held, training.weights
+        )
         return stop_early(curve, self._params.learner.patience)
 
     def _predict(self, window: Window, rounds: int) -> np.ndarray:
         part = self._portion(window)
-        lot = part.lot
-        model = self._learner.fit(lot.binned, self._options, rounds, lot.rows, lot.weights)
+        training = part.training
+        model = self._learner.fit(training.binned, self._options, rounds, training.rows, training.weights)
         return model.predict(part.held_out())
 
     @property

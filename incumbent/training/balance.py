@@ -18,7 +18,7 @@ NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Resampled:
     """rows: numbers of the rows to fit on, ascending, each once; weights: (rows,) float64, None for ones;
     labels: (rows,) codes, None for their own; X, y: rows made besides, which weigh 1."""
 
@@ -46,7 +46,7 @@ class Balance:
     factors: tuple[float, ...] = ()
     groups: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
-    def draw(self, X: np.ndarray, y: np.ndarray, fit: np.ndarray, columns: Columns, seed: int) -> Drawn:
+    def draw(self, X: np.ndarray, y: np.ndarray, fit: np.ndarray, columns: Columns, seed: int) -> Resampled:
         """Of the row numbers `fit`, ascending, those to fit on.
 
         X: (n, features) float32 and y: (n,) class codes of all rows; only those of `fit` are looked at.
@@ -56,14 +56,14 @@ class Balance:
         rng = np.random.default_rng(seed)
         match self.method:
             case "weights":
-                return Drawn(fit, np.array(self.factors)[y])
+                return Resampled(fit, np.array(self.factors)[y])
             case "over":
-                return Drawn(fit, self._repeated(y, rng))
+                return Resampled(fit, self._repeated(y, rng))
             case "under":
-                return Drawn(fit[self._kept(y, rng)])
+                return Resampled(fit[self._kept(y, rng)])
             case "smote":
                 return self._with_made(X[fit], y, fit, columns, seed)
-        return Drawn(fit)
+        return Resampled(fit)
 
     def by_group(self, protected: np.ndarray, y: np.ndarray) -> np.ndarray:
         """What `groups` says of each row by its value and class, (n,) each; 1 for a value never seen."""
@@ -106,7 +106,9 @@ class Balance:
                 kept.append(rng.choice(members, max(1, round(factor * len(members))), replace=False))
         return np.sort(np.concatenate(kept))
 
-    def _with_made(self, X: np.ndarray, y: np.ndarray, fit: np.ndarray, columns: Columns, seed: int) -> Drawn:
+    def _with_made(
+        self, X: np.ndarray, y: np.ndarray, fit: np.ndarray, columns: Columns, seed: int
+    ) -> Resampled:
         """Chawla et al. 2002: new rows between a row of a rare class and one of its nearest of that class."""
         counts = np.bincount(y, minlength=len(self.factors))
         wanted = {
@@ -119,10 +121,10 @@ class Balance:
         weights = np.where(np.isin(y, alone), np.array(self.factors)[y], 1.0) if alone else None
         between = {label: count for label, count in wanted.items() if label not in alone}
         if not between:
-            return Drawn(fit, weights)
+            return Resampled(fit, weights)
         nearest = min(NEIGHBOURS, *(int(counts[label]) - 1 for label in between))
         made_X, made_y = _smote(X, y, between, nearest, columns, seed)
-        return Drawn(fit, weights, X=made_X, y=made_y)
+        return Resampled(fit, weights, X=made_X, y=made_y)
 
 
 def learn_balance(y: np.ndarray, classes: int, method: str | None) -> Balance:

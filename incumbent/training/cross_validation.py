@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.compare import Fairness, decided, fairness, score
+from incumbent.compare import Fairness, as_decisions, fairness, score
 from incumbent.features.rows import Rows
 from incumbent.features.schema import Schema
 from incumbent.learners import Learner
 from incumbent.models.calibration import Output, learn_output, mean_cost
 from incumbent.params import Params, PromotionParams
 from incumbent.training.folds import folds, judging, over_folds
-from incumbent.training.training_sets import Portion, Train, portions
+from incumbent.training.training_sets import Fold, Train, make_folds
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class OutOfFold:
     def scores(self, promotion: PromotionParams) -> list[float]:
         threshold = self.output.threshold
         return [
-            score(self.y[number], decided(self.answers[number], threshold, promotion), promotion)
+            score(self.y[number], as_decisions(self.answers[number], threshold, promotion), promotion)
             for number in self.judged
         ]
 
@@ -112,11 +112,11 @@ def cross_validate(
 def _out_of_fold(
     rows: Rows, learner: Learner, binned: Any, train: Train, schema: Schema, params: Params
 ) -> OutOfFold:
-    def predict(portion: Portion) -> np.ndarray:
-        return train(portion.lot).predict(portion.held_out())
+    def predict(fold: Fold) -> np.ndarray:
+        return train(fold.training).predict(fold.held_out())
 
     splits = folds(rows, params.search, params.seed)
-    parts = portions(rows, splits, learner, schema, params, binned, train)
+    parts = make_folds(rows, splits, learner, schema, params, binned, train)
     raw, labels = over_folds(predict, parts), [part.y for part in parts]
     if params.search.scheme == "leave-one-out":  # a row alone has no score
         raw, labels, judged = [np.concatenate(raw)], [np.concatenate(labels)], [0]

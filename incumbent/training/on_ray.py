@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from incumbent.errors import BadParams, IncumbentError, StorageUnavailable
-from incumbent.features.clean import Touched
+from incumbent.features.clean import CleaningCounts
 from incumbent.features.rows import Rows, Side, prior, read_rows
 from incumbent.features.schema import Schema
 from incumbent.learners import Batch, Trained, learner_type, open_learner
@@ -48,7 +48,7 @@ class _Share:
 
     rows: int
     prior: np.ndarray
-    touched: Touched
+    touched: CleaningCounts
     device: Device
 
 
@@ -93,7 +93,7 @@ def fit_together(
             models.append(_opened(_run(order), params))
             found: list[_Share] = ray.get(ledger.read.remote())
     rows = sum(share.rows for share in found)
-    touched = Touched()
+    touched = CleaningCounts()
     for share in found:
         touched.update(share.touched)
     mean = sum(share.prior * share.rows for share in found) / rows

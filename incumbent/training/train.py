@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from incumbent.features.clean import Touched
+from incumbent.features.clean import CleaningCounts
 from incumbent.features.rows import Rows, prior
 from incumbent.features.schema import Schema
 from incumbent.learners import Learner, Trained
@@ -27,7 +27,7 @@ class Fitted:
     X: np.ndarray
     rows: int
     prior: np.ndarray
-    touched: Touched
+    touched: CleaningCounts
     device: Device
 
     @staticmethod
@@ -52,9 +52,11 @@ def train_full(
     """
     models = []
     for number, seed in enumerate(challenger_seeds(params)):
-        lot, own = everything(rows, learner, schema, balance, binned, seed), learner.reseeded(seed)
+        training, own = everything(rows, learner, schema, balance, binned, seed), learner.reseeded(seed)
         kept = checkpoints[number] if checkpoints else None
-        models.append(own.fit(lot.binned, tuned.options, tuned.rounds, lot.rows, lot.weights, kept))
+        models.append(
+            own.fit(training.binned, tuned.options, tuned.rounds, training.rows, training.weights, kept)
+        )
     return models
 
 

@@ -15,13 +15,13 @@ from incumbent.features.schema import Schema
 from incumbent.learners import Batch, Learner, Trained
 from incumbent.models.calibration import learn_output
 from incumbent.params import Params
-from incumbent.training.balance import Balance, Drawn, learn_balance, learn_groups
+from incumbent.training.balance import Balance, Resampled, learn_balance, learn_groups
 from incumbent.training.fairness_reduction import Groups, learn_reduction
 from incumbent.training.folds import Split, folds, over_folds
 
 
 @dataclass(frozen=True)
-class Lot:
+class TrainingSet:
     """The row numbers `rows` of `binned`, ascending (None: all), with `weights` (None: ones)."""
 
     binned: Any
@@ -37,28 +37,28 @@ class Tuned:
     rounds: int
 
 
-Train = Callable[[Lot], Trained]
+Train = Callable[[TrainingSet], Trained]
 """A learner with the options and rounds that the search chose."""
 
 
 def training_of(learner: Learner, tuned: Tuned) -> Train:
-    """Fits a lot with these options."""
+    """Fits a training with these options."""
 
-    def train(lot: Lot) -> Trained:
-        return learner.fit(lot.binned, tuned.options, tuned.rounds, lot.rows, lot.weights)
+    def train(training: TrainingSet) -> Trained:
+        return learner.fit(training.binned, tuned.options, tuned.rounds, training.rows, training.weights)
 
     return train
 
 
 @dataclass(frozen=True)
-class Portion:
-    """`lot` to fit on; `held`: numbers of the held-out rows in its bins; y: their labels.
+class Fold:
+    """`training` to fit on; `held`: numbers of the held-out rows in its bins; y: their labels.
 
     source, at: a matrix as the model reads it, and where the held-out rows are in it. They are copied only
     when asked for: those of all folds together are as large as the training rows.
     """
 
-    lot: Lot
+    training: TrainingSet
     held: np.ndarray
     y: np.ndarray
     source: np.ndarray
@@ -69,7 +69,7 @@ class Portion:
         return self.source[self.at]
 
 
-def portions(
+def make_folds(
     rows: Rows,
     splits: Sequence[Split],
     learner: Learner,
@@ -77,7 +77,7 @@ def portions(
     params: Params,
     binned: Any,
     train: Train | None = None,
-) -> list[Portion]:
+) -> list[Fold]:
     """One for each split. Folds that only choose and weigh rows share the bins of all rows, `binned`.
 
     train: what bias.reduce tries its weights with; without it, in the search, nothing is reduced.
@@ -93,22 +93,22 @@ def _portion(
     params: Params,
     binned: Any,
     train: Train | None,
-) -> Portion:
+) -> Fold:
     fit, held = split
     source, at = rows.X, held
     if schema.has_means:
         schema, rows = _with_own_means(rows, fit, schema)
         source, at, binned = rows.X[held], np.arange(len(held)), learner.bin(rows.X, rows.y)
     balance = learned_balance(rows, fit, learner, schema, params, train)
-    drawn = _drawn(rows, fit, balance, schema, params.seed)
+    resampled = _resampled(rows, fit, balance, schema, params.seed)
     y = rows.y[held]
-    if drawn.only_weighed:
-        return Portion(Lot(binned, drawn.rows, drawn.weights), held, y, source, at)
-    batch = _batch(rows, drawn)
+    if resampled.only_weighed:
+        return Fold(TrainingSet(binned, resampled.rows, resampled.weights), held, y, source, at)
+    batch = _batch(rows, resampled)
     own = learner.bin(np.concatenate([batch.X, source[at]]), np.concatenate([batch.y, y]))
     numbers = np.arange(len(batch.y) + len(y))
-    lot = Lot(own, numbers[: len(batch.y)], batch.weights)
-    return Portion(lot, numbers[len(batch.y) :], y, source, at)
+    training = TrainingSet(own, numbers[: len(batch.y)], batch.weights)
+    return Fold(training, numbers[len(batch.y) :], y, source, at)
 
 
 def _with_own_means(rows: Rows, fit: np.ndarray, schema: Schema) -> tuple[Schema, Rows]:
@@ -125,18 +125,22 @@ def as_read(rows: Rows, schema: Schema, *, learned: bool) -> Rows:
     return replace(rows, X=schema.with_means(rows.X, rows.group if learned else None))
 
 
-def everything(rows: Rows, learner: Learner, schema: Schema, balance: Balance, binned: Any, seed: int) -> Lot:
+def everything(
+    rows: Rows, learner: Learner, schema: Schema, balance: Balance, binned: Any, seed: int
+) -> TrainingSet:
     """All rows, as the model reads them, by this balance; `binned` are they."""
-    drawn = _drawn(rows, np.arange(len(rows.y)), balance, schema, seed)
-    if drawn.only_weighed:
-        return Lot(binned, None if len(drawn.rows) == len(rows.y) else drawn.rows, drawn.weights)
-    batch = _batch(rows, drawn)
-    return Lot(learner.bin(batch.X, batch.y), None, batch.weights)
+    resampled = _resampled(rows, np.arange(len(rows.y)), balance, schema, seed)
+    if resampled.only_weighed:
+        return TrainingSet(
+            binned, None if len(resampled.rows) == len(rows.y) else resampled.rows, resampled.weights
+        )
+    batch = _batch(rows, resampled)
+    return TrainingSet(learner.bin(batch.X, batch.y), None, batch.weights)
 
 
 def batch_of(rows: Rows, schema: Schema, balance: Balance, seed: int) -> Batch:
     """All of these rows, as the model reads them, for an update; `balance` is its champion's."""
-    return _batch(rows, _drawn(rows, np.arange(len(rows.y)), balance, schema, seed))
+    return _batch(rows, _resampled(rows, np.arange(len(rows.y)), balance, schema, seed))
 
 
 def learned_balance(
@@ -167,9 +171,9 @@ def _reduction(
 
         def predict(half: Split) -> None:
             fit, held = half
-            batch = _batch(rows, _drawn(rows, fit, tried, schema, params.seed))
-            lot = Lot(learner.bin(batch.X, batch.y), None, batch.weights)
-            scores[held] = train(lot).predict(rows.X[held])
+            batch = _batch(rows, _resampled(rows, fit, tried, schema, params.seed))
+            training = TrainingSet(learner.bin(batch.X, batch.y), None, batch.weights)
+            scores[held] = train(training).predict(rows.X[held])
 
         over_folds(predict, halves)
         output = learn_output(rows.y, scores, params.imbalance.calibrate, params.decision)
@@ -179,27 +183,27 @@ def _reduction(
     return learn_reduction(np.asarray(rows.protected), rows.y, params.bias, answers)
 
 
-def _drawn(rows: Rows, fit: np.ndarray, balance: Balance, schema: Schema, seed: int) -> Drawn:
+def _resampled(rows: Rows, fit: np.ndarray, balance: Balance, schema: Schema, seed: int) -> Resampled:
     """The balance's choice, each row of it by its group and by its own weight besides."""
-    drawn = balance.draw(rows.X, rows.y, fit, schema.columns, seed)
-    weights = [drawn.weights, rows.weights if rows.weights is None else rows.weights[drawn.rows]]
+    resampled = balance.draw(rows.X, rows.y, fit, schema.columns, seed)
+    weights = [resampled.weights, rows.weights if rows.weights is None else rows.weights[resampled.rows]]
     labels = None
     if rows.protected is not None and balance.groups:
-        y = rows.y[drawn.rows]
-        by_group = balance.by_group(rows.protected[drawn.rows], y)
+        y = rows.y[resampled.rows]
+        by_group = balance.by_group(rows.protected[resampled.rows], y)
         if (other := by_group < 0).any():
             labels = np.where(other, 1 - y, y)
         weights.append(np.abs(by_group))
     given = [each for each in weights if each is not None]
-    return replace(drawn, weights=np.prod(given, axis=0) if given else None, labels=labels)
+    return replace(resampled, weights=np.prod(given, axis=0) if given else None, labels=labels)
 
 
-def _batch(rows: Rows, drawn: Drawn) -> Batch:
-    X, y, weights = rows.X[drawn.rows], rows.y[drawn.rows], drawn.weights
-    if drawn.labels is not None:
-        y = drawn.labels
-    if drawn.X is None or drawn.y is None:
+def _batch(rows: Rows, resampled: Resampled) -> Batch:
+    X, y, weights = rows.X[resampled.rows], rows.y[resampled.rows], resampled.weights
+    if resampled.labels is not None:
+        y = resampled.labels
+    if resampled.X is None or resampled.y is None:
         return Batch(X, y, weights)
     if weights is not None:
-        weights = np.concatenate([weights, np.ones(len(drawn.y))])
-    return Batch(np.concatenate([X, drawn.X]), np.concatenate([y, drawn.y]), weights)
+        weights = np.concatenate([weights, np.ones(len(resampled.y))])
+    return Batch(np.concatenate([X, resampled.X]), np.concatenate([y, resampled.y]), weights)

@@ -12,7 +12,7 @@ from incumbent.features.schema import Feature, Schema
 from incumbent.learners import Learner, open_learner
 from incumbent.params import Params
 from incumbent.search import studies, tune
-from incumbent.search.studies import Place
+from incumbent.search.studies import StudyRef
 from tests.core.building import toy_params
 
 TRIALS = 12
@@ -48,7 +48,7 @@ def learner(params: Params) -> Learner:
     return open_learner(params, SCHEMA)
 
 
-def begin_share(place: Place, worker: int) -> multiprocessing.process.BaseProcess:
+def begin_share(place: StudyRef, worker: int) -> multiprocessing.process.BaseProcess:
     """A process that does its share of a study; its death is noticed after five seconds."""
     # A fork of a process that has only imported: quick, and without threads or connections of ours.
     context = multiprocessing.get_context("forkserver")
@@ -58,7 +58,7 @@ def begin_share(place: Place, worker: int) -> multiprocessing.process.BaseProces
     return process
 
 
-def _share(place: Place, worker: int) -> None:
+def _share(place: StudyRef, worker: int) -> None:
     studies.HEARTBEAT, studies.GRACE = 1, 5
     params = with_search(trials=TRIALS)
     slow: Any = Slow(learner(params), 0.1)

@@ -24,7 +24,7 @@ from incumbent.training.balance import Balance, learn_groups
 from incumbent.training.cross_validation import CrossValidation
 from incumbent.training.fairness_reduction import learn_reduction
 from incumbent.training.folds import folds
-from incumbent.training.training_sets import batch_of, portions
+from incumbent.training.training_sets import batch_of, make_folds
 from tests.core.building import changed, fewer_examples, parent, toy_params
 
 STUDY = StudyResult({"num_leaves": 7, "min_child_samples": 20}, rounds=30, trials=())
@@ -243,10 +243,10 @@ def test_held_out_rows_neither_weigh_nor_are_weighed(paths: Sequence[Path]) -> N
     for y in (rows.y, lied):
         told = Rows(rows.X, y, rows.group, protected=rows.protected)
         learner: Any = None  # shares the bins it is given
-        [found] = portions(told, [split], learner, schema, params, Batch(rows.X, y))
-        weights.append(found.lot.weights)
-        assert len(found.lot.weights) == len(split[0])
-        assert found.lot.weights.mean() == pytest.approx(1, abs=0.1)
+        [found] = make_folds(told, [split], learner, schema, params, Batch(rows.X, y))
+        weights.append(found.training.weights)
+        assert len(found.training.weights) == len(split[0])
+        assert found.training.weights.mean() == pytest.approx(1, abs=0.1)
     assert np.array_equal(*weights)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incumbent.errors import BadData
-from incumbent.features.clean import Cleaning, CleaningLearner, Touched
+from incumbent.features.clean import Cleaning, CleaningCounts, CleaningLearner
 from incumbent.features.learn_schema import learn_schema
 from incumbent.features.rows import Side, read_rows, training_rows
 from incumbent.features.schema import Schema
@@ -27,10 +27,10 @@ TABLE = pd.DataFrame(
 )
 
 
-def cleaned(frame: pd.DataFrame = TABLE, **steps: Any) -> tuple[pd.DataFrame, Touched]:
+def cleaned(frame: pd.DataFrame = TABLE, **steps: Any) -> tuple[pd.DataFrame, CleaningCounts]:
     learner = CleaningLearner(CleanParams.model_validate(steps))
     learner.clean(frame)
-    touched = Touched()
+    touched = CleaningCounts()
     return learner.learned().apply(frame, touched), touched
 
 
@@ -145,7 +145,7 @@ def test_cleaning_a_clean_table_changes_nothing(rows: list[tuple[Any, Any, Any]]
     learner.clean(TABLE)
     cleaning = Cleaning.from_json(learner.learned().to_json())
     once = cleaning.apply(frame)
-    touched = Touched()
+    touched = CleaningCounts()
     twice = cleaning.apply(once, touched)
     assert once.astype("object").equals(twice.astype("object"))
     assert sum(touched.values()) == 0

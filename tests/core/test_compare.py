@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm, t
 from sklearn.metrics import roc_auc_score
 
-from incumbent.compare import Comparison, Incomparable, Interval, attempt, compare, estimate
+from incumbent.compare import Comparison, Incomparable, Interval, compare, estimate
+from incumbent.compare.paired import try_compare
 from incumbent.errors import BadData, UnfitChallenger
 from incumbent.params import PromotionParams
 from tests.core.building import fewer_examples
@@ -286,7 +287,7 @@ def test_predictions_that_do_not_fit_are_refused(
     )
     with pytest.raises(UnfitChallenger if unfit else BadData, match=told) as refused:
         compare(*arguments)
-    assert attempt(*arguments) == Incomparable(str(refused.value), unfit)
+    assert try_compare(*arguments) == Incomparable(str(refused.value), unfit)
 
 
 def test_a_single_scores_interval_is_the_same_as_in_a_comparison() -> None:

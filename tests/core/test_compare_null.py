@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from incumbent.compare import attempt, compare, compare_slices
+from incumbent.compare import compare, compare_slices
+from incumbent.compare.paired import try_compare
 from incumbent.evaluation.decide import Evidence, Promote, Reject, decide
 from incumbent.params import PromotionParams, SliceParams
 
@@ -52,7 +53,9 @@ def verdicts(metric: str, simulate: Simulation, edge: float, studies: int) -> tu
     """The shares of studies in which the challenger is promoted and rejected."""
     promotion = PromotionParams(metric=metric, resamples=300)
     seen = [
-        decide(Evidence(attempt(*simulate(np.random.default_rng(study), edge), promotion)), promotion, "v1")
+        decide(
+            Evidence(try_compare(*simulate(np.random.default_rng(study), edge), promotion)), promotion, "v1"
+        )
         for study in range(studies)
     ]
     return tuple(sum(isinstance(each, kind) for each in seen) / studies for kind in (Promote, Reject))

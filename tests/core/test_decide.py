@@ -15,10 +15,10 @@ from incumbent.compare import (
     Incomparable,
     Interval,
     SliceComparison,
-    attempt,
     calibration,
     compare_slices,
     fairness,
+    try_compare,
 )
 from incumbent.evaluation.decide import Decision, Evidence, Hold, Promote, Reject, decide
 from incumbent.params import PromotionParams
@@ -299,14 +299,14 @@ def test_a_challenger_that_predicts_nan_is_rejected(metric: str, floor: float | 
     y, day = np.array([0, 1] * 50), np.arange(100) // 10
     broken = np.where(day == 3, np.nan, y)
     rules = PromotionParams(metric=metric, floor=floor)
-    decided = decide(Evidence(attempt(y, np.full(100, 0.5), broken, day, rules)), rules, "v7")
+    decided = decide(Evidence(try_compare(y, np.full(100, 0.5), broken, day, rules)), rules, "v7")
     assert decided == Reject(("10 of the challenger's 100 predictions are NaN or infinite",))
 
 
 def test_data_on_which_nothing_can_be_judged_ends_in_a_hold() -> None:
     calm, day = np.zeros(100, dtype=int), np.arange(100) // 10
     scores = np.linspace(0, 1, 100)
-    decided = decide(Evidence(attempt(calm, scores, scores, day, POLICY)), POLICY, "v7")
+    decided = decide(Evidence(try_compare(calm, scores, scores, day, POLICY)), POLICY, "v7")
     assert isinstance(decided, Hold)
     assert "one class only (0 positive, 100 negative)" in decided.because[0]
 
@@ -324,7 +324,7 @@ def test_a_better_challenger_within_all_its_guardrails_takes_office() -> None:
         limits={"max_bytes": 10, "max_microseconds": 1.0, "max_calibration_error": 0.2},
     )
     evidence = Evidence(
-        attempt(y, champion, challenger, day, rules),
+        try_compare(y, champion, challenger, day, rules),
         compare_slices(y, champion, challenger, day, sex.to_frame(), rules),
         calibration(y, challenger),
         fairness(y, challenger, sex, rules.threshold),

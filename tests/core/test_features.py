@@ -33,7 +33,7 @@ from incumbent.search.tune import StudyResult
 from incumbent.tables.partitions import Diff
 from incumbent.tables.split import group_hashes
 from incumbent.training.folds import folds
-from incumbent.training.training_sets import as_read, portions
+from incumbent.training.training_sets import as_read, make_folds
 from tests.core.building import ROOT, changed, fewer_examples, parent, toy_params
 
 STUDY = StudyResult({"num_leaves": 7, "min_child_samples": 10}, rounds=15, trials=())
@@ -236,8 +236,8 @@ def test_nothing_of_a_folds_held_out_rows_reaches_what_it_fits_on(paths: Sequenc
     seen = []
     for y in (rows.y, lied):
         told = type(rows)(rows.X, y, rows.group)
-        [found] = portions(told, [split], learner, schema, chosen, None)
-        lot = found.lot
+        [found] = make_folds(told, [split], learner, schema, chosen, None)
+        lot = found.training
         seen.append((lot.binned.X, lot.binned.y[lot.rows], lot.weights, found.held_out()))
     for first, second in zip(*seen, strict=True):
         np.testing.assert_array_equal(first, second)

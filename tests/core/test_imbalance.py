@@ -1,4 +1,4 @@
-"""Rare classes: training may weigh, repeat, drop or make rows; what judges it is never touched."""
+"""Rare classes: training may collect_evidence, repeat, drop or make rows; what judges it is never touched."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger, search
 from incumbent.compare import Comparison, calibration
 from incumbent.errors import BadData
-from incumbent.evaluation.judge import score_holdout, weigh
+from incumbent.evaluation.judge import collect_evidence, score_holdout
 from incumbent.features.rows import Rows
 from incumbent.features.schema import Feature, Schema
 from incumbent.learners import Batch
@@ -30,7 +30,7 @@ from incumbent.search.tune import StudyResult
 from incumbent.tables.partitions import Partition
 from incumbent.training.balance import learn_balance
 from incumbent.training.folds import Split
-from incumbent.training.training_sets import portions
+from incumbent.training.training_sets import make_folds
 from tests.core.building import changed, fewer_examples, parent, toy_params
 
 METHODS = ["weights", "over", "under", "smote"]
@@ -100,13 +100,13 @@ def test_what_a_fold_fits_on_does_not_depend_on_its_held_out_rows(
 def _fitted_on(X: np.ndarray, y: np.ndarray, split: Split, params: Params) -> tuple[np.ndarray, ...]:
     """X, y and weights that a fold fits on; checks that its held-out rows are as they were."""
     learner: Any = Recording()
-    [found] = portions(Rows(X, y, np.zeros(len(y))), [split], learner, SCHEMA, params, Batch(X, y))
+    [found] = make_folds(Rows(X, y, np.zeros(len(y))), [split], learner, SCHEMA, params, Batch(X, y))
     assert np.array_equal(found.held_out(), X[split[1]])
-    assert np.array_equal(found.lot.binned.X[found.held], X[split[1]])
-    assert np.array_equal(found.lot.binned.y[found.held], y[split[1]])
-    assert not set(found.lot.rows) & set(found.held)
-    weights = np.ones(len(found.lot.rows)) if found.lot.weights is None else found.lot.weights
-    return found.lot.binned.X[found.lot.rows], found.lot.binned.y[found.lot.rows], weights
+    assert np.array_equal(found.training.binned.X[found.held], X[split[1]])
+    assert np.array_equal(found.training.binned.y[found.held], y[split[1]])
+    assert not set(found.training.rows) & set(found.held)
+    weights = np.ones(len(found.training.rows)) if found.training.weights is None else found.training.weights
+    return found.training.binned.X[found.training.rows], found.training.binned.y[found.training.rows], weights
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -277,7 +277,7 @@ def test_decisions_are_judged_by_each_models_own_threshold(paths: Sequence[Path]
     challenger, alert = made(paths, careful, tmp_path / "alert")
     window = [(Partition(path.name, "md5"), path) for path in paths]
     holdout = score_holdout(plain, alert, window, careful)
-    evidence = weigh(holdout, careful.promotion, 0)
+    evidence = collect_evidence(holdout, careful.promotion, 0)
     assert isinstance(evidence.comparison, Comparison)
     own = challenger.lineage.output.threshold
     assert own is not None

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from incumbent.compare import Comparison, Incomparable
 from incumbent.errors import BadData
-from incumbent.evaluation.judge import Holdout, Learned, microseconds_per_row, score_holdout, weigh
+from incumbent.evaluation.judge import Holdout, Learned, collect_evidence, microseconds_per_row, score_holdout
 from incumbent.models.model import Model
 from incumbent.params import Params, SplitParams
 from incumbent.tables.split import group_hashes
@@ -34,7 +34,7 @@ def assert_same(one: Holdout, other: Holdout) -> None:
 
 
 def comparison(holdout: Holdout, params: Params) -> Comparison:
-    seen = weigh(holdout, params.promotion, 0).comparison
+    seen = collect_evidence(holdout, params.promotion, 0).comparison
     assert isinstance(seen, Comparison)
     return seen
 
@@ -100,7 +100,7 @@ def test_a_partition_without_a_held_out_day_adds_nothing_and_alone_judges_nobody
         score_holdout(weak, strong, window(thinned[:1]), quick_params),
     )
     scores = score_holdout(weak, strong, window([day]), quick_params)
-    alone = weigh(scores, quick_params.promotion, 0).comparison
+    alone = collect_evidence(scores, quick_params.promotion, 0).comparison
     assert isinstance(alone, Incomparable)
     assert not alone.unfit
 
@@ -153,7 +153,7 @@ def test_slices_fairness_and_calibration_are_gathered(
         quick_params,
         promotion={"slices": {"columns": ["origin"]}, "fairness": {"column": "carrier"}, "threshold": 0.2},
     )
-    seen = weigh(score_holdout(weak, strong, window(thinned), params), params.promotion, 0)
+    seen = collect_evidence(score_holdout(weak, strong, window(thinned), params), params.promotion, 0)
     assert {each.value for each in seen.slices} == {"EWR", "JFK", "LGA"}
     assert seen.fairness is not None
     assert 0 < seen.fairness.parity_difference <= 1
@@ -175,7 +175,7 @@ def test_a_challenger_that_predicts_no_number_is_unfit(
     scores = score_holdout(weak, strong, window(thinned), quick_params)
     broken = scores.challenger.copy()
     broken[:3] = np.nan
-    seen = weigh(replace(scores, challenger=broken), quick_params.promotion, 0).comparison
+    seen = collect_evidence(replace(scores, challenger=broken), quick_params.promotion, 0).comparison
     assert isinstance(seen, Incomparable)
     assert seen.unfit
     assert "3 of the challenger's" in seen.reason

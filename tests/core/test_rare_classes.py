@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger, search
 from incumbent.errors import BadData
 from incumbent.evaluation.hindsight import score_arrival
-from incumbent.evaluation.judge import score_holdout, weigh
+from incumbent.evaluation.judge import collect_evidence, score_holdout
 from incumbent.evaluation.measure import measure
 from incumbent.features.rows import Rows, training_rows
 from incumbent.features.schema import Schema, differences
@@ -91,7 +91,9 @@ def test_a_table_with_rare_classes_gives_a_model_that_beats_the_baseline(
     assert len(made.cv.folds) == 5
     assert made.onnx.reason is None
     window = [(Partition(table.name, "md5"), table)]
-    evidence = weigh(score_holdout(None, model, window, params, prior=made.prior), params.promotion, 0)
+    evidence = collect_evidence(
+        score_holdout(None, model, window, params, prior=made.prior), params.promotion, 0
+    )
     assert evidence.compared is not None
     assert evidence.compared.gain.low > 0
 

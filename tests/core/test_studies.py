@@ -16,7 +16,7 @@ from incumbent.errors import BadParams, NotFound, StorageUnavailable
 from incumbent.features.rows import Rows
 from incumbent.params import Params
 from incumbent.search import studies
-from incumbent.search.studies import Place, place_of
+from incumbent.search.studies import StudyRef, study_ref
 from incumbent.search.tune import DEADLINE, StudyResult, begin, conclude, join, tune, whats_next
 from tests.core.building import ROOT, changed
 from tests.core.searching import SCHEMA, TRIALS, begin_share, learner, table, with_search
@@ -51,8 +51,8 @@ def rows() -> Rows:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(f"sqlite:///{tmp_path}/studies.db", "toy")
+def place(tmp_path: Path) -> StudyRef:
+    return StudyRef(f"sqlite:///{tmp_path}/studies.db", "toy")
 
 
 @pytest.fixture(scope="module")
@@ -64,17 +64,17 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.cleanup()
 
 
-def search(rows: Rows, params: Params, place: Place | None, learns: Any = None) -> StudyResult:
+def search(rows: Rows, params: Params, place: StudyRef | None, learns: Any = None) -> StudyResult:
     return tune(rows, learns or learner(params), SCHEMA, params, place)
 
 
-def kept(place: Place) -> list[optuna.trial.FrozenTrial]:
+def kept(place: StudyRef) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name=place.name, storage=place.address).trials
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_study_goes_on_after_its_process_died_as_if_it_had_not(
-    rows: Rows, place: Place, strategy: str
+    rows: Rows, place: StudyRef, strategy: str
 ) -> None:
     trials = 5 if strategy == "gp" else 6  # a second each
     params = with_search(strategy=strategy, grid=GRID if strategy == "grid" else {}, trials=trials)
@@ -88,21 +88,21 @@ def test_a_study_goes_on_after_its_process_died_as_if_it_had_not(
     assert len(kept(place)) == len(whole.trials)
 
 
-def test_a_study_goes_on_after_ctrl_c_too(rows: Rows, place: Place) -> None:
+def test_a_study_goes_on_after_ctrl_c_too(rows: Rows, place: StudyRef) -> None:
     params = with_search()
     with pytest.raises(KeyboardInterrupt):
         search(rows, params, place, Mortal(params, 7, KeyboardInterrupt))
     assert search(rows, params, place) == search(rows, params, None)
 
 
-def test_a_finished_study_is_not_searched_again(rows: Rows, place: Place) -> None:
+def test_a_finished_study_is_not_searched_again(rows: Rows, place: StudyRef) -> None:
     params = with_search(strategy="random", stall=2, trials=30)
     first = search(rows, params, place)
     assert len(first.trials) < 30
     assert search(rows, params, place, Mortal(params, 0)) == first
 
 
-def test_a_study_that_goes_on_has_its_seconds_anew(rows: Rows, place: Place) -> None:
+def test_a_study_that_goes_on_has_its_seconds_anew(rows: Rows, place: StudyRef) -> None:
     params = with_search(strategy="random", timeout=1000.0)
     with pytest.raises(Killed):
         search(rows, params, place, Mortal(params, 7))
@@ -113,7 +113,7 @@ def test_a_study_that_goes_on_has_its_seconds_anew(rows: Rows, place: Place) -> 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_the_trials_of_a_killed_worker_are_made_by_the_other(
-    kind: str, place: Place, request: pytest.FixtureRequest
+    kind: str, place: StudyRef, request: pytest.FixtureRequest
 ) -> None:
     if kind == "postgres":
         place = replace(place, address=request.getfixturevalue("postgres"))
@@ -140,7 +140,7 @@ def test_the_trials_of_a_killed_worker_are_made_by_the_other(
 
 
 def test_whoever_reads_a_study_holds_nobody_up(
-    rows: Rows, place: Place, monkeypatch: pytest.MonkeyPatch
+    rows: Rows, place: StudyRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The dashboard does; and so may a worker that was told to end in the middle of it."""
     monkeypatch.setattr(studies, "PATIENCE", 0.2)
@@ -152,7 +152,7 @@ def test_whoever_reads_a_study_holds_nobody_up(
     assert found == search(rows, with_search(), None)
 
 
-def test_workers_never_make_more_trials_than_the_budget(place: Place) -> None:
+def test_workers_never_make_more_trials_than_the_budget(place: StudyRef) -> None:
     params = with_search(trials=TRIALS)
     study = begin(params.search, learner(params).search_space, params.seed, place)
     workers = [begin_share(place, number) for number in range(3)]
@@ -165,7 +165,7 @@ def test_workers_never_make_more_trials_than_the_budget(place: Place) -> None:
     assert not best.trials[max(range(TRIALS), key=lambda slot: best.trials[slot].value)].pruned
 
 
-def test_a_trial_that_no_worker_survives_is_given_up(rows: Rows, place: Place) -> None:
+def test_a_trial_that_no_worker_survives_is_given_up(rows: Rows, place: StudyRef) -> None:
     params = with_search(trials=2, strategy="random")
     for _ in range(studies.RETRIES + 1):
         begin(params.search, learner(params).search_space, params.seed, place)
@@ -176,7 +176,7 @@ def test_a_trial_that_no_worker_survives_is_given_up(rows: Rows, place: Place) -
     assert [trial.number for trial in conclude(study).trials] == [1]
 
 
-def test_a_worker_that_is_told_to_end_gives_its_trial_back_at_once(rows: Rows, place: Place) -> None:
+def test_a_worker_that_is_told_to_end_gives_its_trial_back_at_once(rows: Rows, place: StudyRef) -> None:
     params = with_search(trials=3, strategy="random")
     study = begin(params.search, learner(params).search_space, params.seed, place)
     for _ in range(studies.RETRIES + 2):
@@ -187,7 +187,7 @@ def test_a_worker_that_is_told_to_end_gives_its_trial_back_at_once(rows: Rows, p
     assert [trial.number for trial in conclude(study).trials] == [0, 1, 2]
 
 
-def test_a_worker_that_does_not_see_the_study_says_so(rows: Rows, place: Place) -> None:
+def test_a_worker_that_does_not_see_the_study_says_so(rows: Rows, place: StudyRef) -> None:
     params = with_search()
     with pytest.raises(NotFound, match=r"no study 'toy' at sqlite.*share one by search\.storage"):
         join(rows, learner(params), SCHEMA, params, place, 0)
@@ -196,18 +196,18 @@ def test_a_worker_that_does_not_see_the_study_says_so(rows: Rows, place: Place) 
 def test_a_storage_that_does_not_answer_is_an_outage_and_one_that_cannot_be_a_mistake(rows: Rows) -> None:
     params = with_search()
     with pytest.raises(StorageUnavailable, match="did not answer"):
-        search(rows, params, Place("postgresql://nobody@127.0.0.1:9/nothing", "toy"))
+        search(rows, params, StudyRef("postgresql://nobody@127.0.0.1:9/nothing", "toy"))
     with pytest.raises(BadParams, match=r"search\.storage can't be opened"):
-        search(rows, params, Place("oracle+nothing://x", "toy"))
+        search(rows, params, StudyRef("oracle+nothing://x", "toy"))
 
 
 def test_a_study_is_known_by_the_work_that_its_run_claims(flights_params: Params) -> None:
     mine, other = "1f" * 32, "2e" * 32
-    kept = Place(f"sqlite:///{ROOT}/.incumbent/studies.db", f"flights-{mine[:16]}")
-    assert place_of(ROOT, flights_params, mine) == kept
-    assert place_of(ROOT, flights_params, other).name != kept.name
+    kept = StudyRef(f"sqlite:///{ROOT}/.incumbent/studies.db", f"flights-{mine[:16]}")
+    assert study_ref(ROOT, flights_params, mine) == kept
+    assert study_ref(ROOT, flights_params, other).name != kept.name
     elsewhere = changed(flights_params, search={"storage": "postgresql://optuna@db/optuna"})
-    assert place_of(ROOT, elsewhere, mine) == Place("postgresql://optuna@db/optuna", kept.name)
+    assert study_ref(ROOT, elsewhere, mine) == StudyRef("postgresql://optuna@db/optuna", kept.name)
 
 
 def of_worker(study: optuna.Study, worker: int, state: TrialState) -> list[optuna.trial.FrozenTrial]:

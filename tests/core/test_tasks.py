@@ -14,7 +14,7 @@ from incumbent.compare import Comparison
 from incumbent.errors import BadData
 from incumbent.evaluation.decide import Promote, decide
 from incumbent.evaluation.hindsight import score_arrival
-from incumbent.evaluation.judge import score_holdout, weigh
+from incumbent.evaluation.judge import collect_evidence, score_holdout
 from incumbent.features.schema import Schema, differences
 from incumbent.models.model import Model
 from incumbent.params import METRICS, Params
@@ -87,7 +87,7 @@ def model(case: Case, made: tuple[Challenger, Path]) -> Model:
 
 def test_a_first_model_beats_the_baseline(case: Case, made: tuple[Challenger, Path], model: Model) -> None:
     holdout = score_holdout(None, model, case.window, case.params, prior=made[0].prior)
-    evidence = weigh(holdout, case.params.promotion, 0)
+    evidence = collect_evidence(holdout, case.params.promotion, 0)
     assert isinstance(evidence.comparison, Comparison)
     assert isinstance(decide(evidence, case.params.promotion, "the trivial baseline"), Promote)
     assert evidence.comparison.gain.low > 0
@@ -123,12 +123,14 @@ def test_an_update_learns_from_new_rows(
 ) -> None:
     updated = make_update(parent(made[0], case.params, made[1]), case.paths[1:], case.params, tmp_path)
     newer = open_challenger(updated, case.params, tmp_path, "v2")
-    seen = weigh(score_holdout(model, newer, case.window, case.params), case.params.promotion, 0).comparison
+    seen = collect_evidence(
+        score_holdout(model, newer, case.window, case.params), case.params.promotion, 0
+    ).comparison
     assert isinstance(seen, Comparison)
     assert seen.difference.value != 0
     # An update on a third of the rows may not win, but it must not forget what the champion knew.
     alone = score_holdout(None, newer, case.window, case.params, prior=updated.prior)
-    baseline = weigh(alone, case.params.promotion, 0).comparison
+    baseline = collect_evidence(alone, case.params.promotion, 0).comparison
     assert isinstance(baseline, Comparison)
     assert baseline.gain.low > 0
 

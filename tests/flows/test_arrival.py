@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from incumbent.storage.dataset.arrivals import track_all
 
 from flows.monitor import monitor
 from flows.release import release
 from flows.watch import watch
 from incumbent.errors import BadInput, NotFound
 from incumbent.params import load_params
+from incumbent.storage.dataset.arrivals import track_all
 from incumbent.storage.dataset.git import git
 from incumbent.storage.dataset.new_project import push_what_is_here
 from incumbent.storage.dataset.quarantine import open_quarantine
@@ -254,7 +254,7 @@ def test_folders_arrive_with_the_columns_that_they_name(place: Place, tmp_path: 
 
 
 KILLS = [
-    ("flows.ingest", "turn_away", "after"),
+    ("flows.ingest", "quarantine_blocked", "after"),
     ("incumbent.storage.dataset.versions", "push", "before"),
     ("incumbent.storage.dataset.versions", "push", "after"),
     ("flows.ingest", "announce", "after"),

@@ -10,7 +10,7 @@ from hypothesis import Phase, settings
 from incumbent.errors import Tampered
 from incumbent.storage.registry import deletion, promotions
 from incumbent.storage.registry.champion import Blocked, Champion
-from incumbent.storage.registry.champion_log import Office
+from incumbent.storage.registry.champion_log import ChampionLog
 from incumbent.storage.registry.registry import Registry
 from incumbent.storage.registry.tombstones import Tombstones
 from incumbent.storage.s3.client import Connection, connect
@@ -49,7 +49,7 @@ def without_fence(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> 
 
 
 def without_help(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:
-    patch.setattr(Office, "help", lambda self, current: None)
+    patch.setattr(ChampionLog, "help", lambda self, current: None)
 
 
 @pytest.mark.parametrize("weaken", [without_condition, without_fence, without_help])

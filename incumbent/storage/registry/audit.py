@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from incumbent.errors import IncumbentError, StorageUnavailable
-from incumbent.storage.registry.champion_log import Office
+from incumbent.storage.registry.champion_log import ChampionLog
 from incumbent.storage.registry.model_versions import ModelVersions
 
 
-def find_problems(versions: ModelVersions, office: Office) -> Iterator[str]:
+def find_problems(versions: ModelVersions, office: ChampionLog) -> Iterator[str]:
     """Read every byte of every version, every entry of the log, and the pointer; a sentence each.
 
     What the next one mends is no problem: a version without manifest, an entry that is not in the log yet, a

@@ -13,7 +13,7 @@ from incumbent.storage.s3.documents import now, who
 from incumbent.storage.s3.store import Object, Store
 
 
-class Office:
+class ChampionLog:
     """The pointer and the log of one model. All methods raise Tampered for documents that are not ours."""
 
     def __init__(self, store: Store, model: str) -> None:
@@ -25,7 +25,7 @@ class Office:
         found = self._store.find(self._pointer, Object(known.body(), known.etag) if known else None)
         return None if found is None else self._parse(self._pointer, found)
 
-    def help(self, current: Champion) -> None:
+    def ensure_logged(self, current: Champion) -> None:
         """Make sure that the log has this entry, as whoever made it may have died before. One request."""
         logged = self._store.find(self._entry(current.seq))
         if logged is None:

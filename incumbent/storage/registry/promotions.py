@@ -13,21 +13,21 @@ from incumbent.storage.registry.champion import (
     choose_predecessor,
     is_same_promotion,
 )
-from incumbent.storage.registry.champion_log import Office
+from incumbent.storage.registry.champion_log import ChampionLog
 from incumbent.storage.registry.model_versions import ModelVersions
 from incumbent.storage.s3.documents import who
 
 FORCE_TRIES = 10
 
 
-class Succession:
+class Promotions:
     """The changes of one model's office."""
 
     def __init__(
         self,
         model: str,
         versions: ModelVersions,
-        office: Office,
+        office: ChampionLog,
         start_run: Callable[[Mapping[str, Any]], int],
     ) -> None:
         self._model, self._versions, self._office, self._start_run = model, versions, office, start_run
@@ -87,7 +87,7 @@ class Succession:
         if current is None:
             self._office.require_vacant()
         else:
-            self._office.help(current)
+            self._office.ensure_logged(current)
         blocked = current.blocked if current else ()
         return self._office.move(
             current, op=op, version=version, run_seq=run_seq, blocked=blocked, reason=reason
@@ -113,7 +113,7 @@ class Succession:
         current = self._office.read()
         if current is None or current.txid != history[-1].txid:
             raise Conflict(f"the champion of '{self._model}' moved meanwhile; it is now {_name(current)}")
-        self._office.help(current)
+        self._office.ensure_logged(current)
         blocked = (*(version for version in current.blocked if version != target), current.version)
         return self._office.move(
             current, op="rollback", version=target, run_seq=current.run_seq, blocked=blocked, reason=reason

@@ -20,11 +20,11 @@ from incumbent.errors import BadInput, BadParams, NotFound, Tampered
 from incumbent.params import Params
 from incumbent.storage.registry.audit import find_problems
 from incumbent.storage.registry.champion import Blocked, Champion, StaleRun, champion_at
-from incumbent.storage.registry.champion_log import Office
+from incumbent.storage.registry.champion_log import ChampionLog
 from incumbent.storage.registry.claims import Claim, Claimed, Claims, Done, Running
 from incumbent.storage.registry.deletion import GRACE, Fate, collect, needed_versions
 from incumbent.storage.registry.model_versions import ModelVersions
-from incumbent.storage.registry.promotions import Succession
+from incumbent.storage.registry.promotions import Promotions
 from incumbent.storage.registry.signing import Signatures
 from incumbent.storage.registry.tombstones import Tombstones
 from incumbent.storage.s3.address import open_store
@@ -59,8 +59,8 @@ class Registry:
         self.store, self.model = store, check_name(model, "model name")
         self._runs, self._scores = f"{model}/runs/", f"{model}/scores/"
         self._versions = ModelVersions(store, model, signatures or Signatures())
-        self._office, self._claims = Office(store, model), Claims(store, model)
-        self._succession = Succession(model, self._versions, self._office, self.start_run)
+        self._office, self._claims = ChampionLog(store, model), Claims(store, model)
+        self._succession = Promotions(model, self._versions, self._office, self.start_run)
 
     def url(self, version: str) -> str:
         """Where a version is, for messages."""
@@ -181,21 +181,21 @@ class Registry:
         return self._office.history()
 
     def promote(self, version: str, run_seq: int, compared_with: Champion | None, reason: str) -> Champion:
-        """Put a version into office that was compared with exactly `compared_with`; see Succession.promote.
+        """Put a version into office that was compared with exactly `compared_with`; see Promotions.promote.
 
         Six requests. Raises Conflict, StaleRun, Blocked, BadInput, NotFound, Tampered.
         """
         return self._succession.promote(version, run_seq, compared_with, reason)
 
     def force(self, version: str, reason: str) -> Champion:
-        """Put a version into office whatever a comparison says; see Succession.force.
+        """Put a version into office whatever a comparison says; see Promotions.force.
 
         Raises Conflict, Blocked, BadInput, NotFound, Tampered.
         """
         return self._succession.force(version, reason)
 
     def rollback(self, to: str | None, reason: str, instead_of: Champion | None = None) -> Champion:
-        """Put a former champion back, and block the present one from promotion; see Succession.rollback.
+        """Put a former champion back, and block the present one from promotion; see Promotions.rollback.
 
         Raises BadInput, NotFound, Tampered, Conflict.
         """

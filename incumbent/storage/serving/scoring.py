@@ -8,7 +8,7 @@ import pandas as pd
 
 from incumbent.errors import BadInput, NotFound
 from incumbent.evaluation.feedback import to_log
-from incumbent.features.clean import Touched
+from incumbent.features.clean import CleaningCounts
 from incumbent.models.model import Model
 from incumbent.params import DatasetParams, load_params
 from incumbent.storage.registry.identity import require_own_model
@@ -32,7 +32,7 @@ def predict_file(project: Path, source: Path, target: Path, version: str | None 
     params = load_params(project)
     frame = _read(source, params.dataset)
     model = _model(project, version)
-    touched = Touched()
+    touched = CleaningCounts()
     scored = model.score(frame, touched)
     key = params.dataset.key
     logged = None

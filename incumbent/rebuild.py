@@ -2,7 +2,9 @@
 
     python -m incumbent.rebuild ORDER.json
 
-The order names the manifest, the partitions' files, the parent's folder (or null) and where to write.
+The order names the manifest, the partitions' files, the parent's folder (or null) and where to write. The
+last line on stdout names the files made. Where a project brings its own `incumbent`, today's order is read by
+the code of the version: this module's name, the order's fields and the last line stay what they are.
 """
 
 import json
@@ -12,8 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from incumbent.challenger import Challenger, make_full, make_update
+from incumbent.challenger import ONNX, Challenger, make_full, make_update
 from incumbent.models.model import open_model
+from incumbent.models.onnx_export import rewrite_schema
 from incumbent.params import Params
 from incumbent.search.tune import StudyResult
 from incumbent.search.window import EVERYTHING, Window
@@ -55,6 +58,13 @@ class Order:
 
 def rebuild(order: Order) -> Challenger:
     """The search is not repeated: its winner is in the manifest, and training is a function of that."""
+    made = _train(order)
+    if ONNX in made.files:
+        rewrite_schema(order.out / ONNX, _as_written_then(made.lineage.document, order.manifest["schema"]))
+    return made
+
+
+def _train(order: Order) -> Challenger:
     manifest = order.manifest
     params = Params.model_validate(manifest["params"])
     params = params.model_copy(update={"promotion": params.promotion.model_copy(update={"seeds": 1})})
@@ -66,6 +76,11 @@ def rebuild(order: Order) -> Challenger:
     before = json.loads((order.parent / MANIFEST).read_text(encoding="utf-8"))
     parent = Parent.of(open_model(order.parent, before), order.parent, before)
     return make_update(parent, _fresh(order, before), params, order.out)
+
+
+def _as_written_then(schema: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
+    """Only the fields that the version's release knew: later ones write more."""
+    return {name: value for name, value in schema.items() if name in then}
 
 
 def needed(manifest: Mapping[str, Any], parent: Mapping[str, Any] | None) -> list[str]:

@@ -18,6 +18,7 @@ TOLERANCE = 1e-5
 """ONNX sums leaves in float32: errors of 1e-6 in a probability are usual, a wrong branch is far beyond."""
 
 CHECKED_ROWS = 1000
+SCHEMA = "schema"
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,20 @@ def to_onnx(trained: Trained, output: Output, document: Mapping[str, Any]) -> by
     model = answering(model, output)
     if isinstance(model, NotPortable):
         return model
-    entry = model.metadata_props.add()
-    entry.key, entry.value = "schema", json.dumps(document, sort_keys=True, ensure_ascii=False)
+    model.metadata_props.add().key = SCHEMA
+    return _with_schema(model, document)
+
+
+def rewrite_schema(path: Path, document: Mapping[str, Any]) -> None:
+    """Put this document in the place of the `schema` in a file that to_onnx made; the model stays."""
+    import onnx
+
+    path.write_bytes(_with_schema(onnx.load(path), document))
+
+
+def _with_schema(model: Any, document: Mapping[str, Any]) -> bytes:
+    [entry] = [each for each in model.metadata_props if each.key == SCHEMA]
+    entry.value = json.dumps(document, sort_keys=True, ensure_ascii=False)
     return bytes(model.SerializeToString(deterministic=True))
 
 

@@ -9,10 +9,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import BlockDocument
 
+from tasks.step import DELAYS
+
 BLOCK = "incumbent-alerts"
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 60], cache_policy=NO_CACHE)
+# Each notification service fails in its own way; all of them are worth another try.
+@task(retries=len(DELAYS), retry_delay_seconds=DELAYS, cache_policy=NO_CACHE)
 def tell(subject: str, details: str) -> None:
     """Pass an alert on to the block called incumbent-alerts (Slack, a webhook, ...), if there is one."""
     get_run_logger().warning("%s %s", subject, details)

@@ -31,7 +31,7 @@ from tasks.keys import Keys, keys_in_data
 from tasks.partitions import File, read_partitions, require_whole, with_rows_before
 from tasks.record import record
 from tasks.runs import Run
-from tasks.step import is_outage, without_tracebacks
+from tasks.step import enter, retried
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Version:
 @task(cache_policy=NO_CACHE)
 def take(project: Path, files: Sequence[Path] | None) -> Arrival:
     """The files that are given, also in folders, or copies of those that wait in the landing prefix."""
-    without_tracebacks()
+    enter(project)
     project = project.resolve()
     params = load_params(project)
     folder = project / ".incumbent" / "arrivals" / uuid.uuid4().hex[:8]
@@ -151,7 +151,7 @@ def set_aside(good: Arrival) -> list[str]:
 @task(cache_policy=NO_CACHE)
 def add(good: Arrival) -> Version:
     """Make the partitions a new version: DVC, git, both pushed."""
-    before = {partition.name: partition.md5 for partition in resolve_or_empty(good.project).partitions}
+    before = resolve_or_empty(good.project).digests
     arrived = [Partition(path.name, digest_of(path)) for path in good.partitions]
     replacing = dict(each for file in good.files for each in file.replacing)
     version = add_partitions(good.project, good.partitions, replacing)
@@ -159,7 +159,7 @@ def add(good: Arrival) -> Version:
     return Version(version, replace(difference(before, arrived), removed=()))
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+@retried
 def announce(dataset: str, version: Version) -> None:
     """Emit dataset.version.created; the same revision twice is one event."""
     emit(
@@ -189,7 +189,7 @@ def summary(
     }
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+@retried
 def clear(arrival: Arrival) -> None:
     """Remove what was taken from the landing prefix, now that all of it is a version or in quarantine."""
     landing = open_landing(arrival.params)

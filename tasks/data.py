@@ -3,8 +3,7 @@
 from pathlib import Path
 from uuid import UUID
 
-from prefect import get_run_logger, runtime, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_run_logger, runtime
 from prefect.client.orchestration import get_client
 
 from incumbent.evaluation.plan import Measurements, Plan, Strategy, choose, plan_from_json
@@ -13,12 +12,12 @@ from incumbent.storage.dataset.quarantine import open_quarantine
 from incumbent.training.engine import EngineName
 from tasks import artifacts
 from tasks.runs import Run, open_run
-from tasks.step import is_outage, step, without_tracebacks
+from tasks.step import enter, retried, step
 
 MOST_PAGES = 20
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+@retried
 def begin(
     project: Path,
     data_rev: str,
@@ -29,7 +28,7 @@ def begin(
     engine: EngineName = "local",
 ) -> Run:
     """Resolve the data version, draw a run number, and name the flow run after the data."""
-    without_tracebacks()
+    enter(project)
     run = open_run(
         project, data_rev, strategy, started_by, announced_rev=announced_rev, dry=dry, engine=engine
     )
@@ -62,9 +61,12 @@ def gate(run: Run) -> tuple[Run, Verdict]:
 
     suites = load_suites(run.project / "expectations")
     names = run.diff.fresh
-    report = gate_version(list(zip(names, run.files(names), strict=True)), suites, run.params)
-    if report.verdict is Verdict.BLOCK:
-        report = report.excusing(open_quarantine(run.params).let_pass(run.data.partitions))
+    report = gate_version(
+        list(zip(names, run.files(names), strict=True)),
+        suites,
+        run.params,
+        lambda: open_quarantine(run.params).let_pass(run.data.partitions),
+    )
     rest = run.after_gate(report.blocked, report.waiting)
     if rest.diff.fresh or (run.strategy == "full" and rest.learned):
         report = report.leaving_out(report.blocked)

@@ -1,6 +1,5 @@
 """Tell the Prefect server what happened, so that automations can act on it."""
 
-import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,11 +7,18 @@ from typing import Any
 
 import httpx
 from prefect.client.orchestration import get_client
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from incumbent.errors import StorageUnavailable
 
 NAMESPACE = uuid.UUID("8f9dbd0a-9a3c-5c0e-9d5a-6b5a6f1d2c11")
-PAUSES = (0.2, 1.0, 5.0)
+# After 0.2, 1 and 5 seconds.
+RETRYING = Retrying(
+    retry=retry_if_exception_type(httpx.HTTPError),
+    stop=stop_after_attempt(4),
+    wait=wait_exponential(multiplier=0.2, exp_base=5),
+    reraise=True,
+)
 
 
 def emit(event: str, resource: str, name: str, once: str, payload: Mapping[str, Any]) -> None:
@@ -30,15 +36,12 @@ def emit(event: str, resource: str, name: str, once: str, payload: Mapping[str, 
         "payload": dict(payload),
     }
     with get_client(sync_client=True) as client:
-        for pause in (*PAUSES, None):
-            try:
-                client.request("POST", "/events", json=[document]).raise_for_status()
-            except httpx.HTTPError as error:
-                if pause is None:
-                    raise StorageUnavailable(
-                        f"the Prefect server did not take the event {event}: {error}; check it with "
-                        "'incumbent status' and run this again"
-                    ) from error
-                time.sleep(pause)
-            else:
-                return
+        try:
+            for attempt in RETRYING:
+                with attempt:
+                    client.request("POST", "/events", json=[document]).raise_for_status()
+        except httpx.HTTPError as error:
+            raise StorageUnavailable(
+                f"the Prefect server did not take the event {event}: {error}; check it with "
+                "'incumbent status' and run this again"
+            ) from error

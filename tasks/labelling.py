@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
-from incumbent.storage.dataset.arrivals import catch_up
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from incumbent.params import load_params
+from incumbent.storage.dataset.arrivals import catch_up
 from incumbent.storage.dataset.unlabelled import unlabelled_partitions
 from incumbent.storage.dataset.versions import fetch, resolve_or_empty
 from incumbent.tables.late_labels import fill_labels
@@ -29,7 +29,7 @@ def complete(project: Path, labels: Sequence[pd.DataFrame]) -> Arrival:
     folder = project / ".incumbent" / "arrivals" / uuid.uuid4().hex[:8]
     catch_up(project)
     version, given = resolve_or_empty(project), pd.concat(labels, ignore_index=True)
-    digests = {partition.name: partition.md5 for partition in version.partitions}
+    digests = version.digests
     files = []
     for name in unlabelled_partitions(project, version, dataset.target):
         [partition] = fetch(project, version, [name])

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_run_logger
 
 from incumbent.errors import BadInput, NotFound
 from incumbent.evaluation.feedback import Health, examine
@@ -27,7 +26,7 @@ from incumbent.tables.split import text_of
 from tasks import artifacts
 from tasks.data import name_flow_run
 from tasks.events import emit
-from tasks.step import is_outage, without_tracebacks
+from tasks.step import enter, retried
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,14 @@ class KeptLabels:
         return {**counts, "summary": self.summary}
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+@retried
 def keep_labels(project: Path, files: Sequence[Path]) -> KeptLabels:
     """Keep key and target of these files in the registry, where every later look finds them.
 
     All of them or none: labels that can't be used or contradict each other are refused. What differs from
     labels that came before is a correction.
     """
-    without_tracebacks()
+    enter(project)
     project = project.resolve()
     params = load_params(project)
     require_own_model(params, project)
@@ -119,10 +118,10 @@ def _champion(registry: Registry) -> str:
     return office.version
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+@retried
 def join_labels(project: Path) -> Health:
     """The champion's predictions of the last monitor.days against the labels that it did not learn from."""
-    without_tracebacks()
+    enter(project)
     project = project.resolve()
     params = load_params(project)
     require_own_model(params, project)
@@ -138,7 +137,7 @@ def join_labels(project: Path) -> Health:
     return examine(load_model(project, registry, version), logged, labels, manifest["metrics"], params)
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+@retried
 def report(project: Path, health: Health) -> None:
     """Say it, keep it, and when the champion has decayed tell everybody, once for the same figures."""
     params = load_params(project)

@@ -67,7 +67,7 @@ def with_rows_before(
     if params.landing.late != "append":
         return file
     version = resolve_or_empty(project)
-    known = {partition.name: partition.md5 for partition in version.partitions}
+    known = version.digests
     joined, replacing = [], []
     for path in file.partitions:
         before = arrived.get(path.name)

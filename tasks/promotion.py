@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger
 
-from incumbent.errors import BadData, Conflict, NotFound, Tampered
+from incumbent.errors import Conflict, StaleRun
 from incumbent.models.environment import describe_environment
 from incumbent.storage.dataset.versions import code_revision
-from incumbent.storage.registry.registry import Champion, StaleRun
+from incumbent.storage.registry.registry import Champion
+from incumbent.storage.serving.rivals import rivals_of
 from tasks.resume import resumed_from
 from tasks.runs import LEASE_SECONDS, Run
 from tasks.step import step
@@ -19,8 +19,6 @@ from tasks.step import step
 if TYPE_CHECKING:
     from incumbent.challenger import Challenger
     from incumbent.evaluation.decide import Decision
-    from incumbent.evaluation.judge import Holdout
-    from incumbent.models.model import Model
 
 PREDICTIONS = "holdout.npz"
 
@@ -29,7 +27,7 @@ PREDICTIONS = "holdout.npz"
 def compare(run: Run) -> None:
     """Both models on the held-out rows of the window; the predictions stay for the report."""
     if run.read("comparison") is None:
-        _compare_with(run, run.registry.champion())
+        _compare(run, run.registry.champion())
 
 
 @step
@@ -48,22 +46,25 @@ def register(run: Run) -> None:
 @step
 def promote(run: Run) -> Decision:
     """Decide, and move the champion; if it moved meanwhile, compare with the new one and decide again."""
+    from incumbent.challenger import Challenger
+    from incumbent.challenger.contest import Contest
     from incumbent.evaluation.decide import Hold, Promote
 
+    made = Challenger.from_json(run.read("challenger"))
     while True:
-        seen = run.read("comparison")
-        decision = _decided(run, seen)
-        office = run.registry.champion()
-        if office and office.version == run.version:
+        comparison = run.read("comparison")
+        decision = Contest.from_json(comparison).decide(made, run.version, run.params.promotion)
+        champion = run.registry.champion()
+        if champion and champion.version == run.version:
             return decision  # promoted by an earlier try of this task
-        if (office.txid if office else None) != seen["txid"]:
-            _compare_with(run, office)
+        if (champion.txid if champion else None) != comparison["txid"]:
+            _compare(run, champion)
             continue
         if isinstance(decision, Promote):
             # The fence stops a run that is older than the champion, not one whose work was taken over.
             run.registry.check_claim(run.work, _seq(run), LEASE_SECONDS)
             try:
-                run.registry.promote(run.version, _seq(run), office, "; ".join(decision.because))
+                run.registry.promote(run.version, _seq(run), champion, "; ".join(decision.because))
             except Conflict as moved:
                 get_run_logger().warning("%s", moved)
                 continue
@@ -72,107 +73,40 @@ def promote(run: Run) -> Decision:
         return decision
 
 
-def _decided(run: Run, seen: dict[str, Any]) -> Decision:
-    """The verdict, and what else a person should know of it."""
-    from incumbent.challenger import Challenger
-    from incumbent.evaluation.decide import Evidence, Promote, decide
-    from incumbent.evaluation.doubts import way_past
-
-    rare = Challenger.from_json(run.read("challenger")).schema.rare
-    decision = decide(Evidence.from_json(seen["evidence"]), run.params.promotion, seen["incumbent"])
-    promoted = isinstance(decision, Promote)
-    doubts = [doubt] if promoted and (doubt := seen.get("too_good")) else []
-    past = way_past(seen.get("withheld", ()), seen["incumbent"], run.version, promoted=promoted)
-    return replace(decision, because=(*decision.because, *rare.reasons, *seen["unfit"], *doubts, *past))
-
-
-def _compare_with(run: Run, office: Champion | None) -> None:
+def _compare(run: Run, champion: Champion | None) -> None:
+    """Keep the contest for promote, and the predictions for the report."""
     import numpy as np
 
-    from incumbent.challenger import Challenger, open_challenger
+    from incumbent.challenger import Challenger
+    from incumbent.challenger.contest import compare_with
     from incumbent.compare import Comparison
-    from incumbent.evaluation.judge import BASELINE, collect_evidence, microseconds_per_row
 
-    made = Challenger.from_json(run.read("challenger"))
-    challenger = open_challenger(made, run.params, run.folder, run.version)
-    rival, holdout, unfit = _meet(run, office, challenger, made)
-    evidence = replace(
-        collect_evidence(holdout, run.params.promotion, run.params.seed),
-        model_bytes=(run.folder / made.file).stat().st_size,
-        microseconds_per_row=microseconds_per_row(challenger, run.files(_window(run)), run.params),
+    names = _window(run)
+    partitions = [partition for partition in run.learned if partition.name in names]
+    contest, holdout = compare_with(
+        rivals_of(run.project, run.registry, champion),
+        Challenger.from_json(run.read("challenger")),
+        run.folder,
+        run.version,
+        list(zip(partitions, run.files(names), strict=True)),
+        run.params,
     )
     np.savez(run.folder / PREDICTIONS, y=holdout.y, champion=holdout.champion, challenger=holdout.challenger)
-    document = {
-        "txid": office.txid if office else None,
-        "incumbent": rival or BASELINE,
-        "unfit": unfit,
-        "window": _window(run),
-        "excluded": holdout.excluded,
-        "withheld": holdout.withheld,
-        "too_good": _too_good(run, made, holdout) if made.kind == "full" else None,
-        "evidence": evidence.to_json(),
-    }
-    run.write("comparison", document)
-    seen = evidence.comparison
-    if isinstance(seen, Comparison):
+    txid = champion.txid if champion else None
+    run.write("comparison", {"txid": txid, "window": names, **contest.to_json()})
+    for reason in contest.unfit:
+        get_run_logger().warning("%s", reason)
+    figures = contest.evidence.comparison
+    if isinstance(figures, Comparison):
         get_run_logger().info(
-            "%s: challenger %s, %s %s", seen.metric, seen.challenger, document["incumbent"], seen.champion
+            "%s: challenger %s, %s %s",
+            figures.metric,
+            figures.challenger,
+            contest.incumbent,
+            figures.champion,
         )
     else:
-        get_run_logger().warning("no comparison: %s", seen.reason)
-
-
-def _too_good(run: Run, made: Challenger, holdout: Holdout) -> str | None:
-    import pandas as pd
-
-    from incumbent.challenger import REPLAY
-    from incumbent.evaluation.doubts import too_good
-
-    sample = pd.read_parquet(run.folder / REPLAY)
-    return too_good(holdout.y, holdout.challenger, made.importances, sample, run.params)
-
-
-def _meet(
-    run: Run, office: Champion | None, challenger: Model, made: Challenger
-) -> tuple[str | None, Holdout, list[str]]:
-    """The first rival that can be evaluated, its holdout, and why those before it could not.
-
-    A champion whose file is broken or that can't read today's columns must not keep everybody else out
-    of office: the champion before it takes its place, and in the end the trivial baseline.
-    """
-    from incumbent.challenger import open_others
-    from incumbent.evaluation.judge import Learned, score_holdout
-
-    names, unfit = _window(run), []
-    partitions = [partition for partition in run.learned if partition.name in names]
-    window = list(zip(partitions, run.files(names), strict=True))
-    others = open_others(made, run.params, run.folder)
-    for rival in _rivals(run, office):
-        try:
-            holdout = score_holdout(
-                run.model(rival),
-                challenger,
-                window,
-                run.params,
-                learned=Learned.from_manifest(run.manifest(rival)),
-                others=others,
-            )
-        except (BadData, NotFound, Tampered) as error:
-            unfit.append(f"{rival} could not be evaluated: {error}")
-            get_run_logger().warning("%s", unfit[-1])
-        else:
-            return rival, holdout, unfit
-    return None, score_holdout(None, challenger, window, run.params, prior=made.prior, others=others), unfit
-
-
-def _rivals(run: Run, office: Champion | None) -> Iterator[str]:
-    """The champion, then, only if they are needed, those who were in office before it and are not blocked."""
-    if office is None:
-        return
-    yield office.version
-    former = [entry.version for entry in reversed(run.registry.history())]
-    barred = {office.version, *office.blocked}
-    yield from (version for version in dict.fromkeys(former) if version not in barred)
+        get_run_logger().warning("no comparison: %s", figures.reason)
 
 
 def _window(run: Run) -> list[str]:

@@ -20,7 +20,7 @@ from incumbent.storage.registry.identity import require_own_model
 from tasks.arrival import Arrival, Version
 from tasks.data import name_flow_run
 from tasks.partitions import File, read_partitions, with_rows_before
-from tasks.step import without_tracebacks
+from tasks.step import enter
 
 
 @task(cache_policy=NO_CACHE)
@@ -29,7 +29,7 @@ def recover(project: Path, entry: str, folder: Path) -> Arrival:
 
     Raises NotFound, BadData, and BadInput if it passed before or the partition is not what it was.
     """
-    without_tracebacks()
+    enter(project)
     arrival = Arrival(project.resolve(), folder, ())
     require_own_model(arrival.params, arrival.project)
     quarantine = open_quarantine(arrival.params)
@@ -47,6 +47,12 @@ def settle(released: Arrival, entry: str, reason: str, version: Version) -> None
     """Note with the entry who let it pass, why, and which revision holds it."""
     held_by = [digest_of(path) for path in released.partitions]
     open_quarantine(released.params).mark_released(entry, reason, version.data.rev, held_by)
+
+
+@task(cache_policy=NO_CACHE)
+def close(released: Arrival, entry: str) -> None:
+    """Note with the entry that the event was sent; nobody can release it again."""
+    open_quarantine(released.params).mark_announced(entry)
 
 
 def _require_usable(partitions: Sequence[Path], params: Params) -> None:
@@ -68,7 +74,7 @@ def _rejoined(file: File, about: dict[str, Any], arrival: Arrival) -> File:
     """The partition as it is now, with the rows at its end."""
     name, entry = about["partition"], about["entry"]
     version = resolve_or_empty(arrival.project)
-    md5 = {partition.name: partition.md5 for partition in version.partitions}.get(name)
+    md5 = version.digests.get(name)
     if md5 is None:
         raise BadInput(
             f"'{entry}' holds rows of {name}, which is not in the data (any more); nothing to join"

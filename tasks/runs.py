@@ -21,6 +21,7 @@ from incumbent.storage.dataset.git import is_ancestor
 from incumbent.storage.dataset.versions import digest_of, fetch, resolve
 from incumbent.storage.registry.identity import register_project, require_own_model
 from incumbent.storage.registry.registry import Registry, open_registry
+from incumbent.tables.atomic import atomic_write
 from incumbent.tables.partitions import DataVersion, Diff, Partition, difference
 from incumbent.training.engine import LOCAL, Engine, EngineName, chosen
 
@@ -143,12 +144,13 @@ class Run:
     def write(self, name: Document, document: Any) -> None:
         """Keep a document. It is there whole or not at all, and vouches for the files of its step."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f".{name}.json.part"
-        part.write_text(json.dumps(document, indent=2, default=str) + "\n")
-        for file in self.folder.iterdir():  # not even a power cut may leave the document without its files
-            with file.open("rb") as kept:
-                os.fsync(kept.fileno())
-        part.replace(self.folder / f"{name}.json")
+        with atomic_write(self.folder / f"{name}.json") as part:
+            part.write_text(json.dumps(document, indent=2, default=str) + "\n")
+            for (
+                file
+            ) in self.folder.iterdir():  # not even a power cut may leave the document without its files
+                with file.open("rb") as kept:
+                    os.fsync(kept.fileno())
 
     def read(self, name: Document) -> Any:
         """What a step of this run wrote; None if it was not reached."""

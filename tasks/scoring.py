@@ -3,17 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_run_logger
 
 from incumbent.storage.serving.scoring import predict_file
-from tasks.step import is_outage, without_tracebacks
+from tasks.step import enter, retried
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+@retried
 def predict(project: Path, source: Path, target: Path, version: str | None) -> dict[str, Any]:
     """Predictions into a file and into the log."""
-    without_tracebacks()
+    enter(project)
     done = predict_file(project.resolve(), source, target, version)
     get_run_logger().info("%d rows scored by %s", done["rows"], done["version"])
     return done

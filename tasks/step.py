@@ -3,6 +3,7 @@
 import functools
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import httpx
@@ -11,23 +12,31 @@ from prefect.cache_policies import NO_CACHE
 
 from incumbent.errors import IncumbentError, StorageUnavailable
 from incumbent.errors.machine import explain
+from incumbent.params import own_code
 from tasks.runs import Run, timed
+
+# Seconds before a task is tried again.
+DELAYS: list[float] = [2, 10, 60]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def step(function: Callable[Concatenate[Run, P], R]) -> "Task[Concatenate[Run, P], R]":
-    """A task whose first argument is the run; it is retried when a server did not answer."""
-
-    @task(
-        name=function.__name__,
-        retries=3,
-        retry_delay_seconds=[2, 10, 60],
+def retried(function: Callable[P, R]) -> "Task[P, R]":
+    """A task that is tried again when a server did not answer."""
+    return task(
+        retries=len(DELAYS),
+        retry_delay_seconds=DELAYS,
         retry_condition_fn=is_outage,
         cache_policy=NO_CACHE,
         persist_result=False,
-    )
+    )(function)
+
+
+def step(function: Callable[Concatenate[Run, P], R]) -> "Task[Concatenate[Run, P], R]":
+    """A retried task whose first argument is the run, on whose record the time that it takes goes."""
+
+    @retried
     @functools.wraps(function)
     def recorded(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
         with timed(run, function.__name__):
@@ -53,6 +62,12 @@ class KnownErrors(logging.Filter):
         if reason or isinstance(error, IncumbentError):
             record.msg, record.args, record.exc_info = reason or str(error), (), None
         return True
+
+
+def enter(project: Path) -> None:
+    """For the first task of a flow: the project's own code can be imported, and errors are explained."""
+    own_code.look_in(project)
+    without_tracebacks()
 
 
 def without_tracebacks() -> None:

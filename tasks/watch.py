@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_run_logger
 
 from incumbent.errors import BadInput
 from incumbent.params import load_params
 from incumbent.storage.dataset.arrivals import catch_up
 from incumbent.storage.dataset.git import commit_of, is_ancestor, last_change
 from incumbent.storage.dataset.versions import POINTER, resolve
+from incumbent.tables.atomic import atomic_write
 from incumbent.tables.partitions import difference
 from tasks.arrival import Version, announce
 from tasks.data import name_flow_run
-from tasks.step import is_outage, without_tracebacks
+from tasks.step import enter, retried
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class BranchState:
         return {"last": self.last, "data": moved}
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+@retried
 def look(project: Path, rev: str | None) -> BranchState:
     """The newest commit of the branch, or of `rev`, that changed data.dvc, against the one told of last."""
-    without_tracebacks()
+    enter(project)
     project = project.resolve()
     dataset, last = load_params(project).dataset.name, _told(project)
     if rev is None:
@@ -56,7 +56,7 @@ def look(project: Path, rev: str | None) -> BranchState:
         return BranchState(project, dataset, last, None, rewound=False)
     known = is_ancestor(project, last, commit) if last else True
     now = resolve(project, commit)
-    before = {p.name: p.md5 for p in resolve(project, last).partitions} if last and known else {}
+    before = resolve(project, last).digests if last and known else {}
     version = Version(now, difference(before, now.partitions))
     if not known:
         get_run_logger().warning(
@@ -67,13 +67,14 @@ def look(project: Path, rev: str | None) -> BranchState:
     return BranchState(project, dataset, last, version, rewound=not known, asked=rev is not None)
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_outage, cache_policy=NO_CACHE)
+@retried
 def announce_move(seen: BranchState) -> None:
     """Tell, then remember: a version that was told of twice is still one event."""
     if seen.version is not None:
         announce.fn(seen.dataset, seen.version)
         if not seen.asked:
-            _memory(seen.project).write_text(json.dumps({"rev": seen.version.data.rev}))
+            with atomic_write(_memory(seen.project)) as part:
+                part.write_text(json.dumps({"rev": seen.version.data.rev}))
 
 
 def _told(project: Path) -> str | None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 from prefect import get_run_logger, task
@@ -25,7 +25,7 @@ from incumbent.params import Params
 from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.registry import Registry, open_registry
 from tasks.runs import LEASE_SECONDS, Run
-from tasks.step import without_tracebacks
+from tasks.step import enter
 
 if TYPE_CHECKING:
     import optuna
@@ -79,7 +79,7 @@ def do_share(
     from incumbent.search.studies import study_ref
     from incumbent.search.window import Window
 
-    without_tracebacks()
+    enter(project)
     asked, project = Params.model_validate(params), project.resolve()
     registry = open_registry(asked, project)
     try:
@@ -133,8 +133,7 @@ def _started(run: Run, window: Window, worker: int) -> FlowRun:
             f"search.workers = {run.params.search.workers} needs the deployment {DEPLOYMENT}, which this "
             "Prefect server does not have; run 'incumbent up' or 'prefect deploy --all', or set it to 1"
         ) from error
-    assert isinstance(child, FlowRun)
-    return child
+    return cast("FlowRun", child)  # its type says coroutine, too: that is for callers in an event loop
 
 
 def _ended(client: SyncPrefectClient, run: Run, study: optuna.Study, started: list[FlowRun]) -> list[FlowRun]:

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from incumbent.errors.machine import PROJECT
 from incumbent.local.environment import environment
 from incumbent.local.state import make_private
-from incumbent.params import load_params
+from incumbent.params import load_params, own_code
 
 Project = Annotated[Path, typer.Option("--project", help="Folder of the project.", show_default="here")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; logs go to stderr.")]
@@ -31,6 +31,7 @@ def enter(project: Path) -> Path:
     """
     project = project.resolve()
     load_params(project)
+    own_code.look_in(project)
     os.environ[PROJECT] = str(project)
     own = {name for name in os.environ if name.startswith("AWS_")}
     elsewhere = bool(own & {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"})

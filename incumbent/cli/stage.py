@@ -6,7 +6,6 @@ and the champion is none of them, so `dvc repro` always trains in full, and neve
 
 import json
 import shutil
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,18 +45,17 @@ def stage(
 
 
 def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
-    from incumbent.gate import Verdict
     from incumbent.gate.suites import load_suites
     from incumbent.gate.version import gate_version
     from incumbent.storage.dataset.quarantine import open_quarantine
     from incumbent.storage.dataset.versions import digest_of
     from incumbent.tables.partitions import Partition
 
+    def released() -> dict[str, str]:
+        return open_quarantine(params).let_pass(Partition(path.name, digest_of(path)) for path in paths)
+
     partitions = [(path.name, path) for path in paths]
-    report = gate_version(partitions, load_suites(project / "expectations"), params)
-    if report.verdict is Verdict.BLOCK:
-        versions = [Partition(path.name, digest_of(path)) for path in paths]
-        report = report.excusing(open_quarantine(params).let_pass(versions))
+    report = gate_version(partitions, load_suites(project / "expectations"), params, released)
     if len(report.blocked) == len(paths):
         raise BadData("\n".join(["the gate blocks the data:", *report.reasons]))
     report = report.leaving_out(report.blocked)
@@ -97,32 +95,26 @@ def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
 
 
 def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
-    from incumbent.challenger import Challenger, open_challenger, open_others
+    from incumbent.challenger import Challenger
+    from incumbent.challenger.contest import compare_with
     from incumbent.cli.models import registry_of
-    from incumbent.evaluation.decide import decide
-    from incumbent.evaluation.judge import BASELINE, Learned, collect_evidence, score_holdout
     from incumbent.storage.dataset.versions import digest_of
-    from incumbent.storage.serving.model_cache import load_model
+    from incumbent.storage.serving.rivals import rivals_of
     from incumbent.tables.partitions import Partition
 
     registry = registry_of(project)
-    office = registry.champion()
-    made, folder = Challenger.from_json(_read(project, Name.TRAIN)), _model_folder(project, params)
+    made = Challenger.from_json(_read(project, Name.TRAIN))
     latest = _learned(project, paths)[-params.promotion.window :]
-    holdout = score_holdout(
-        load_model(project, registry, office.version) if office else None,
-        open_challenger(made, params, folder, "work tree"),
+    contest, _ = compare_with(
+        rivals_of(project, registry, registry.champion()),
+        made,
+        _model_folder(project, params),
+        "work tree",
         [(Partition(path.name, digest_of(path)), path) for path in latest],
         params,
-        learned=Learned.from_manifest(registry.manifest(office.version)) if office else None,
-        prior=made.prior,
-        others=open_others(made, params, folder),
     )
-    rival = office.version if office else BASELINE
-    evidence = collect_evidence(holdout, params.promotion, params.seed)
-    decision = decide(evidence, params.promotion, rival)
-    decision = replace(decision, because=(*decision.because, *made.schema.rare.reasons))
-    return {"incumbent": rival, **evidence.to_json(), **decision.to_json()}
+    decision = contest.decide(made, "work tree", params.promotion)
+    return {"incumbent": contest.incumbent, **contest.evidence.to_json(), **decision.to_json()}
 
 
 def _partitions(project: Path) -> list[Path]:

@@ -1,7 +1,6 @@
 """Do the probabilities mean what they say? The reliability curve and its expected error."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,13 +20,6 @@ class Calibration:
 
     bins: tuple[Bin, ...]
     error: float
-
-    def to_json(self) -> dict[str, Any]:
-        return {"bins": [asdict(each) for each in self.bins], "error": self.error}
-
-    @staticmethod
-    def from_json(document: dict[str, Any]) -> "Calibration":
-        return Calibration(tuple(Bin(**each) for each in document["bins"]), document["error"])
 
 
 def calibration(y: np.ndarray, prediction: np.ndarray, bins: int = 10) -> Calibration:

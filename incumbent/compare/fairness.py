@@ -1,8 +1,7 @@
 """How differently a classifier treats the values of a protected column, by fairlearn's definitions."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,13 +39,6 @@ class Fairness:
     parity_difference: float
     odds_difference: float
     groups: tuple[GroupRates, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "groups": [asdict(each) for each in self.groups]}
-
-    @staticmethod
-    def from_json(document: dict[str, Any]) -> "Fairness":
-        return Fairness(**{**document, "groups": tuple(GroupRates(**each) for each in document["groups"])})
 
 
 def fairness(y: np.ndarray, prediction: np.ndarray, protected: pd.Series, threshold: float) -> Fairness:

@@ -1,4 +1,10 @@
-"""The verdict's figures: two models on the same rows, their difference, and how sure it is."""
+"""The verdict's figures: two models on the same rows, their difference, and how sure it is.
+
+The ROC AUC's error is DeLong's, every other metric's is bootstrapped; both by groups. The interval is the
+difference +- Student's t of groups - 1 degrees of freedom times the standard error. Percentiles of the
+bootstrap would be narrower than they claim with few groups: they neither know that the error itself is
+estimated from few nor correct its bias.
+"""
 
 from collections.abc import Sequence
 
@@ -29,11 +35,6 @@ def compare(
     y: (n,) of 0 and 1, of class codes 0..K-1, or of numbers. Predictions: (n,) probabilities of the positive
     class, (n, K) of the classes, or (n,) numbers. groups: (n,) any values; rows of one group (a day, a
     customer) resemble each other and count as one observation. seed: of the bootstrap.
-
-    The ROC AUC's error is DeLong's, every other metric's is bootstrapped; both by groups. The interval is the
-    difference +- Student's t of groups - 1 degrees of freedom times the standard error. Percentiles of the
-    bootstrap would be narrower than they claim with few groups: they neither know that the error itself is
-    estimated from few nor correct its bias.
 
     others: predictions of further challengers that differ in their seed only. A recipe's luck with its seed
     is no skill: the variance s^2 of the metric between all challengers is added to that of the rows, with the

@@ -1,7 +1,6 @@
 """What a comparison found, as frozen values that survive a JSON document."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from scipy.special import stdtr
 
@@ -56,14 +55,6 @@ class Comparison:
         if self.standard_error == 0:
             return 0.0 if self.gain.value < 0 else 1.0
         return float(stdtr(self.dof, self.gain.value / self.standard_error))
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "class_counts": list(self.class_counts)}
-
-    @staticmethod
-    def from_json(document: dict[str, Any]) -> "Comparison":
-        intervals = {name: Interval(**document[name]) for name in ("champion", "challenger", "difference")}
-        return Comparison(**{**document, **intervals, "class_counts": tuple(document["class_counts"])})
 
 
 @dataclass(frozen=True)

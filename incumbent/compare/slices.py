@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,14 +32,6 @@ class SliceComparison:
     p_worse: float = 1.0
     worse: bool = False
     reason: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "comparison": self.comparison and self.comparison.to_json()}
-
-    @staticmethod
-    def from_json(document: dict[str, Any]) -> "SliceComparison":
-        seen = document["comparison"]
-        return SliceComparison(**{**document, "comparison": seen and Comparison.from_json(seen)})
 
 
 def compare_slices(

@@ -6,8 +6,8 @@ IncumbentError
 │   ├── BadData          a table can't be used as it is
 │   │   └── UnfitChallenger  its predictions are NaN or infinite
 │   ├── NotFound         no such version, revision, partition or bucket
-│   ├── StaleRun         a run older than the champion's own (storage/champion.py)
-│   └── Blocked          a version that was rolled back (storage/champion.py)
+│   ├── StaleRun         a run older than the champion's own
+│   └── Blocked          a version that was rolled back
 ├── Tampered             bytes do not match the digest that the manifest or DVC recorded
 │   └── Untrusted        not signed by the key that params.yaml trusts
 ├── Unfaithful           a model in another format predicts otherwise than the model
@@ -40,6 +40,14 @@ class UnfitChallenger(BadData):
 
 class NotFound(BadInput):
     """What was asked for by name does not exist."""
+
+
+class StaleRun(BadInput):
+    """A run that started before the champion's own run may not replace it."""
+
+
+class Blocked(BadInput):
+    """A version that was rolled back may not be promoted."""
 
 
 class Tampered(IncumbentError):

@@ -1,8 +1,10 @@
 """Does the challenger take office? Pure rules: the evidence in, a decision with its reasons out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from incumbent.compare import Calibration, Comparison, Fairness, Incomparable, SliceComparison
 from incumbent.evaluation.reasoned import Reasoned
@@ -45,28 +47,19 @@ class Evidence:
         return self.comparison if isinstance(self.comparison, Comparison) else None
 
     def to_json(self) -> dict[str, Any]:
-        seen = self.comparison
-        return {
-            "comparison": self.compared and self.compared.to_json(),
-            "incomparable": vars(seen) if isinstance(seen, Incomparable) else None,
-            "slices": [each.to_json() for each in self.slices],
-            "calibration": self.calibration and self.calibration.to_json(),
-            "fairness": self.fairness and self.fairness.to_json(),
-            "model_bytes": self.model_bytes,
-            "microseconds_per_row": self.microseconds_per_row,
-        }
+        document = asdict(self)
+        outcome = document.pop("comparison")
+        compared = self.compared is not None
+        split = {"comparison": outcome if compared else None, "incomparable": None if compared else outcome}
+        return {**split, **document}
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> "Evidence":
-        seen, calibration, fairness = (document[key] for key in ("comparison", "calibration", "fairness"))
-        return Evidence(
-            Comparison.from_json(seen) if seen else Incomparable(**document["incomparable"]),
-            tuple(SliceComparison.from_json(each) for each in document["slices"]),
-            calibration and Calibration.from_json(calibration),
-            fairness and Fairness.from_json(fairness),
-            document["model_bytes"],
-            document["microseconds_per_row"],
-        )
+        outcome = document["comparison"] or document["incomparable"]
+        return _EVIDENCE.validate_python({**document, "comparison": outcome})
+
+
+_EVIDENCE = TypeAdapter(Evidence)
 
 
 def decide(evidence: Evidence, policy: PromotionParams, incumbent: str) -> Decision:

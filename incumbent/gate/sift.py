@@ -15,9 +15,8 @@ import pyarrow.parquet as pq
 from incumbent.errors import BadData
 from incumbent.gate.check import Judged, beyond_limit, column_findings, fits, judge_rows, results_of
 from incumbent.gate.contradictions import contradictions
-from incumbent.gate.labels import judge_labels
 from incumbent.gate.report import GateReport
-from incumbent.gate.suspicions import suspicions
+from incumbent.gate.version import judge_content
 from incumbent.params import Params
 from incumbent.tables.convert import BATCH_ROWS
 from incumbent.tables.parquet import schema_of
@@ -68,11 +67,11 @@ def sift(
     refusing = [each for each in judged if each.aside]
     blocked = beyond_limit(name, path, refusing, params.gate)
     contradicting = contradictions(name, path, [each.result for each in judged], params.dataset)
-    odd = GateReport(0, (*suspicions(name, path, params.dataset, params.task), *contradicting))
+    odd = GateReport(0, tuple(contradicting))
     if blocked or not refusing:
         findings = (*columns, *(each.finding for each in judged), *blocked)
         report = GateReport(rows, findings, results_of(name, judged))
-        return Sifted(path, None, GateReport.of([report, judge_labels(name, path, params), odd]))
+        return Sifted(path, None, GateReport.of([report, judge_content(name, path, params), odd]))
     rest, kept = folder / "rest" / path.name, folder / "aside" / path.name
     aside = Aside(kept, _divide(path, refusing, rest, kept))
     again = [*judge_rows(name, rest, suites, params.dataset), *against_history(rest)]
@@ -80,7 +79,7 @@ def sift(
         first.finding if first.aside else second.whole for first, second in zip(judged, again, strict=True)
     )
     report = GateReport(rows, (*columns, *findings), results_of(name, judged))
-    return Sifted(rest, aside, GateReport.of([report, judge_labels(name, rest, params), odd]))
+    return Sifted(rest, aside, GateReport.of([report, judge_content(name, rest, params), odd]))
 
 
 def put_back(rest: Path, aside: Path, target: Path) -> None:

@@ -1,6 +1,5 @@
 """Where a model is trained: the one place that chooses, and tells when it is not where it was asked for."""
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -9,6 +8,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -88,10 +89,7 @@ def one_device(folder: Path) -> Iterator[str | None]:
 
 
 def _taken(lock: Path, held: ExitStack) -> bool:
-    handle = lock.open("w")
-    with suppress(BlockingIOError):
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held.enter_context(handle)
+    with suppress(Timeout):
+        held.enter_context(FileLock(lock, blocking=False))
         return True
-    handle.close()
     return False

@@ -13,10 +13,10 @@ import numpy as np
 from incumbent.compare import score
 from incumbent.errors import BadParams, Tampered
 from incumbent.features.schema import Schema
-from incumbent.learners.checkpoint import replace_file
 from incumbent.learners.devices import lightgbm_device
 from incumbent.learners.protocol import Batch, Point, joined
 from incumbent.params import LightGBMParams, PromotionParams, Task
+from incumbent.tables.atomic import atomic_write
 
 if TYPE_CHECKING:
     import optuna
@@ -171,7 +171,8 @@ class LightGBM:
                 its_own = {**params, "seed": (self._seed + done) % 2**31}
                 model = lgb.train(its_own, part, goal - done, init_model=model)
             if checkpoint:
-                replace_file(checkpoint, model.save_model)
+                with atomic_write(checkpoint) as part:
+                    model.save_model(part)
             if model.current_iteration() < goal:
                 break
             done = goal
@@ -267,7 +268,8 @@ def _part(
     """The rows, ascending, by themselves; the shared Dataset keeps its own weights and start, which are none.
 
     Only their bins are copied: the part would else keep the rows' features too, and their numbers as a list
-    of Python's, ten times as large as the bins.
+    of Python's, ten times as large as the bins. `used_indices` is where subset() itself puts that list; no
+    method takes an array. Without it a part has no rows, and nothing can be fitted on a fold.
     """
     part = binned.subset([], params)
     part.used_indices = np.arange(binned.num_data()) if rows is None else rows

@@ -18,7 +18,7 @@ from incumbent.features.schema import Schema
 from incumbent.learners.devices import torch_device
 from incumbent.learners.network import BINS, TabM, answers, from_document, quantile_bins, to_document
 from incumbent.learners.protocol import Batch, Point, joined
-from incumbent.learners.torch_training import Binned, Training, train_with_checkpoint
+from incumbent.learners.torch_training import Binned, Setup, Training, train_with_checkpoint
 from incumbent.params import METRICS, PromotionParams, Task, TorchParams
 
 if TYPE_CHECKING:
@@ -196,10 +196,7 @@ class Torch:
     ) -> Training:
         held = (start.net, start.center, start.spread) if start else None
         return Training(
-            self._learner,
-            self._schema,
-            self._seed,
-            self.device,
+            Setup(self._learner, self._schema, self._seed, self.device),
             binned,
             options,
             rows,
@@ -230,6 +227,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        # torch has no public name for it; the test of a machine without a compiler fails when it moves.
         from torch._dynamo.exc import BackendCompilerFailed
 
         if not isinstance(error, BackendCompilerFailed):

@@ -12,10 +12,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from incumbent.features.schema import Schema
-from incumbent.learners.checkpoint import replace_file
 from incumbent.learners.devices import Device
 from incumbent.learners.network import Shape, TabM
 from incumbent.params import Task, TorchParams
+from incumbent.tables.atomic import atomic_write
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,16 @@ class Binned:
     y: torch.Tensor
     left: torch.Tensor
     width: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all trainings of a learner share; the seed orders the rows and draws weights and dropout."""
+
+    learner: TorchParams
+    schema: Schema
+    seed: int
+    device: Device
 
 
 class Training:
@@ -39,10 +49,7 @@ class Training:
 
     def __init__(
         self,
-        learner: TorchParams,
-        schema: Schema,
-        seed: int,
-        device: Device,
+        setup: Setup,
         binned: Binned,
         options: dict[str, Any],
         rows: np.ndarray | None,
@@ -52,31 +59,22 @@ class Training:
         grouped: bool = False,
         compiled: bool = False,
     ) -> None:
-        self._params, self._schema = learner, schema
-        self._device = torch.device(device.used)
-        self._order = torch.Generator().manual_seed(seed)
-        self._noise = torch.Generator(self._device).manual_seed(seed)
+        self._params, self._schema = setup.learner, setup.schema
+        self._device = torch.device(setup.device.used)
+        self._order = torch.Generator().manual_seed(setup.seed)
+        self._noise = torch.Generator(self._device).manual_seed(setup.seed)
         torch.set_num_threads(self._params.threads)
         numbers = np.arange(len(binned.y)) if rows is None else rows
         self._X, y = self._placed(binned.X[numbers]), binned.y[numbers]
         self._weights = None
         if weights is not None:
             self._weights = self._placed(torch.from_numpy(weights.astype(np.float32)))
-        self.center, self.spread = 0.0, 1.0
-        if start is not None:
-            self.net, self.center, self.spread = start
-        else:
-            self.net = TabM(self._shape(options))
-            self.net.draw(self._order)
-            self.net.left.copy_(binned.left)
-            self.net.width.copy_(binned.width)
-            if self._schema.task == "regression":
-                self.center, self.spread = float(y.double().mean()), float(y.double().std()) or 1.0
+        self.net, self.center, self.spread = start or self._drawn(binned, y, options)
         if self._schema.task == "regression":
             y = (y - self.center) / self.spread
         self._y, self.net = self._placed(y), self.net.to(self._device)
         self._model: Callable[..., torch.Tensor] = self.net
-        self._batch, self._length = learner.batch, len(self._y)
+        self._batch, self._length = self._params.batch, len(self._y)
         if grouped:
             self._join()
         if compiled:
@@ -125,6 +123,16 @@ class Training:
                 memory.setdefault(int(number), {})[what] = tensor
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": memory, "param_groups": groups})
+
+    def _drawn(self, binned: Binned, y: torch.Tensor, options: dict[str, Any]) -> tuple[TabM, float, float]:
+        """A network to start with, and the center and spread of the labels; 0 and 1 but for a regression."""
+        net = TabM(self._shape(options))
+        net.draw(self._order)
+        net.left.copy_(binned.left)
+        net.width.copy_(binned.width)
+        if self._schema.task != "regression":
+            return net, 0.0, 1.0
+        return net, float(y.double().mean()), float(y.double().std()) or 1.0
 
     def _join(self) -> None:
         """All processes take as many steps: those with fewer rows begin their order again."""
@@ -198,4 +206,5 @@ def train_with_checkpoint(training: Training, epochs: int, checkpoint: Path, sec
 
 
 def _keep(checkpoint: Path, state: dict[str, torch.Tensor], epochs: int) -> None:
-    replace_file(checkpoint, lambda path: save_file(state, path, metadata={"epochs": str(epochs)}))
+    with atomic_write(checkpoint) as part:
+        save_file(state, part, metadata={"epochs": str(epochs)})

@@ -1,8 +1,6 @@
 """What the local stack remembers between two commands: folders, ports, private files in `.incumbent/`."""
 
-import fcntl
 import json
-import os
 import secrets
 import socket
 from collections.abc import Iterator, Sequence
@@ -11,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from incumbent.errors import BadInput
+from incumbent.tables.atomic import atomic_write
 
 HOST = "127.0.0.1"
 # These and their companions stay below every system's range for outgoing connections, so that no client
@@ -90,8 +91,7 @@ class Stack:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """One `up` or `down` at a time; the second waits."""
-        with (self.state_dir / "lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with FileLock(self.state_dir / "lock"):
             yield
 
 
@@ -115,12 +115,8 @@ def write_private(path: Path, content: dict[str, Any]) -> None:
 
 def write_private_bytes(path: Path, content: bytes) -> None:
     """The same for bytes."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    temporary.replace(path)
+    with atomic_write(path, private=True) as part:
+        part.write_bytes(content)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

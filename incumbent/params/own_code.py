@@ -18,9 +18,14 @@ Function = Callable[["pd.DataFrame"], "pd.DataFrame"]
 
 
 def look_in(project: Path) -> None:
-    """Let `load` find modules of the project; they never stand in for a library of the same name."""
-    if str(project) not in sys.path:
-        sys.path.append(str(project))
+    """Let `load` find modules of the project: this process's sys.path gets its folder, at the end.
+
+    So they never stand in for a library of the same name. A model knows its function by name alone: commands,
+    flows and whatever opens a model call this first.
+    """
+    folder = str(project.resolve())
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def load(path: str) -> tuple[Function, str]:

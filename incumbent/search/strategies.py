@@ -105,7 +105,7 @@ def _combinations(search: SearchParams, space: Space) -> list[dict[str, Any]]:
             f"search.grid names {unknown or 'nothing'}; the learner's options are {sorted(ranges)}"
         )
     for name, values in search.grid.items():
-        outside = [value for value in values if not ranges[name]._contains(value)]
+        outside = [value for value in values if not _holds(ranges[name], value)]
         if outside:
             raise BadParams(f"search.grid.{name} has {outside}, outside of {_bounds(ranges[name])}")
     combinations = math.prod(len(values) for values in search.grid.values())
@@ -128,6 +128,15 @@ def _ranges(space: Space) -> dict[str, BaseDistribution]:
     trial = optuna.create_study().ask()
     space(trial)
     return trial.distributions
+
+
+def _holds(each: BaseDistribution, value: Any) -> bool:
+    """Optuna itself says so when it makes a trial of the value."""
+    try:
+        optuna.trial.create_trial(value=0.0, params={"value": value}, distributions={"value": each})
+    except ValueError:
+        return False
+    return True
 
 
 def _bounds(each: BaseDistribution) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import optuna
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from optuna.storages import RetryHeartbeatStaleTrialCallback as Retry
 from optuna.trial import FrozenTrial, TrialState
 
 from incumbent.errors import BadParams, NotFound, StorageUnavailable
@@ -92,7 +93,8 @@ def without_unfinished(study: optuna.Study, place: StudyRef) -> optuna.Study:
 def retry_failed(study: optuna.Study) -> None:
     """Queue again what failed in a shared study while nobody was left to see it."""
     trials = study.get_trials()
-    retried = {number for trial in trials for number in trial.system_attrs.get("retry_history", [])}
+    with quiet():
+        retried = {number for trial in trials for number in Retry.retry_history(trial)}
     for trial in trials:
         if trial.state == TrialState.FAIL and trial.number not in retried and trial.params:
             _retry(study, trial)
@@ -102,7 +104,7 @@ def give_back(study: optuna.Study, number: int) -> None:
     """Fail a trial of one's own, and queue it again; that it was given back is not its fault."""
     study.tell(number, state=TrialState.FAIL)
     with quiet():
-        RetryHeartbeatStaleTrialCallback()(study, study.trials[number])
+        Retry()(study, study.trials[number])
 
 
 def fail_silent(study: optuna.Study) -> None:
@@ -113,12 +115,13 @@ def fail_silent(study: optuna.Study) -> None:
 
 def slots(study: optuna.Study) -> dict[int, int]:
     """Number -> slot of every trial. Beyond the budget when workers began too many at once."""
-    found: dict[int, int] = {}
+    places: dict[int, int] = {}
     begun = itertools.count()
-    for trial in sorted(study.get_trials(deepcopy=False), key=lambda each: each.number):
-        copied = trial.system_attrs.get("failed_trial")
-        found[trial.number] = next(begun) if copied is None else found[copied]
-    return found
+    with quiet():
+        for trial in sorted(study.get_trials(deepcopy=False), key=lambda each: each.number):
+            failed = Retry.retried_trial_number(trial)
+            places[trial.number] = next(begun) if failed is None else places[failed]
+    return places
 
 
 @contextmanager
@@ -171,4 +174,4 @@ def _storage(address: str) -> BaseStorage:
 
 def _retry(study: optuna.Study, trial: FrozenTrial) -> None:
     with quiet():
-        RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)(study, trial)
+        Retry(max_retry=RETRIES)(study, trial)

@@ -6,21 +6,20 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import numpy as np
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
+from pydantic import TypeAdapter
 
-from incumbent.compare import score
 from incumbent.features.rows import Rows
 from incumbent.features.schema import Schema
-from incumbent.learners import Learner, Point
-from incumbent.params import METRICS, Params, SearchParams
+from incumbent.learners import Learner
+from incumbent.params import Params, SearchParams
 from incumbent.search import studies
-from incumbent.search.curves import Curves, race
+from incumbent.search.objective import BeyondBudget, Objective
 from incumbent.search.strategies import Space, StrategySampler
 from incumbent.search.studies import StudyRef, join_study, open_study
-from incumbent.training.folds import Split, folds, judging, over_folds
-from incumbent.training.training_sets import Fold, Tuned, make_folds
+from incumbent.training.folds import Split, folds, judging
+from incumbent.training.training_sets import Tuned, make_folds
 
 # What a study keeps of itself: when no new trial begins any more (Unix time), and that it is over.
 DEADLINE, OVER = "deadline", "over"
@@ -73,14 +72,10 @@ class StudyResult:
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> "StudyResult":
-        trials = tuple(
-            TrialResult(**{**trial, "folds": tuple(trial["folds"])}) for trial in document["trials"]
-        )
-        return StudyResult(document["options"], document["rounds"], trials, document["importances"])
+        return _STUDY.validate_python(document)
 
 
-class _BeyondBudget(Exception):
-    """Two workers began the last trial at once; the second one's does not count."""
+_STUDY = TypeAdapter(StudyResult)
 
 
 def tune(
@@ -97,7 +92,7 @@ def tune(
             if place is not None:
                 study = studies.without_unfinished(study, place)
             study.set_user_attr(DEADLINE, None)
-            _work(study, rows, learner, schema, params, worker=0)
+            _make_trials(study, rows, learner, schema, params, worker=0)
         return conclude(study)
 
 
@@ -115,7 +110,7 @@ def join(rows: Rows, learner: Learner, schema: Schema, params: Params, place: St
     """One worker's share of a study that was begun: trials until the budget of all workers is used up."""
     with studies.explained():
         study = join_study(place, _strategy(params.search, learner.search_space, params.seed))
-        _work(study, rows, learner, schema, params, worker)
+        _make_trials(study, rows, learner, schema, params, worker)
 
 
 def conclude(study: optuna.Study) -> StudyResult:
@@ -147,77 +142,18 @@ def _strategy(search: SearchParams, space: Space, seed: int) -> StrategySampler:
     return StrategySampler(search, seed, space)
 
 
-def _work(
+def _make_trials(
     study: optuna.Study, rows: Rows, learner: Learner, schema: Schema, params: Params, worker: int
 ) -> None:
-    search = params.search
-    judging = params.promotion.model_copy(update={"metric": params.fold_metric})
-    binned = learner.bin(rows.X, rows.y)
-    splits = make_folds(rows, _scored(rows, params), learner, schema, params, binned)
-    budget = study.sampler.trials
-
-    def objective(trial: optuna.Trial) -> float:
-        if studies.slots(study)[trial.number] >= budget:
-            raise _BeyondBudget
-        try:
-            return tried_alone(trial) if search.scheme == "leave-one-out" else tried(trial)
-        except (Exception, KeyboardInterrupt):
-            raise  # Optuna fails the trial
-        except BaseException:
-            studies.give_back(study, trial.number)  # this process was told to end: others need not wait
-            raise
-
-    def tried(trial: optuna.Trial) -> float:
-        options, best = suggested(trial), _best(study)
-        to_beat = best and Curves.from_json(best.user_attrs["curves"])
-
-        def grow(fold: Fold) -> Iterator[Point]:
-            return learner.curve(
-                fold.training.binned, options, fold.training.rows, fold.held, fold.training.weights
-            )
-
-        curves, estimate = race(grow, splits, params.learner.patience, to_beat)
-        step = curves.peak if estimate is None else -1
-        for number, value in enumerate(curves.scores[:, step]):
-            trial.report(float(value), number)
-        keep(trial, rounds=int(curves.rounds[step]), pruned=estimate is not None)
-        if estimate is not None:
-            return estimate
-        keep(trial, curves=curves.to_json())
-        return float(curves.mean[step])
-
-    def tried_alone(trial: optuna.Trial) -> float:
-        """A row alone neither has a score nor tells when to stop: all rows are scored together."""
-        options = suggested(trial)
-        rounds = trial.suggest_int("rounds", max(1, params.learner.rounds // 10), params.learner.rounds)
-
-        def predict(fold: Fold) -> np.ndarray:
-            training = fold.training
-            return learner.fit(training.binned, options, rounds, training.rows, training.weights).predict(
-                fold.held_out()
-            )
-
-        y, predicted = np.concatenate([fold.y for fold in splits]), over_folds(predict, splits)
-        value = score(y, np.concatenate(predicted), judging)
-        value = value if METRICS[judging.metric].greater_is_better else -value
-        keep(trial, rounds=rounds, pruned=False)
-        trial.report(value, 0)
-        return value
-
-    def suggested(trial: optuna.Trial) -> dict[str, Any]:
-        options = learner.search_space(trial)
-        keep(trial, options=options, worker=worker)
-        return options
-
-    def keep(trial: optuna.Trial, **attributes: Any) -> None:
-        for name, value in attributes.items():
-            trial.set_user_attr(name, value)
-
+    """One trial after the other, until the budget of all workers is used up."""
+    search, binned = params.search, learner.bin(rows.X, rows.y)
+    portioned = make_folds(rows, _scored(rows, params), learner, schema, params, binned)
+    objective = Objective(study, learner, portioned, params, worker)
     if search.timeout is not None and study.user_attrs.get(DEADLINE) is None:
         study.set_user_attr(DEADLINE, time.time() + search.timeout)
     while (step := whats_next(study, search)) != "end":
         if step == "try":
-            study.optimize(objective, n_trials=1, catch=_BeyondBudget)
+            study.optimize(objective, n_trials=1, catch=BeyondBudget)
         else:
             time.sleep(POLL)
             studies.fail_silent(study)
@@ -237,13 +173,6 @@ def _out_of_time_or_luck(study: optuna.Study, search: SearchParams) -> bool:
     best = study.best_trial.number
     ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return search.stall is not None and sum(trial.number > best for trial in ended) >= search.stall
-
-
-def _best(study: optuna.Study) -> FrozenTrial | None:
-    """The best trial that saw all folds to their end; what a pruned one has is an estimate."""
-    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    whole = (trial for trial in ended if not trial.user_attrs["pruned"])
-    return max(whole, key=lambda trial: trial.value, default=None)
 
 
 def _results(study: optuna.Study) -> Iterator[TrialResult]:

@@ -6,9 +6,7 @@ that is delivered twice is one partition.
 
 import csv
 import gzip
-import os
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import pyarrow.parquet as pq
 
 from incumbent.errors import BadData
 from incumbent.params import DatasetParams
+from incumbent.tables.atomic import atomic_write
 from incumbent.tables.counts import COLUMNS_AT_ONCE
 from incumbent.tables.names import may_be_renamed, require_distinct
 from incumbent.tables.text_kinds import ColumnNote, quoted, values_of
@@ -81,7 +80,8 @@ def to_parquet(source: Path, target: Path, dataset: DatasetParams) -> tuple[Colu
         raise BadData(f"no such file: {source}")
     if source.stat().st_size == 0:
         raise BadData(f"{source} is empty (0 bytes)")
-    with _whole_or_not(target) as part:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(target) as part:
         if name.endswith(".parquet"):
             check_parquet(source)
             shutil.copyfile(source, part)
@@ -237,17 +237,6 @@ def _require_flat(schema: pa.Schema, source: Path) -> None:
     for field in schema:
         if pa.types.is_nested(field.type):
             raise BadData(f"{source}: column '{field.name}' holds {field.type}; a table has one value a cell")
-
-
-@contextmanager
-def _whole_or_not(target: Path) -> Iterator[Path]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        yield part
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,13 +9,14 @@ Partitions are known by their md5, so the index is right for any version, in any
 """
 
 import json
-import os
 import uuid
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from incumbent.tables.atomic import atomic_write
 
 OWNER_BITS = 20
 OWNER = np.uint64(2**OWNER_BITS - 1)
@@ -105,6 +106,5 @@ class KeyIndex:
 
     def _keep_catalogue(self) -> None:
         """The commit point: until it is replaced, the former blocks are all there."""
-        part = self._catalogue.with_name(f".{self._catalogue.name}")
-        part.write_text(json.dumps([vars(block) for block in self._blocks]))
-        os.replace(part, self._catalogue)
+        with atomic_write(self._catalogue) as part:
+            part.write_text(json.dumps([vars(block) for block in self._blocks]))

@@ -27,8 +27,13 @@ class DataVersion:
         last = self.partitions[-1].name.removesuffix(".parquet") if self.partitions else "empty"
         return f"{last}-{self.md5[:7]}"
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """Partition -> md5."""
+        return {partition.name: partition.md5 for partition in self.partitions}
+
     def to_json(self) -> dict[str, Any]:
-        return {"rev": self.rev, "md5": self.md5, "partitions": {p.name: p.md5 for p in self.partitions}}
+        return {"rev": self.rev, "md5": self.md5, "partitions": self.digests}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from incumbent.errors import BadInput
 from incumbent.params import DatasetParams
+from incumbent.tables.atomic import atomic_write
 from incumbent.tables.convert import BATCH_ROWS, SUFFIXES, stem_of, to_parquet
 from incumbent.tables.text_kinds import ColumnNote
 
@@ -106,8 +107,7 @@ def _read_values(values: Mapping[str, str], dataset: DatasetParams) -> dict[str,
 
 
 def _append_columns(path: Path, scalars: Mapping[str, pa.Scalar]) -> None:
-    part = path.with_name(f".{path.name}.columns")
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path) as file, atomic_write(path) as part:
         schema = file.schema_arrow.remove_metadata()
         for name, scalar in scalars.items():
             schema = schema.append(pa.field(name, scalar.type))
@@ -115,7 +115,6 @@ def _append_columns(path: Path, scalars: Mapping[str, pa.Scalar]) -> None:
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
                 constant = [pa.repeat(scalar, len(batch)) for scalar in scalars.values()]
                 writer.write_batch(pa.record_batch([*batch.columns, *constant], schema=schema))
-    part.replace(path)
 
 
 def _hive_folders(path: Path) -> list[str]:

@@ -1,13 +1,12 @@
 """Tables into files of every format that can be read."""
 
-import os
-import uuid
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
 from incumbent.errors import BadInput
+from incumbent.tables.atomic import atomic_write
 from incumbent.tables.convert import CONFIG, SUFFIXES
 
 CSV, JSON, GZIP = "FORMAT csv, HEADER", "FORMAT json", "COMPRESSION gzip"
@@ -35,15 +34,11 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     BadInput for a name of no known format.
     """
     suffix = suffix_of(path)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
+    with atomic_write(path) as part:
         if suffix == ".parquet":
             frame.to_parquet(part, index=False)
         else:
             _copy(pa.Table.from_pandas(frame, preserve_index=False), part, OPTIONS[suffix])
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _copy(table: pa.Table, path: Path, options: str) -> None:

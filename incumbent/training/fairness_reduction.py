@@ -60,22 +60,8 @@ def learn_reduction(
         "false_positive_rate_parity": reductions.FalsePositiveRateParity,
         "equalized_odds": reductions.EqualizedOdds,
     }[bias.constraint]
-    cells = {
-        value: [np.flatnonzero((protected == value) & (y == label))[:1] for label in (0, 1)]
-        for value in values
-    }
-
-    def table(signed: np.ndarray) -> Groups:
-        """Signed weights, as fairlearn's: above 0 for class 1, below for class 0."""
-        return {
-            value: tuple(
-                float(signed[first[0]]) * own if len(first) else 1.0
-                for first, own in zip(cells[value], (-1, 1), strict=True)
-            )
-            for value in values
-        }
-
-    search = reductions.GridSearch(_Candidate(table, answers), moment(), grid_size=bias.grid)
+    candidate = _Candidate(_tabulating(values, protected, y), answers)
+    search = reductions.GridSearch(candidate, moment(), grid_size=bias.grid)
     search.fit(np.arange(len(y))[:, None], y, sensitive_features=protected)
     best = search.predictors_[search.best_idx_]
     if not isinstance(best, _Candidate):
@@ -84,6 +70,25 @@ def learn_reduction(
             "with the same answer for everybody; use bias.reweigh, or another bias.constraint"
         )
     return best.groups
+
+
+def _tabulating(values: list[str], protected: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], Groups]:
+    """Makes the table of signed weights as fairlearn's, (n,): above 0 for class 1, below for class 0."""
+    cells = {
+        value: [np.flatnonzero((protected == value) & (y == label))[:1] for label in (0, 1)]
+        for value in values
+    }
+
+    def table(signed: np.ndarray) -> Groups:
+        return {
+            value: tuple(
+                float(signed[first[0]]) * own if len(first) else 1.0
+                for first, own in zip(cells[value], (-1, 1), strict=True)
+            )
+            for value in values
+        }
+
+    return table
 
 
 def _require_few(values: list[str], bias: BiasParams) -> None:

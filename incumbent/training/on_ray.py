@@ -150,7 +150,7 @@ def _run(order: _Order) -> bytes:
         try:
             return bytes(pool.submit(trainer.fit).result().return_value)
         except TrainingFailedError as error:
-            raise _reason(error) from error
+            raise failure_of(error) from error
         finally:
             pool.shutdown(wait=False)
 
@@ -223,9 +223,10 @@ def _opened(model: bytes, params: Params) -> Trained:
         return learner_type(params.learner.name).load(path, params.learner.threads)
 
 
-def _reason(error: Exception) -> IncumbentError:
+def failure_of(error: Exception) -> IncumbentError:
     """What a worker said of our own, if any did; else what Ray says, in one line."""
     failures = getattr(error, "worker_failures", {}).values()
+    # Ray wraps what a worker raised, and unwraps it itself by this name; it has no public one.
     causes = [getattr(failure, "_base_exc", failure) for failure in failures]
     for cause in causes:
         if isinstance(cause, IncumbentError):

@@ -1,11 +1,13 @@
 """Parameters to test with: the repository's own with some values changed, or the fewest that are valid."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from hypothesis import settings
 
 from incumbent.challenger import Challenger, open_challenger
+from incumbent.evaluation.decide import Evidence
 from incumbent.params import Params
 from incumbent.training.lineage import Parent
 
@@ -36,3 +38,8 @@ def parent(made: Challenger, params: Params, folder: Path, known: int | None = N
     """The challenger as the version that an update continues; known: training rows, else those it has."""
     model, rows = open_challenger(made, params, folder, "v1"), made.rows if known is None else known
     return Parent(model, folder, made.lineage.balance, made.options, rows)
+
+
+def stored(evidence: Evidence) -> Evidence:
+    """As a run's document gives it back."""
+    return Evidence.from_json(json.loads(json.dumps(evidence.to_json())))

@@ -13,8 +13,9 @@ from sklearn.metrics import roc_auc_score
 from incumbent.compare import Comparison, Incomparable, Interval, compare, estimate
 from incumbent.compare.paired import try_compare
 from incumbent.errors import BadData, UnfitChallenger
+from incumbent.evaluation.decide import Evidence
 from incumbent.params import PromotionParams
-from tests.core.building import fewer_examples
+from tests.core.building import fewer_examples, stored
 
 LEVEL = 0.95
 
@@ -299,7 +300,7 @@ def test_a_single_scores_interval_is_the_same_as_in_a_comparison() -> None:
 
 def test_a_comparison_survives_its_document() -> None:
     seen = compare_auc(*clustered(10), LEVEL)
-    assert Comparison.from_json(seen.to_json()) == seen
+    assert stored(Evidence(seen)).comparison == seen
 
 
 def coverage(day_effect: float, days: int, studies: int) -> tuple[float, float]:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 
-from incumbent.compare import Calibration, calibration
-from tests.core.building import fewer_examples
+from incumbent.compare import Incomparable, calibration
+from incumbent.evaluation.decide import Evidence
+from tests.core.building import fewer_examples, stored
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=2, max_size=200))
@@ -65,4 +66,4 @@ def test_a_constant_probability_is_one_bin() -> None:
 
 def test_a_curve_survives_its_document() -> None:
     seen = calibration(np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.4, 0.6]))
-    assert Calibration.from_json(seen.to_json()) == seen
+    assert stored(Evidence(Incomparable("no rows"), calibration=seen)).calibration == seen

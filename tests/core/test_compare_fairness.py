@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incumbent.compare import Fairness, fairness
+from incumbent.compare import Incomparable, fairness
 from incumbent.errors import BadData
-from tests.core.building import fewer_examples
+from incumbent.evaluation.decide import Evidence
+from tests.core.building import fewer_examples, stored
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 2), st.sampled_from(["a", "b", "c"])), min_size=1, max_size=60
@@ -89,4 +90,4 @@ def test_fairness_survives_its_document() -> None:
     seen = fairness(
         np.array([0, 1, 1]), np.array([0.1, 0.9, 0.2]), pd.Series(["a", "a", "b"], name="sex"), 0.5
     )
-    assert Fairness.from_json(seen.to_json()) == seen
+    assert stored(Evidence(Incomparable("no rows"), fairness=seen)).fairness == seen

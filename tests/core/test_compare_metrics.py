@@ -8,12 +8,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from incumbent.compare import Comparison, compare, estimate
+from incumbent.compare import compare, estimate
 from incumbent.compare.bootstrap import statistic
 from incumbent.compare.observations import observe
 from incumbent.errors import BadData
+from incumbent.evaluation.decide import Evidence
 from incumbent.params import METRICS, PromotionParams
-from tests.core.building import fewer_examples
+from tests.core.building import fewer_examples, stored
 
 Peer = Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]
 
@@ -215,7 +216,7 @@ def test_whatever_the_metric(task: str, metric: str) -> None:
     promotion = PromotionParams(metric=metric, resamples=200)
     seen = compare(y, champion, challenger, group, promotion, seed=1)
     assert seen == compare(y, champion, challenger, group, promotion, seed=1)
-    assert Comparison.from_json(seen.to_json()) == seen
+    assert stored(Evidence(seen)).comparison == seen
     swapped = compare(y, challenger, champion, group, promotion, seed=1)
     assert swapped.gain.value == -seen.gain.value
     assert swapped.standard_error == pytest.approx(seen.standard_error, rel=1e-6)

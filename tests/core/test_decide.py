@@ -22,6 +22,7 @@ from incumbent.compare import (
 )
 from incumbent.evaluation.decide import Decision, Evidence, Hold, Promote, Reject, decide
 from incumbent.params import PromotionParams
+from tests.core.building import stored
 
 POLICY = PromotionParams(floor=0.6)
 MARGIN = PromotionParams(floor=0.6, margin=0.01)
@@ -290,7 +291,7 @@ def test_a_decision_is_written_as_its_kind_and_reasons() -> None:
     ],
 )
 def test_evidence_survives_its_document(evidence: Evidence) -> None:
-    assert Evidence.from_json(evidence.to_json()) == evidence
+    assert stored(evidence) == evidence
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "log_loss"])
@@ -332,4 +333,4 @@ def test_a_better_challenger_within_all_its_guardrails_takes_office() -> None:
         microseconds_per_row=0.5,
     )
     assert isinstance(decide(evidence, rules, "v7"), Promote)
-    assert Evidence.from_json(evidence.to_json()) == evidence
+    assert stored(evidence) == evidence

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from incumbent.challenger import REPLAY, Challenger, make_full, open_challenger
-from incumbent.errors import BadParams
+from incumbent.errors import BadData, BadParams
 from incumbent.features.rows import Side, read_rows
 from incumbent.params import Params, TorchParams
 from incumbent.rebuild import Order
 from incumbent.search.tune import StudyResult
 from incumbent.training.engine import LOCAL, Engine, chosen
-from incumbent.training.on_ray import deal
+from incumbent.training.on_ray import deal, failure_of
 from tests.core.building import changed
 
 TWO = Engine("ray", 2)
@@ -232,3 +232,17 @@ def test_ray_is_not_imported_unless_it_trains() -> None:
     told = "import sys, incumbent.cli.commands, incumbent.challenger; print('ray' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_what_a_worker_refuses_is_said_in_its_own_words() -> None:
+    from ray.train import TrainingFailedError
+    from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
+    from ray.train.v2.api.exceptions import WorkerGroupError
+
+    raised = BadData("no row has a label")
+    failed: TrainingFailedError = WorkerGroupError(
+        "rank 1", {1: UserExceptionWithTraceback(raised, "Traceback (most recent call last): ...")}
+    )
+    assert failure_of(failed) is raised
+    told = str(failure_of(TrainingFailedError("out of memory")))
+    assert told == "training on Ray ended early: out of memory; see Ray's logs, and run it again"

@@ -28,7 +28,7 @@ from incumbent.features.target_encoding import Means, part_of
 from incumbent.learners import Batch
 from incumbent.models.golden import GOLDEN, check_golden
 from incumbent.models.model import Model
-from incumbent.params import Params, load_params
+from incumbent.params import Params, own_code
 from incumbent.search.tune import StudyResult
 from incumbent.tables.partitions import Diff
 from incumbent.tables.split import group_hashes
@@ -377,7 +377,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "own_features.py").write_text(PACE)
-    load_params(tmp_path)
+    own_code.look_in(tmp_path)
     yield tmp_path
     sys.modules.pop("own_features", None)
 

@@ -59,6 +59,11 @@ def test_a_grid_tries_each_combination_once_and_leaves_the_rest_in_the_middle(ro
             id="out of range",
         ),
         pytest.param(
+            {"num_leaves": [15, 20.5]},
+            r"search.grid.num_leaves has \[20.5\], outside of \[15, 63\]",
+            id="half a leaf",
+        ),
+        pytest.param(
             {"num_leaves": [15, 20, 31], "learning_rate": [0.1, 0.15, 0.2]},
             "9 combinations, more than",
             id="too many",

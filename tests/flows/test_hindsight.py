@@ -1,6 +1,7 @@
 """A model that should not be in office: found by what arrives, replaced, or passed over when broken."""
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from prefect.logging import disable_run_logger
 
+from incumbent.cli.stage import Name, stage
 from incumbent.demo.flights import WEATHER
 from incumbent.errors import Conflict
 from incumbent.evaluation.decide import Promote
@@ -104,6 +106,24 @@ def test_the_audit_shows_each_verdict(inside: Project, poor: Run) -> None:
     assert "verdict" in inside.run("models", "audit").out
 
 
+def staged(run: Run) -> dict[str, Any]:
+    """What `incumbent stage compare` says of the run's challenger, on the same partitions."""
+    pipeline, data = run.project / "pipeline", run.project / "data"
+    names = [partition.name for partition in run.learned]
+    shutil.copytree(run.folder, pipeline / "model")
+    shutil.copyfile(run.folder / "challenger.json", pipeline / "train.json")
+    (pipeline / "plan.json").write_text(json.dumps({"partitions": names}))
+    data.mkdir(exist_ok=True)
+    for path in run.files(names):
+        shutil.copyfile(path, data / path.name)
+    try:
+        stage(Name.COMPARE, run.project)
+        return dict(json.loads((pipeline / "compare.json").read_text()))
+    finally:
+        shutil.rmtree(pipeline)
+        shutil.rmtree(data)
+
+
 def test_a_champion_with_a_broken_file_gives_way_to_its_predecessor_in_the_comparison(
     inside: Project, poor: Run
 ) -> None:
@@ -118,7 +138,11 @@ def test_a_champion_with_a_broken_file_gives_way_to_its_predecessor_in_the_compa
     seen = run.read("comparison")
     assert seen["incumbent"] not in (poor.version, "the trivial baseline")
     assert f"{poor.version} could not be evaluated" in seen["unfit"][0]
+    repro = staged(run)
     decision = promote.fn(run)
+    assert (repro["incumbent"], repro["kind"]) == (seen["incumbent"], decision.kind)
+    assert repro["comparison"]["challenger"] == seen["evidence"]["comparison"]["challenger"]
+    assert seen["unfit"][0] in repro["reasons"]
     assert seen["unfit"][0] in decision.because
     inside.s3.put_object(Bucket="incumbent", Key=key, Body=good)
 

@@ -10,6 +10,7 @@ import pytest
 
 from flows.release import release
 from incumbent.demo.flights import load_flights, write_months
+from incumbent.errors import BadInput
 from incumbent.params import load_params
 from incumbent.storage.dataset.git import git
 from incumbent.storage.dataset.quarantine import open_quarantine
@@ -130,24 +131,40 @@ def test_rows_of_a_partition_that_was_replaced_stay_where_they_are(
     assert git(place.project, "rev-parse", "main") == before
 
 
-def test_a_release_that_died_before_it_could_note_so_can_be_repeated(
-    place: Place, months: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("step", "month"),
+    [
+        pytest.param("settle", 4, id="before it could note so"),
+        pytest.param("announce", 8, id="before it could send the event"),
+    ],
+)
+def test_a_release_that_died_can_be_repeated_and_its_event_is_not_lost(
+    place: Place,
+    months: dict[int, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    month: int,
 ) -> None:
-    name = months[4].name
-    [entry] = place.ingest(spoiled(months[4], tmp_path / name))["quarantined"]
+    name, rows = months[month].name, len(pd.read_parquet(months[month]))
+    [entry] = place.ingest(spoiled(months[month], tmp_path / name))["quarantined"]
 
     def dies(*_: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("flows.release.settle", dies)
+        patch.setattr(f"flows.release.{step}", dies)
         with pytest.raises(KeyboardInterrupt):
             release(place.project, entry, "first try", tmp_path / "first")
     rev = git(place.project, "rev-parse", "main")
-    assert len(partition(place, name)) == len(pd.read_parquet(months[4]))
+    assert len(partition(place, name)) == rows
+    assert rev not in place.events()
     done = release(place.project, entry, "second try", tmp_path / "second")
     assert done["data"]["rev"] == rev
-    assert len(partition(place, name)) == len(pd.read_parquet(months[4]))
+    assert len(partition(place, name)) == rows
+    assert place.told_of(rev)
+    with pytest.raises(BadInput, match="was released by"):
+        release(place.project, entry, "third try", tmp_path / "third")
     assert open_quarantine(load_params(place.project)).show(entry)["released"]["reason"] == "second try"
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from incumbent.errors import BadInput, NotFound
-from incumbent.storage.registry.registry import Blocked, Champion, StaleRun
+from incumbent.errors import BadInput, Blocked, NotFound, StaleRun
+from incumbent.storage.registry.registry import Champion
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from incumbent.errors import Conflict
-from incumbent.storage.registry.registry import Champion, Registry, StaleRun
+from incumbent.errors import Conflict, StaleRun
+from incumbent.storage.registry.registry import Champion, Registry
 from incumbent.storage.s3.address import open_store
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from incumbent.errors import BadInput, Conflict, NotFound, Tampered
-from incumbent.storage.registry.registry import Blocked, Champion, Registry, StaleRun
+from incumbent.errors import BadInput, Blocked, Conflict, NotFound, StaleRun, Tampered
+from incumbent.storage.registry.registry import Champion, Registry
 from tests.storage.conftest import Publish
 
 CHAMPION = "flights/champion.json"

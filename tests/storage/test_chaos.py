@@ -17,12 +17,12 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
-from incumbent.errors import Conflict, StorageUnavailable
+from incumbent.errors import Conflict, StaleRun, StorageUnavailable
 from incumbent.local import processes
 from incumbent.local import s3 as local_s3
 from incumbent.local.stack import SETTLING
 from incumbent.local.state import Stack, make_private_dirs
-from incumbent.storage.registry.registry import Champion, Registry, StaleRun
+from incumbent.storage.registry.registry import Champion, Registry
 from incumbent.storage.s3.address import ensure_bucket
 from incumbent.storage.s3.client import Connection, connect
 from incumbent.storage.s3.store import Store

@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from incumbent.errors import BadInput, NotFound, Tampered
+from incumbent.errors import BadInput, Blocked, NotFound, StaleRun, Tampered
 from incumbent.storage.registry.champion import champion_at
-from incumbent.storage.registry.registry import Blocked, Registry, StaleRun
+from incumbent.storage.registry.registry import Registry
 from tests.storage.conftest import Publish
 
 

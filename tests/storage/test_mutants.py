@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from hypothesis import Phase, settings
 
-from incumbent.errors import Tampered
+from incumbent.errors import Blocked, Tampered
 from incumbent.storage.registry import deletion, promotions
-from incumbent.storage.registry.champion import Blocked, Champion
+from incumbent.storage.registry.champion import Champion
 from incumbent.storage.registry.champion_log import ChampionLog
 from incumbent.storage.registry.registry import Registry
 from incumbent.storage.registry.tombstones import Tombstones

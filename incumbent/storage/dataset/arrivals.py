@@ -3,15 +3,15 @@
 Needs neither the other partitions nor their bytes.
 """
 
-import fcntl
 import json
-import random
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+
+from filelock import FileLock
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from incumbent.errors import BadInput
 from incumbent.storage.dataset.dvc_remote import open_repo
@@ -45,16 +45,16 @@ def add_partitions(
     with _alone(project):
         _undo_what_was_left(project)
         _require_clean_pointer(project)
-        for attempt in range(1, PUSH_ATTEMPTS + 1):
-            _catch_up(project)
-            _require_unchanged(project, replacing)
-            try:
+        for attempt in Retrying(
+            retry=retry_if_exception_type(Rejected),
+            stop=stop_after_attempt(PUSH_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.4),
+            reraise=True,
+        ):
+            with attempt:
+                _catch_up(project)
+                _require_unchanged(project, replacing)
                 _add(project, files)
-                break
-            except Rejected:
-                if attempt == PUSH_ATTEMPTS:
-                    raise
-                time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311 - jitter, not a secret
         # Not HEAD: a commit of code after the last change of the data is the same version.
         return resolve(project, last_change(project, "HEAD", POINTER) or "HEAD")
 
@@ -127,7 +127,7 @@ def _publish(project: Path, targets: list[Path], message: str) -> None:
 def _require_unchanged(project: Path, expected: Mapping[str, str]) -> None:
     if not expected:
         return
-    now = {partition.name: partition.md5 for partition in resolve_or_empty(project).partitions}
+    now = resolve_or_empty(project).digests
     for name, md5 in expected.items():
         if now.get(name) != md5:
             found = f"has md5 {now[name]}" if name in now else "is gone"
@@ -165,8 +165,7 @@ def _alone(project: Path) -> Iterator[None]:
     """
     (project / ".incumbent").mkdir(exist_ok=True)
     folder = Path(git(project, "rev-parse", "--absolute-git-dir"))
-    with (folder / "incumbent-arrival.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with FileLock(folder / "incumbent-arrival.lock"):
         yield
 
 

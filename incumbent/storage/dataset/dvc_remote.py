@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from incumbent.errors import BadInput
 from incumbent.storage.dataset.git import git
+from incumbent.tables.atomic import atomic_write
 
 if TYPE_CHECKING:
     from dvc.config import Config
@@ -83,11 +84,8 @@ def _write(path: Path, remote: str, settings: Mapping[str, str]) -> None:
 
     config = ConfigObj(str(path), encoding="utf-8")
     config.setdefault(f'remote "{remote}"', {}).update(settings)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+    with atomic_write(path, private=True) as part, part.open("wb") as stream:
         config.write(stream)
-    part.replace(path)
 
 
 def _keep_from_git(project: Path) -> None:

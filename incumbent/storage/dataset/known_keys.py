@@ -4,7 +4,6 @@
 """
 
 import copy
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from filelock import FileLock
 
 from incumbent.storage.dataset.versions import digest_of, fetch, read_columns
 from incumbent.tables.key_index import KeyIndex
@@ -25,7 +25,7 @@ class KnownKeys:
 
     def __init__(self, project: Path, key: Sequence[str], version: DataVersion) -> None:
         self._project, self._key, self._version = project, list(key), version
-        self._listed = {partition.name: partition.md5 for partition in version.partitions}
+        self._listed = version.digests
         self._arrived: dict[str, Path] = {}
         digest = hashlib.sha256(json.dumps(self._key).encode()).hexdigest()
         self._folder = project / ".incumbent" / "cache" / "keys" / digest[:12]
@@ -89,6 +89,5 @@ class KnownKeys:
     def _index(self) -> Iterator[KeyIndex]:
         """Other arrivals in this clone wait."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with FileLock(self._folder / "lock"):
             yield KeyIndex(self._folder)

@@ -86,7 +86,7 @@ class Quarantine:
         return Source(path, PurePosixPath(about.get("place", path.name)))
 
     def require_held(self, entry: str) -> dict[str, Any]:
-        """What is known of it. Raises NotFound, and BadInput if somebody released it already."""
+        """What is known of it. Raises NotFound, and BadInput if somebody released it, to the end."""
         about = self.show(entry)
         _require_held(about)
         return about
@@ -94,10 +94,10 @@ class Quarantine:
     def mark_released(self, entry: str, reason: str, rev: str, partitions: Sequence[str]) -> None:
         """Note who let it pass, why, and which revision and partitions (md5) hold it.
 
-        Raises as require_held does.
+        Until mark_announced it can be released again. Raises as require_held does.
         """
-        found = self._store.get(_reason(entry))
-        about = json.loads(found.body)
+        kept = self._store.get(_reason(entry))
+        about = json.loads(kept.body)
         _require_held(about)
         about["released"] = {
             "reason": reason,
@@ -105,8 +105,16 @@ class Quarantine:
             "partitions": list(partitions),
             "at": now(),
             "by": who(),
+            "announced": False,
         }
-        self._store.replace(_reason(entry), _dump(about), found.etag)
+        self._store.replace(_reason(entry), _dump(about), kept.etag)
+
+    def mark_announced(self, entry: str) -> None:
+        """Note that the event of the release was sent, so that it is over."""
+        kept = self._store.get(_reason(entry))
+        about = json.loads(kept.body)
+        about["released"]["announced"] = True
+        self._store.replace(_reason(entry), _dump(about), kept.etag)
 
     def let_pass(self, partitions: Iterable[Partition]) -> dict[str, str]:
         """Those of the partitions, by name, that hold what somebody released, with who did and why."""
@@ -128,5 +136,7 @@ def _dump(document: dict[str, Any]) -> bytes:
 
 
 def _require_held(about: dict[str, Any]) -> None:
-    if released := about["released"]:
+    released = about["released"]
+    # Releases of earlier versions do not say whether they were announced.
+    if released and released.get("announced", True):
         raise BadInput(f"'{about['entry']}' was released by {released['by']} at {released['at']}")

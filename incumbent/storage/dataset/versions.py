@@ -7,7 +7,6 @@ number of runs can read side by side.
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +17,8 @@ from ruamel.yaml import YAML
 from incumbent.errors import BadInput, NotFound, StorageUnavailable, Tampered
 from incumbent.errors.machine import disk_of_the_stack
 from incumbent.storage.dataset.dvc_remote import follow_environment
-from incumbent.storage.dataset.git import (
-    commit_of,
-    file_at,
-    folder_of,
-    git,
-)
+from incumbent.storage.dataset.git import commit_of, file_at, folder_of, git
+from incumbent.tables.atomic import atomic_write
 from incumbent.tables.partitions import DataVersion, Partition
 
 if TYPE_CHECKING:
@@ -57,9 +52,8 @@ def _listed(project: Path, commit: str, listing: str) -> dict[str, str]:
         listed = files.find(data, detail=True)
     digests = {name.removeprefix(f"{data}/"): info["md5"] for name, info in listed.items()}
     known.parent.mkdir(parents=True, exist_ok=True)
-    part = known.with_name(f".{listing}.{uuid.uuid4().hex[:8]}")
-    part.write_text(json.dumps(digests))
-    part.replace(known)
+    with atomic_write(known) as part:
+        part.write_text(json.dumps(digests))
     return digests
 
 
@@ -87,7 +81,7 @@ def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Pat
     """
     cache = project / ".incumbent" / "cache" / "partitions"
     cache.mkdir(parents=True, exist_ok=True)
-    digests = {partition.name: partition.md5 for partition in version.partitions}
+    digests = version.digests
     paths = [cache / f"{digests[name]}.parquet" for name in names]
     missing = [(name, path) for name, path in zip(names, paths, strict=True) if not path.exists()]
     if missing:
@@ -110,7 +104,7 @@ def read_columns(
     import pyarrow.parquet as pq  # what only resolves versions starts without it
 
     cache = project / ".incumbent" / "cache" / "partitions"
-    digests = {partition.name: partition.md5 for partition in version.partitions}
+    digests = version.digests
     with explained(project), _files_of(project, version.rev) as (files, data):
         for name in names:
             whole = cache / f"{digests[name]}.parquet"
@@ -127,15 +121,11 @@ def code_revision(project: Path) -> str:
 
 
 def _fetch_one(files: Any, name: str, md5: str, path: Path) -> None:
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
+    with atomic_write(path) as part:
         files.get_file(name, str(part))
         seen = digest_of(part)
         if seen != md5:
             raise Tampered(f"{name.removeprefix('/')} should have md5 {md5}, but the DVC remote holds {seen}")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager

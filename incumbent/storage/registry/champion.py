@@ -7,18 +7,10 @@ from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import Field, TypeAdapter
 
-from incumbent.errors import BadInput, Tampered
+from incumbent.errors import BadInput, Blocked, StaleRun, Tampered
 from incumbent.storage.s3 import documents
 
 Op = Literal["promote", "force", "rollback"]
-
-
-class StaleRun(BadInput):
-    """A run that started before the champion's own run may not replace it."""
-
-
-class Blocked(BadInput):
-    """A version that was rolled back may not be promoted."""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from incumbent.errors import BadInput, Conflict
+from incumbent.errors import BadInput, Conflict, StaleRun
 from incumbent.storage.registry.champion import (
     Champion,
     Op,
-    StaleRun,
     check_promotable,
     check_target,
     choose_predecessor,

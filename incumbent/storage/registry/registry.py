@@ -19,7 +19,7 @@ from urllib.parse import quote
 from incumbent.errors import BadInput, BadParams, NotFound, Tampered
 from incumbent.params import Params
 from incumbent.storage.registry.audit import find_problems
-from incumbent.storage.registry.champion import Blocked, Champion, StaleRun, champion_at
+from incumbent.storage.registry.champion import Champion, champion_at
 from incumbent.storage.registry.champion_log import ChampionLog
 from incumbent.storage.registry.claims import Claim, Claimed, Claims, Done, Running
 from incumbent.storage.registry.deletion import GRACE, Fate, collect, needed_versions
@@ -32,14 +32,12 @@ from incumbent.storage.s3.documents import check_name, dump, load, now
 from incumbent.storage.s3.store import Store
 
 __all__ = [
-    "Blocked",
     "Champion",
     "Claim",
     "Claimed",
     "Done",
     "Registry",
     "Running",
-    "StaleRun",
     "champion_at",
     "open_registry",
 ]

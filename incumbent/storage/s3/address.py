@@ -2,11 +2,11 @@
 
 import os
 import re
-import time
 from collections.abc import Mapping
 from functools import lru_cache
 
 from botocore.exceptions import ClientError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from incumbent.errors import BadParams
 from incumbent.storage.s3.client import LOST, Connection, code_of, connect, status_of, translated
@@ -24,16 +24,18 @@ def ensure_bucket(name: str, environment: Mapping[str, str]) -> None:
     The endpoint and credentials are `environment`'s AWS_* variables. Raises StorageUnavailable.
     """
     connection = connect(environment)
-    deadline = time.monotonic() + START_SECONDS
+    retrying = Retrying(
+        retry=retry_if_exception(_is_starting),
+        stop=stop_after_delay(START_SECONDS),
+        wait=wait_fixed(0.2),
+        reraise=True,
+    )
     with translated(connection, f"s3://{name}"):
-        while True:
-            try:
-                return _create_bucket(connection, name)
-            except (*LOST, ClientError) as error:
-                answered = isinstance(error, ClientError) and status_of(error) < 500
-                if answered or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.2)
+        retrying(_create_bucket, connection, name)
+
+
+def _is_starting(error: BaseException) -> bool:
+    return isinstance(error, LOST) or (isinstance(error, ClientError) and status_of(error) >= 500)
 
 
 def _create_bucket(connection: Connection, name: str) -> None:

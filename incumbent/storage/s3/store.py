@@ -2,8 +2,6 @@
 
 import base64
 import hashlib
-import os
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from incumbent.errors import Conflict, NotFound
 from incumbent.storage.s3.client import Connection, etag_of, status_of, translated
 from incumbent.storage.s3.conditional import prove_conditions, send
 from incumbent.storage.s3.reads import read
+from incumbent.tables.atomic import atomic_write
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
@@ -183,23 +182,20 @@ class Store:
 
         Raises NotFound, and Conflict when it no longer has the `etag`.
         """
-        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        with atomic_write(path) as part:
 
-        def consume(answer: "GetObjectOutputTypeDef") -> bool:
-            with part.open("wb") as file:
-                for chunk in answer["Body"].iter_chunks(CHUNK):
-                    file.write(chunk)
-            return True
+            def consume(answer: "GetObjectOutputTypeDef") -> bool:
+                with part.open("wb") as file:
+                    for chunk in answer["Body"].iter_chunks(CHUNK):
+                        file.write(chunk)
+                return True
 
-        try:
-            self._present(key, self._read(key, consume, **({"IfMatch": etag} if etag else {})))
-            os.replace(part, path)
-        except ClientError as error:
-            if status_of(error) != 412:
-                raise
-            raise Conflict(f"{self.url(key)} changed since it was listed") from error
-        finally:
-            part.unlink(missing_ok=True)
+            try:
+                self._present(key, self._read(key, consume, **({"IfMatch": etag} if etag else {})))
+            except ClientError as error:
+                if status_of(error) != 412:
+                    raise
+                raise Conflict(f"{self.url(key)} changed since it was listed") from error
 
     def link(self, key: str, kind: str) -> str:
         """An address for a browser, good for a week, without credentials; `kind` is its media type."""

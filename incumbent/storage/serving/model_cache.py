@@ -2,19 +2,19 @@
 
 import hashlib
 import json
-import os
 import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
 from incumbent.errors import IncumbentError, Tampered
 from incumbent.models.model import Model, open_model
+from incumbent.params import own_code
 from incumbent.storage.registry.champion import Champion, parse_champion
 from incumbent.storage.registry.model_versions import MANIFEST, is_there
 from incumbent.storage.registry.registry import Registry
 from incumbent.storage.s3.documents import dump
 from incumbent.storage.serving.first_parse import first_parse
+from incumbent.tables.atomic import atomic_write
 
 
 def pull_cached(project: Path, registry: Registry, version: str) -> tuple[Path, dict[str, Any]]:
@@ -36,6 +36,7 @@ def load_model(project: Path, registry: Registry, version: str) -> Model:
     Raises NotFound, and Tampered for a version that is not as it was published or does not open and
     predict as it did then. Nothing of a refused version stays here.
     """
+    own_code.look_in(project)  # the model may make its features by the project's own function
     folder, manifest = pull_cached(project, registry, version)
     try:
         first_parse(folder, manifest)
@@ -84,9 +85,5 @@ def _champion_here(path: Path) -> Champion | None:
 
 
 def _write(path: Path, body: bytes) -> None:
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
+    with atomic_write(path) as part:
         part.write_bytes(body)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

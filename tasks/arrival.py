@@ -225,7 +225,7 @@ def _inspected(
         if file.landed is None:  # who gave it is here to read this
             shutil.rmtree(arrival.folder, ignore_errors=True)
             raise
-        unreadable = Finding(file.name, "it is a table", "critical", False, str(error))
+        unreadable = Finding(file.name, "it must be a table", "critical", False, str(error))
         return replace(file, report=GateReport(0, (unreadable,))), keys
     judged = replace(
         read,

@@ -88,7 +88,7 @@ def require_whole(file: File, arrived: Mapping[str, File], project: Path, params
     reasons = (_lost_rows(path, file, arrived, project, params) for path in file.partitions)
     if (reason := next(filter(None, reasons), None)) is None:
         return file
-    refused = Finding(file.name, "its partitions are whole", "critical", False, reason)
+    refused = Finding(file.name, "its partitions must be whole", "critical", False, reason)
     return replace(file, report=GateReport.of([file.report, GateReport(0, (refused,))]))
 
 

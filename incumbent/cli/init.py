@@ -15,7 +15,7 @@ from incumbent.params import FORMATS, DatasetParams
 def init(
     data: Annotated[
         Path,
-        typer.Option("--data", help="A table, or a folder of files: Parquet, CSV, JSON Lines."),
+        typer.Option("--data", help="A table, or a folder of files: Parquet, CSV, TSV, JSON Lines."),
     ],
     target: Annotated[str, typer.Option("--target", help="The column to predict.")],
     key: Annotated[
@@ -60,12 +60,15 @@ def _formats(given: list[str]) -> dict[str, str]:
 
 
 def _told(document: dict[str, Any]) -> str:
+    from incumbent.tables.checks import ColumnWarning, summed_up  # loads pandas
+
     where = document["project"]
+    warnings = [ColumnWarning(**each) for each in document["warnings"]]
     return "\n".join(
         [
             _columns(document["columns"]),
             "",
-            *(f"look at  {_line(warning)}" for warning in document["warnings"]),
+            *(f"look at  {printable(str(each))}" for each in summed_up(warnings)),
             f"{document['rows']:,} rows in {len(document['data']['partitions'])} partitions; data version "
             f"{document['data']['name']}",
             f"task {document['task']}, judged by {document['metric']}",
@@ -75,11 +78,6 @@ def _told(document: dict[str, Any]) -> str:
             f"  incumbent retrain --project {where}",
         ]
     )
-
-
-def _line(warning: dict[str, str | None]) -> str:
-    column, text = warning["column"], warning["text"]
-    return printable(f"{column}: {text}" if column else str(text))
 
 
 def _columns(columns: list[dict[str, Any]]) -> str:

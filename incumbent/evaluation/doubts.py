@@ -37,13 +37,22 @@ def too_good(
         return None  # such as a holdout with one class
     if value <= TOO_GOOD:
         return None
-    alone = leaks(sample, params.dataset, params.task)[:NAMED] if len(sample) else []
+    alone = [*_leaks_in(sample, params)][:NAMED]
     columns, target = shlex.join(leak.column for leak in alone) or "COLUMN", params.dataset.target
     return (
         f"{metric} {value:.4f} on {len(y):,} held-out rows is too good to be true (above {TOO_GOOD}): "
         f"{'; '.join(_telling(alone, importances))}. Is that known before {target} is? If not: "
         f"incumbent drop-column {columns} --reason TEXT"
     )
+
+
+def _leaks_in(sample: pd.DataFrame, params: Params) -> Iterator[Leak]:
+    """But for times of which no feature is made: the model did not see them."""
+    features = params.features
+    for leak in leaks(sample, params.dataset, params.task) if len(sample) else ():
+        is_time = pd.api.types.is_datetime64_any_dtype(sample[leak.column].dtype)
+        if not is_time or features.function or leak.column in features.sources:
+            yield leak
 
 
 def _telling(alone: Sequence[Leak], importances: Mapping[str, float]) -> Iterator[str]:

@@ -44,11 +44,8 @@ class Derivation:
     @property
     def sources(self) -> list[str]:
         """Columns that it reads, features or not."""
-        pairs = (name for pair in self.params.ratios.values() for name in pair)
-        lags = self.params.lags
-        ordered = [*lags.columns, *lags.by, self.time] if lags.columns else []
-        named = [*self.params.dates, *pairs, *self.params.frequency, *self.params.target, *ordered]
-        return [str(name) for name in dict.fromkeys(named)]
+        ordered = [str(self.time)] if self.params.lags.columns else []
+        return list(dict.fromkeys([*self.params.sources, *ordered]))
 
     def added(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A whole file's rows, or one side's of it, with the columns of step one.

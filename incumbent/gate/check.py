@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from incumbent.gate.contradictions import contradictions
@@ -72,7 +73,7 @@ def column_findings(partition: str, path: Path, dataset: DatasetParams) -> list[
     alike = [
         Finding(
             partition,
-            f"column '{other}' has a name of its own",
+            f"column '{other}' must have a name of its own",
             "critical",
             False,
             f"'{one}' and '{other}' differ in case only or look alike; rename one of the two",
@@ -82,7 +83,7 @@ def column_findings(partition: str, path: Path, dataset: DatasetParams) -> list[
     return alike + [
         Finding(
             partition,
-            f"column '{difference.column}' is as declared",
+            f"column '{difference.column}' {'should' if difference.harmless else 'must'} be as declared",
             "warning" if difference.harmless else "critical",
             False,
             difference.text,
@@ -102,7 +103,7 @@ def beyond_limit(name: str, path: Path, judged: Sequence[Judged], limits: GatePa
     if aside <= limits.max_quarantined * rows:
         return []
     seen = f"{aside:,} of {rows:,} rows ({aside / rows:.1%}) would be set aside"
-    limit = f"gate.max_quarantined = {limits.max_quarantined} is kept"
+    limit = f"gate.max_quarantined = {limits.max_quarantined} must be kept"
     return [Finding(name, limit, "critical", False, seen)]
 
 
@@ -237,5 +238,5 @@ def _observed(kwargs: dict[str, Any], names: Sequence[str], result: dict[str, An
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = repr(value.item() if isinstance(value, np.generic) else value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -39,4 +39,8 @@ def contradictions(
         for values, targets in [*several][:EXAMPLES]
     )
     observed = f"{several.ngroups:,} keys have different {target}, such as {list(examples[:3])}"
-    return [Finding(name, f"a key ({', '.join(key)}) has one {target}", "warning", False, observed, examples)]
+    return [
+        Finding(
+            name, f"a key ({', '.join(key)}) should have one {target}", "warning", False, observed, examples
+        )
+    ]

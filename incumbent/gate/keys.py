@@ -40,7 +40,7 @@ def judge_keys(
         where = ", ".join(f"{other} ({len(found):,})" for other, found in list(repeated.items())[:EXAMPLES])
         more = f" and {len(repeated) - EXAMPLES:,} more" if len(repeated) > EXAMPLES else ""
         observed += f" have keys of {where}{more}, such as {list(examples[:3])}"
-    told = f"no key of another partition ({', '.join(key)})"
+    told = f"no key ({', '.join(key)}) may be one of another partition"
     finding = Finding(name, told, severity, not every, observed, examples)
     return Judged(finding, tuple(every) if severity == QUARANTINE else ())
 

@@ -29,12 +29,12 @@ def judge_labels(name: str, path: Path, params: Params) -> GateReport:
 def _findings(name: str, labels: Labels, params: Params) -> Iterator[Finding]:
     target = params.dataset.target
     if problem := unusable(labels, params.dataset, params.task):
-        expected = f"the labels in '{target}' are usable"
+        expected = f"the labels in '{target}' must be usable"
         yield Finding(name, expected, "critical", False, problem, final=True)
     if problem := unknown_class(labels, params.dataset, params.task):
-        yield Finding(name, f"the classes in '{target}' are known", "critical", False, problem)
+        yield Finding(name, f"the classes in '{target}' must be known", "critical", False, problem)
     if labels.empty > MOST_UNLABELLED * labels.rows:
         problem = (
             f"{labels.empty:,} of {labels.rows:,} rows ({labels.empty / labels.rows:.1%}) have no label yet"
         )
-        yield Finding(name, f"most rows have a label in '{target}'", "warning", False, problem)
+        yield Finding(name, f"most rows should have a label in '{target}'", "warning", False, problem)

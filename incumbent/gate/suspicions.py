@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from incumbent.gate.report import Finding
-from incumbent.params import DatasetParams, Task
+from incumbent.params import DatasetParams, FeatureParams, Task
+from incumbent.tables.columns import columns_of
 from incumbent.tables.convert import BATCH_ROWS
 from incumbent.tables.leaks import leaks
 from incumbent.tables.names import look_alikes
@@ -42,15 +43,27 @@ class Oddity:
     observed: str
 
 
-def suspicions(name: str, path: Path, dataset: DatasetParams, task: Task) -> list[Finding]:
+def suspicions(
+    name: str, path: Path, dataset: DatasetParams, task: Task, features: FeatureParams
+) -> list[Finding]:
     """Findings on one partition: infinite numbers, times to come, a target that never varies or leaks.
 
-    Raises BadData for a file that can't be read.
+    None on columns that the model does not read. Raises BadData for a file that can't be read.
     """
+    unread = _unread(path, dataset, features)
     return [
         Finding(name, each.expected, "warning", False, each.observed)
         for each in oddities([path], dataset, task)
+        if each.column not in unread
     ]
+
+
+def _unread(path: Path, dataset: DatasetParams, features: FeatureParams) -> set[str]:
+    """Dropped columns and times, but for those of which features are made."""
+    if features.function is not None:
+        return set()
+    times = {name for name, kind in columns_of(path).items() if kind == "time"}
+    return (times | set(dataset.drop)) - {dataset.time, *features.sources}
 
 
 def oddities(paths: Sequence[Path], dataset: DatasetParams, task: Task) -> list[Oddity]:
@@ -100,10 +113,10 @@ def _look_ahead(seen: RowStatistics, times: pd.Series) -> None:
 def _of_values(seen: RowStatistics, dataset: DatasetParams) -> Iterator[Oddity]:
     for name, rows in seen.infinite.items():
         if rows:
-            yield Oddity(name, f"column '{name}' is finite", f"infinite in {rows:,} rows")
+            yield Oddity(name, f"column '{name}' should be finite", f"infinite in {rows:,} rows")
     if seen.late:
         told = f"{seen.late:,} rows lie ahead, up to {seen.latest}"
-        yield Oddity(dataset.time, f"column '{dataset.time}' is not in the future", told)
+        yield Oddity(dataset.time, f"column '{dataset.time}' should not be in the future", told)
 
 
 def _of_the_target(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> Iterator[Oddity]:
@@ -113,7 +126,7 @@ def _of_the_target(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> 
     if target.dropna().nunique() < 2:
         if target.notna().any():
             single = f"every row has {dataset.target} = {target.dropna().iloc[0]}"
-            yield Oddity(None, "the target varies", single)
+            yield Oddity(None, "the target should vary", single)
         return
     for leak in leaks(sample, dataset, task):
-        yield Oddity(leak.column, f"column '{leak.column}' is no leak of the target", leak.text)
+        yield Oddity(leak.column, f"column '{leak.column}' should be no leak of the target", leak.text)

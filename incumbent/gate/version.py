@@ -33,5 +33,5 @@ def gate_version(
 
 def judge_content(name: str, path: Path, params: Params) -> GateReport:
     """What no suite says of a partition: its labels, and what is seldom meant; rows are counted elsewhere."""
-    odd = suspicions(name, path, params.dataset, params.task)
+    odd = suspicions(name, path, params.dataset, params.task, params.features)
     return GateReport.of([judge_labels(name, path, params), GateReport(0, tuple(odd))])

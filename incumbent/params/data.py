@@ -106,6 +106,14 @@ class FeatureParams(Section):
         None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="module:function of the project"
     )
 
+    @property
+    def sources(self) -> list[str]:
+        """Columns that it names; what the project's function reads nobody knows."""
+        pairs = (name for pair in self.ratios.values() for name in pair)
+        ordered = [*self.lags.columns, *self.lags.by] if self.lags.columns else []
+        named = [*self.dates, *pairs, *self.frequency, *self.target, *ordered]
+        return list(dict.fromkeys(named))
+
 
 class GateParams(Section):
     max_quarantined: float = Field(

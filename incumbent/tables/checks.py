@@ -1,7 +1,7 @@
 """What a person should look at before trusting the first guess at a table. Nothing here changes it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -15,6 +15,7 @@ CODE = re.compile(r"0\d")  # a leading zero: a postcode or an article number, ri
 ID = re.compile(r"(^|[\W_])(?i:ids?|uuid|guid)$|[a-z](Ids?|ID|UUID|GUID)$")  # not "paid"
 MOSTLY = 0.9  # of the different texts look like numbers
 LOOKED_AT = 1000  # different texts
+NAMED = 3  # columns of those that are alike
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,32 @@ class ColumnWarning:
 
     column: str | None
     text: str
+
+
+@dataclass(frozen=True)
+class AlikeWarnings:
+    """One thing to look at in several columns; `text` is what was said of the first of them."""
+
+    columns: list[str | None]
+    text: str
+
+    def __str__(self) -> str:
+        named = [name for name in self.columns[:NAMED] if name]
+        more = f" and {len(self.columns) - NAMED:,} more columns" if len(self.columns) > NAMED else ""
+        return f"{', '.join(named)}{more}: {self.text}" if named else self.text
+
+
+def summed_up(warnings: Iterable[ColumnWarning]) -> list[AlikeWarnings]:
+    """In the order of the first; those of up to NAMED columns stay apart, so that their figures are told."""
+    alike: dict[str, list[ColumnWarning]] = {}
+    for each in warnings:
+        named = rf"(?<=[.\s]){re.escape(each.column)}(?!\w)|" if each.column else ""  # as of an option
+        alike.setdefault(re.sub(rf"{named}'[^']*'|\d[\d.,]*", "", each.text), []).append(each)
+    return [
+        AlikeWarnings([each.column for each in part], part[0].text)
+        for group in alike.values()
+        for part in ([group] if len(group) > NAMED else [[each] for each in group])
+    ]
 
 
 def things_to_check(

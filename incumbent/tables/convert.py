@@ -4,13 +4,12 @@ Memory follows a batch or a row group, never the file. The same bytes in give th
 that is delivered twice is one partition.
 """
 
-import csv
-import gzip
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -20,18 +19,21 @@ from incumbent.errors import BadData
 from incumbent.params import DatasetParams
 from incumbent.tables.atomic import atomic_write
 from incumbent.tables.counts import COLUMNS_AT_ONCE
+from incumbent.tables.delimited import BLANKS, layout_of, with_commas
 from incumbent.tables.names import may_be_renamed, require_distinct
 from incumbent.tables.text_kinds import ColumnNote, quoted, values_of
 
-SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".ndjson")
+JSON_SUFFIXES = (".jsonl", ".jsonl.gz", ".ndjson")
+SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", *JSON_SUFFIXES)
 BATCH_ROWS = 65_536
+BATCH_CELLS = 2**23  # a batch of a wide table has fewer rows
+VECTOR = 2048  # rows; DuckDB's batches are multiples of it
+HELD = "held"
 MAX_ROWS = 100_000_000  # a footer of five megabytes can promise hundreds of millions of rows
 MAX_COLUMNS = 10_000
-HELD_BYTES = 64 * 1024**2  # a wide file up to this size is parsed once and kept in memory
 MAX_NAME = 255
 # One thread keeps the rows in order; extensions would be fetched from the network.
 CONFIG: dict[str, Any] = {"threads": 1, "memory_limit": "1GB", "autoinstall_known_extensions": False}
-DELIMITERS = ",;\t|"
 JSON_NUMBERS = ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "DOUBLE")
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 
@@ -48,9 +50,9 @@ def stem_of(source: Path) -> str:
 
 @dataclass(frozen=True)
 class Rows:
-    """A DuckDB relation, SQL for the value of each column, and what a person should know of them.
+    """A DuckDB relation, the table HELD if it is wide, and SQL for the value of each column.
 
-    `zoned` are the columns whose times had offsets.
+    `notes`: what a person should know of them; `zoned` are the columns whose times had offsets.
     """
 
     relation: Any
@@ -58,14 +60,28 @@ class Rows:
     notes: tuple[ColumnNote, ...] = ()
     zoned: frozenset[str] = frozenset()
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        values = ", ".join(f"{sql} AS v{number}" for number, sql in enumerate(self.values.values()))
-        for batch in self.relation.select(values).to_arrow_reader(BATCH_ROWS):
-            fields = [
-                pa.field(name, field.type, metadata=UTC_TIMES if name in self.zoned else None)
-                for name, field in zip(self.values, batch.schema, strict=True)
-            ]
-            yield pa.record_batch(batch.columns, schema=pa.schema(fields))
+    def batches(self, database: Any) -> Iterator[pa.RecordBatch]:
+        """In groups of columns, side by side: a query for thousands of columns takes gigabytes."""
+        columns = [f"{sql} AS v{number}" for number, sql in enumerate(self.values.values())]
+        groups = [
+            columns[start : start + COLUMNS_AT_ONCE] for start in range(0, len(columns), COLUMNS_AT_ONCE)
+        ]
+        # A connection reads one result at a time.
+        tables = [self.relation] if len(groups) == 1 else [database.cursor().table(HELD) for _ in groups]
+        rows = max(VECTOR, min(BATCH_ROWS, BATCH_CELLS // len(columns) // VECTOR * VECTOR))
+        readers = [
+            table.select(", ".join(group)).to_arrow_reader(rows)
+            for table, group in zip(tables, groups, strict=True)
+        ]
+        for batches in zip(*readers, strict=True):
+            yield self._named([column for batch in batches for column in batch.columns])
+
+    def _named(self, columns: Sequence[pa.Array]) -> pa.RecordBatch:
+        fields = [
+            pa.field(name, column.type, metadata=UTC_TIMES if name in self.zoned else None)
+            for name, column in zip(self.values, columns, strict=True)
+        ]
+        return pa.record_batch(columns, schema=pa.schema(fields))
 
 
 def to_parquet(source: Path, target: Path, dataset: DatasetParams) -> tuple[ColumnNote, ...]:
@@ -88,10 +104,10 @@ def to_parquet(source: Path, target: Path, dataset: DatasetParams) -> tuple[Colu
             return ()
         if not name.endswith(SUFFIXES):
             raise BadData(f"{source} is of no known format; a file may end with {', '.join(SUFFIXES)}")
-        read = _csv if name.endswith((".csv", ".csv.gz")) else _json
-        with _reading(source) as database:
-            rows = read(database, source, dataset)
-            _write(rows.batches(), part, source)
+        read = _json if name.endswith(JSON_SUFFIXES) else _delimited
+        with TemporaryDirectory() as folder, _reading(source, Path(folder)) as database:
+            rows = read(database, source, Path(folder), dataset)
+            _write(rows.batches(database), part, source)
         return rows.notes
 
 
@@ -112,28 +128,39 @@ def check_parquet(path: Path) -> None:
         raise BadData(f"{path} is not a readable Parquet file: {_first_line(error)}") from error
 
 
-def _csv(database: Any, source: Path, dataset: DatasetParams) -> Rows:
+def _delimited(database: Any, source: Path, folder: Path, dataset: DatasetParams) -> Rows:
     """Every cell as text. Told everything, DuckDB names the line of what does not fit; its detection would
     pass over it. It takes names that differ in case for one, so its columns have numbers."""
-    names, delimiter = _header(source)
-    fields = {name: f"c{number}" for number, name in enumerate(names)}
+    layout, file = layout_of(source), source
+    _require_sane(layout.names, source)
+    if layout.delimiter == BLANKS:
+        file = folder / "commas.csv"
+        with_commas(source, layout.names, file)
+    fields = {name: f"c{number}" for number, name in enumerate(layout.names)}
+    columns, delimiter = dict.fromkeys(fields.values(), "VARCHAR"), layout.delimiter or ","
     texts = database.sql(
         "FROM read_csv(?, columns = ?, delim = ?, header = true, quote = '\"', escape = '\"', nullstr = ?, "
         "auto_detect = false, strict_mode = true)",
-        params=[str(source), dict.fromkeys(fields.values(), "VARCHAR"), delimiter, list(MISSING)],
+        params=[str(file), columns, delimiter, list(MISSING)],
     )
-    plain = source.name.lower().endswith(".csv")  # nobody knows how much a compressed one holds
-    if plain and len(names) > COLUMNS_AT_ONCE and source.stat().st_size <= HELD_BYTES:
-        # Its columns are looked at in groups, and each group would parse all the others again.
-        texts.create("texts")
-        texts = database.table("texts")
+    texts = _held(database, texts)
     read = values_of(texts, fields, dataset, str(source))
     return Rows(texts, read.sql, read.notes, read.zoned)
 
 
-def _json(database: Any, source: Path, dataset: DatasetParams) -> Rows:
+def _held(database: Any, rows: Any) -> Any:
+    """The rows of a wide table, parsed: its columns are looked at in groups, each of which would parse all
+    the others again."""
+    if len(rows.columns) <= COLUMNS_AT_ONCE:
+        return rows
+    rows.create(HELD)
+    return database.table(HELD)
+
+
+def _json(database: Any, source: Path, _folder: Path, dataset: DatasetParams) -> Rows:
     """Numbers and truth values are what they are; texts are read as those of CSV."""
-    scan = "FROM read_json(?, format = 'newline_delimited', sample_size = -1"
+    # By itself DuckDB takes objects with hundreds of like fields for a single column, a map.
+    scan = "FROM read_json(?, format = 'newline_delimited', sample_size = -1, map_inference_threshold = -1"
     whole = database.sql(scan + ")", params=[str(source)])
     if may_be_renamed(whole.columns):
         require_distinct(_json_names(database, source), source)
@@ -146,9 +173,10 @@ def _json(database: Any, source: Path, dataset: DatasetParams) -> Rows:
     values = {name: quoted(name) for name in types}
     texts = {name: name for name, kind in types.items() if kind == "VARCHAR"}
     if not texts:
-        return Rows(rows, values)
+        return Rows(_held(database, rows), values)
     cells = {name: f"CASE WHEN {quoted(name)} NOT IN {MISSING} THEN {quoted(name)} END" for name in texts}
     rows = rows.select(", ".join(f"{sql} AS {quoted(name)}" for name, sql in (values | cells).items()))
+    rows = _held(database, rows)
     read = values_of(rows, texts, dataset, str(source))
     return Rows(rows, values | read.sql, read.notes, read.zoned)
 
@@ -174,30 +202,12 @@ def _json_names(database: Any, source: Path) -> list[str]:
     return [name for (name,) in names.fetchall()]
 
 
-def _header(source: Path) -> tuple[list[str], str]:
-    """The column names and what separates them; one without a name, as of an index, gets its place."""
-    opened = gzip.open if source.name.lower().endswith(".gz") else open
-    try:
-        with opened(source, "rt", encoding="utf-8-sig", newline="") as stream:
-            line = stream.readline()
-            stream.seek(0)
-            delimiter = max(DELIMITERS, key=line.count)
-            first = next(csv.reader(stream, delimiter=delimiter), [])
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, csv.Error) as error:
-        raise BadData(f"{source} can't be read as CSV in UTF-8: {error}") from error
-    if not any(first):
-        raise BadData(f"{source} has no line with column names")
-    names = [name.strip() or f"column{place}" for place, name in enumerate(first)]
-    _require_sane(names, source)
-    return names, delimiter
-
-
 @contextmanager
-def _reading(source: Path) -> Iterator[Any]:
-    """A DuckDB of its own, bounded in memory, with its errors as ours."""
+def _reading(source: Path, folder: Path) -> Iterator[Any]:
+    """A DuckDB of its own, bounded in memory by what it may write to the folder, with its errors as ours."""
     import duckdb
 
-    with duckdb.connect(config=CONFIG) as database:
+    with duckdb.connect(folder / "held.duckdb", config=CONFIG) as database:
         database.execute("SET enable_progress_bar = false")
         try:
             yield database

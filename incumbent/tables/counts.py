@@ -136,39 +136,57 @@ def counted(texts: Any, columns: Sequence[TextColumn], source: str) -> dict[str,
 
 
 def _common_checks(column: TextColumn) -> list[str]:
-    return [f"count(*) FILTER (contains({column.sql}, chr(0)))", f"count({column.sql})", *_fits(column)]
-
-
-def _fits(column: TextColumn) -> list[str]:
-    return [f"count(*) FILTER ({form.fits(column.sql)})" for form in column.forms]
+    fits = [f"count(*) FILTER ({form.fits(column.sql)})" for form in column.forms]
+    return [f"count(*) FILTER (contains({column.sql}, chr(0)))", f"count({column.sql})", *fits]
 
 
 def _closely(texts: Any, columns: Sequence[TextColumn]) -> dict[str, Counts]:
-    """Every possible form, a cell that does not fit it, and the placeholders."""
+    """Every possible form, a cell that does not fit it, and the placeholders: one pass for all columns that
+    have the same forms, below each other."""
+    alike = dict[tuple[Form, ...], list[TextColumn]]()
+    for column in columns:
+        alike.setdefault(column.forms, []).append(column)
     counts = dict[str, Counts]()
-    for column, (cells, placeholders, words, marked, *rest) in _answers(texts, columns, _close_checks):
-        fits, misfits = rest[: len(column.forms)], rest[len(column.forms) :]
-        counts[column.name] = Counts(
-            cells,
-            dict(zip(column.forms, fits, strict=True)),
-            dict(zip(column.forms, misfits, strict=True)),
-            placeholders,
-            tuple(words or ()),
-            marked,
-        )
+    for forms, each in alike.items():
+        for name, answers in _stacked(texts, each, _close_checks("cell", forms)):
+            counts[name] = _counts_of(forms, *answers)
     return counts
 
 
-def _close_checks(column: TextColumn) -> list[str]:
-    empty = f"lower(trim({column.sql})) IN {PLACEHOLDERS}"
-    others = [f"NOT {empty} AND ({form.fits(column.sql)}) IS NOT TRUE" for form in column.forms]
+def _stacked(
+    texts: Any, columns: Sequence[TextColumn], checks: Sequence[str]
+) -> Iterator[tuple[str, list[Any]]]:
+    """The values of the same aggregates over the `cell`s of each column. With many columns side by side
+    DuckDB would prepare the same patterns for each of them, which takes longer than to match them."""
+    side_by_side = texts.select(", ".join(f'{column.sql} AS "{n}"' for n, column in enumerate(columns)))
+    cells = "UNPIVOT side_by_side ON COLUMNS(*) INTO NAME place VALUE cell"
+    query = f"SELECT place, {', '.join(checks)} FROM ({cells}) GROUP BY place ORDER BY place"  # noqa: S608
+    for place, *answers in side_by_side.query("side_by_side", query).fetchall():
+        yield columns[int(place)].name, answers
+
+
+def _counts_of(forms: Sequence[Form], cells: int, empty: int, words: Any, marked: int, *rest: Any) -> Counts:
+    fits, misfits = rest[: len(forms)], rest[len(forms) :]
+    return Counts(
+        cells,
+        dict(zip(forms, fits, strict=True)),
+        dict(zip(forms, misfits, strict=True)),
+        empty,
+        tuple(words or ()),
+        marked,
+    )
+
+
+def _close_checks(sql: str, forms: Sequence[Form]) -> list[str]:
+    empty = f"lower(trim({sql})) IN {PLACEHOLDERS}"
+    others = [f"NOT {empty} AND ({form.fits(sql)}) IS NOT TRUE" for form in forms]
     return [
-        f"count({column.sql})",
+        f"count({sql})",
         f"count(*) FILTER ({empty})",
-        f"list_sort(list(DISTINCT trim({column.sql})) FILTER ({empty}))",
-        f"count(*) FILTER (regexp_matches({column.sql}, '[.,]'))",
-        *_fits(column),
-        *(f"first({column.sql}) FILTER ({other})" for other in others),
+        f"list_sort(list(DISTINCT trim({sql})) FILTER ({empty}))",
+        f"count(*) FILTER (regexp_matches({sql}, '[.,]'))",
+        *(f"count(*) FILTER ({form.fits(sql)})" for form in forms),
+        *(f"first({sql}) FILTER ({other})" for other in others),
     ]
 
 

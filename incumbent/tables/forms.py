@@ -149,11 +149,16 @@ def _ordered(order: str, option: str, separators: str, *, conventional: bool = F
     return Form("time", f" *({pattern}){_CLOCKS} *", value, option, conventional)
 
 
+def _past(time: str) -> str:
+    """Of years of two digits 30 to 99 are of the last century, as in spreadsheets; strptime turns at 69."""
+    return f"CASE WHEN year({time}) >= 2030 THEN {time} - INTERVAL 100 YEAR ELSE {time} END"
+
+
 def _two_digits(order: str, option: str) -> Form:
     parts = {"d": _DAY, "m": _MONTH, "y": "[0-9]{2}"}
     pattern = "|".join(sep.join(parts[each] for each in order) for sep in ("/", "[.]"))
     day = "/".join(f"%{each}" for each in order)
-    value = _strptime("replace(replace(trim({0}), '.', '/'), 'T', ' ')", day)
+    value = _past(_strptime("replace(replace(trim({0}), '.', '/'), 'T', ' ')", day))
     return Form("time", f" *({pattern}){_CLOCKS} *", value, option, conventional=False)
 
 
@@ -183,7 +188,7 @@ NAMED = Form(
     _strptime(_BARE_NAMED, "%d %b %Y", "%b %d %Y", "%Y %b %d", "%b %Y", "%Y %b"),
 )
 NAMED_SHORT = Form(
-    "time", f" *{_DAY}[ -]{_NAME}[ -][0-9]{{2}}{_NAMED_CLOCK} *", _strptime(_BARE_NAMED, "%d %b %y")
+    "time", f" *{_DAY}[ -]{_NAME}[ -][0-9]{{2}}{_NAMED_CLOCK} *", _past(_strptime(_BARE_NAMED, "%d %b %y"))
 )
 # With dots the day comes first wherever dots are used.
 DOTTED = _ordered("dmy", "day-first", ".", conventional=True)

@@ -21,6 +21,7 @@ from incumbent.tables.convert import BATCH_ROWS, SUFFIXES, stem_of, to_parquet
 from incumbent.tables.text_kinds import ColumnNote
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+IN_FOLDERS = tuple(suffix for suffix in SUFFIXES if not suffix.startswith(".txt"))  # beside a README.txt
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def sources_of(path: Path) -> list[Source]:
     places = (each.relative_to(path) for each in path.rglob("*") if each.is_file())
     tables = [place for place in places if _is_table(place)]
     if not tables:
-        raise BadInput(f"{path} holds no table; files may end with {', '.join(SUFFIXES)}")
+        raise BadInput(f"{path} holds no table; files may end with {', '.join(IN_FOLDERS)}")
     sources = [Source(path / place, PurePosixPath(*root, *place.parts)) for place in tables]
     require_own_names(sources)
     return sorted(sources, key=lambda each: each.name)
@@ -100,7 +101,7 @@ def _read_values(values: Mapping[str, str], dataset: DatasetParams) -> dict[str,
         with TemporaryDirectory() as folder:
             row, parsed = Path(folder) / "folders.csv", Path(folder) / "folders.parquet"
             with row.open("w", encoding="utf-8", newline="") as stream:
-                csv.writer(stream).writerows([filled.keys(), filled.values()])
+                csv.writer(stream, quoting=csv.QUOTE_ALL).writerows([filled.keys(), filled.values()])
             to_parquet(row, parsed, dataset)
             scalars |= {name: column[0] for name, column in zip(filled, pq.read_table(parsed), strict=True)}
     return scalars
@@ -129,4 +130,4 @@ def _hive_folders(path: Path) -> list[str]:
 
 def _is_table(place: Path) -> bool:
     hidden = any(part.startswith((".", "_")) for part in place.parts)
-    return place.name.lower().endswith(SUFFIXES) and not hidden
+    return place.name.lower().endswith(IN_FOLDERS) and not hidden

@@ -10,9 +10,12 @@ from incumbent.tables.atomic import atomic_write
 from incumbent.tables.convert import CONFIG, SUFFIXES
 
 CSV, JSON, GZIP = "FORMAT csv, HEADER", "FORMAT json", "COMPRESSION gzip"
+TABS = f"{CSV}, DELIMITER '\t'"
 OPTIONS = {
     ".csv": CSV,
     ".csv.gz": f"{CSV}, {GZIP}",
+    **dict.fromkeys((".tsv", ".txt"), TABS),
+    **dict.fromkeys((".tsv.gz", ".txt.gz"), f"{TABS}, {GZIP}"),
     ".jsonl": JSON,
     ".jsonl.gz": f"{JSON}, {GZIP}",
     ".ndjson": JSON,

@@ -65,9 +65,9 @@ def test_each_difference_is_one_sentence_and_blocks_before_a_row_is_read(tmp_pat
     report = gate_files([("t.parquet", path)], [], DATASET, GateParams())
     assert report.verdict is Verdict.BLOCK
     assert report.reasons == (
-        "critical: t.parquet: column 'a' is as declared: declared as number, and text in the file",
-        "critical: t.parquet: column 'b' is as declared: declared as text, and missing in the file",
-        "warning: t.parquet: column 'extra' is as declared: number in the file, and not declared in "
+        "critical: t.parquet: column 'a' must be as declared: declared as number, and text in the file",
+        "critical: t.parquet: column 'b' must be as declared: declared as text, and missing in the file",
+        "warning: t.parquet: column 'extra' should be as declared: number in the file, and not declared in "
         "params.yaml: dataset.columns",
     )
 

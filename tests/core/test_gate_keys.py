@@ -83,7 +83,8 @@ def test_rows_with_known_keys_are_named_with_their_partitions(
     assert done.report.verdict is verdict
     [reason] = done.report.reasons
     assert reason == (
-        f"{severity}: 2026-03.parquet: no key of another partition (id): 3 of 100 rows (3.0 %) have keys of "
+        f"{severity}: 2026-03.parquet: no key (id) may be one of another partition: "
+        "3 of 100 rows (3.0 %) have keys of "
         "2026-01.parquet (2), 2026-02.parquet (1), such as [{'id': '4'}, {'id': '5'}, {'id': '9'}]"
     )
     assert len(pd.read_parquet(done.partition)) == left
@@ -100,11 +101,11 @@ def test_a_key_with_two_targets_is_told_beside_the_key_that_is_there_twice(
     arrived = sift(
         "new.parquet", tmp_path / "new.parquet", tmp_path / "made", suites, PARAMS, without_history
     )
-    [contradiction] = [each for each in arrived.report.failed if "has one y" in each.expectation]
+    [contradiction] = [each for each in arrived.report.failed if "should have one y" in each.expectation]
     assert contradiction.observed.startswith("3 keys have different y, such as [{'id': '0', 'y': '0 and 1'}")
     same = pd.concat([rows, rows.head(3)], ignore_index=True)
     same.to_parquet(tmp_path / "same.parquet", index=False)
     arrived = sift(
         "same.parquet", tmp_path / "same.parquet", tmp_path / "made", suites, PARAMS, without_history
     )
-    assert not any("has one y" in each.expectation for each in arrived.report.failed)
+    assert not any("should have one y" in each.expectation for each in arrived.report.failed)

@@ -154,7 +154,7 @@ def test_more_rows_than_the_limit_block_the_file_with_the_figures(tmp_path: Path
     done = sifted(broken, tmp_path, POSITIVE)
     assert (done.report.verdict, done.aside) == (Verdict.BLOCK, None)
     assert done.report.reasons[0] == (
-        "critical: 2026-01.parquet: gate.max_quarantined = 0.1 is kept: "
+        "critical: 2026-01.parquet: gate.max_quarantined = 0.1 must be kept: "
         "11 of 100 rows (11.0%) would be set aside"
     )
 

@@ -135,3 +135,20 @@ def test_values_of_a_file_cannot_drive_the_terminal_or_break_the_table(tmp_path:
     assert "\x1b" not in printed
     table = printed.split("\n\n")[0].splitlines()
     assert len(table) == 1 + len(document["columns"])
+
+
+def test_the_same_thing_in_many_columns_is_one_line_for_people(tmp_path: Path) -> None:
+    cells = {f"a{n}": np.resize([f"{n + 1},5", "2,5"], ROWS) for n in range(60)}
+    loans(**cells, when=np.resize(["01/02/2025"], ROWS)).to_csv(tmp_path / "loans.csv", index=False)
+    asked = ["init", "--data", str(tmp_path / "loans.csv"), "--target", "repaid"]
+    runner = CliRunner(env=IDENTITY)
+    printed = runner.invoke(app, [*asked, "--project", str(tmp_path / "people")], catch_exceptions=False)
+    [commas] = [line for line in printed.stdout.splitlines() if "decimal comma" in line]
+    assert (
+        commas
+        == "look at  a0, a1, a2 and 57 more columns: read as numbers with a decimal comma, such as '1,5'"
+    )
+    [dates] = [line for line in printed.stdout.splitlines() if "day first or month first" in line]
+    assert dates.startswith("look at  when: dates such as '01/02/2025'")
+    document = runner.invoke(app, [*asked, "--json", "--project", str(tmp_path / "json")])
+    assert "decimal comma" in warned(json.loads(document.stdout), "a59")

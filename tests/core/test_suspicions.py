@@ -9,18 +9,25 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from incumbent.gate.suspicions import oddities, suspicions
-from incumbent.params import DatasetParams
+from incumbent.params import DatasetParams, FeatureParams
 
 ROWS = 2_000
 RNG = np.random.default_rng(7)
 TARGET = RNG.random(ROWS) < 0.2
+EVERY_TIME = FeatureParams(dates={"closed": ["day"]})
 
 
-def seen(tmp_path: Path, frame: pd.DataFrame, task: Any = "binary", **dataset: Any) -> dict[str, str]:
+def seen(
+    tmp_path: Path,
+    frame: pd.DataFrame,
+    task: Any = "binary",
+    features: FeatureParams = EVERY_TIME,
+    **dataset: Any,
+) -> dict[str, str]:
     """What is suspicious about a table with the target `y`, by the expectation that it breaks."""
     frame.to_parquet(tmp_path / "new.parquet", index=False)
     known = DatasetParams(**{"name": "toy", "target": "y", **dataset})
-    found = suspicions("new.parquet", tmp_path / "new.parquet", known, task)
+    found = suspicions("new.parquet", tmp_path / "new.parquet", known, task, features)
     assert all(each.severity == "warning" and not each.success for each in found)
     return {each.expectation: each.observed for each in found}
 
@@ -47,7 +54,7 @@ def test_an_ordinary_table_is_not_suspicious(tmp_path: Path) -> None:
 )
 def test_a_target_in_disguise_is_told(tmp_path: Path, leak: Any) -> None:
     [(expected, told)] = seen(tmp_path, table(arrived=leak)).items()
-    assert expected == "column 'arrived' is no leak of the target"
+    assert expected == "column 'arrived' should be no leak of the target"
     assert "known before the target is?" in told
 
 
@@ -60,6 +67,21 @@ def test_what_is_no_feature_may_know_the_target(tmp_path: Path) -> None:
     assert seen(tmp_path, table(arrived=TARGET), drop=["arrived"]) == {}
 
 
+def test_the_gate_says_nothing_of_a_time_that_the_model_does_not_read(tmp_path: Path) -> None:
+    frame = table(closed=pd.to_datetime(np.where(TARGET, "2025-01-31", None)))
+    assert seen(tmp_path, frame, features=FeatureParams()) == {}
+    assert seen(tmp_path, frame, features=FeatureParams(frequency=["closed"]))
+    assert seen(tmp_path, frame, features=FeatureParams(function="own:features"))
+    [at_first] = oddities([tmp_path / "new.parquet"], DatasetParams(name="toy", target="y"), "binary")
+    assert at_first.column == "closed"  # init tells a person who may make features of it
+
+
+def test_the_gate_says_nothing_of_infinite_numbers_that_the_model_does_not_read(tmp_path: Path) -> None:
+    frame = table(ratio=np.inf)
+    assert seen(tmp_path, frame, drop=["ratio"]) == {}
+    assert seen(tmp_path, frame) == {"column 'ratio' should be finite": "infinite in 2,000 rows"}
+
+
 def test_classes_and_numbers_leak_too(tmp_path: Path) -> None:
     classes = RNG.choice(["low", "middle", "high"], ROWS)
     assert seen(tmp_path, table(y=classes, code=classes), "multiclass")
@@ -70,13 +92,13 @@ def test_classes_and_numbers_leak_too(tmp_path: Path) -> None:
 
 
 def test_a_target_that_never_varies_is_told(tmp_path: Path) -> None:
-    assert seen(tmp_path, table(y=True)) == {"the target varies": "every row has y = True"}
+    assert seen(tmp_path, table(y=True)) == {"the target should vary": "every row has y = True"}
 
 
 def test_infinite_numbers_are_counted(tmp_path: Path) -> None:
     frame = table()
     frame.loc[[3, 9], "size"] = [np.inf, -np.inf]
-    assert seen(tmp_path, frame) == {"column 'size' is finite": "infinite in 2 rows"}
+    assert seen(tmp_path, frame) == {"column 'size' should be finite": "infinite in 2 rows"}
 
 
 @pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
@@ -85,7 +107,7 @@ def test_times_to_come_are_told(tmp_path: Path, zone: str | None) -> None:
     assert seen(tmp_path, table(at=times), time="at") == {}
     times.iloc[:3] += pd.Timedelta(days=400)
     [(expected, told)] = seen(tmp_path, table(at=times), time="at").items()
-    assert expected == "column 'at' is not in the future"
+    assert expected == "column 'at' should not be in the future"
     assert told.startswith("3 rows lie ahead")
 
 
@@ -117,7 +139,7 @@ GROUPS = RNG.integers(0, 100, ROWS)
 )
 def test_emptiness_and_single_values_tell_the_target_too(tmp_path: Path, leak: Any) -> None:
     [(expected, told)] = seen(tmp_path, table(closed=leak)).items()
-    assert expected == "column 'closed' is no leak of the target"
+    assert expected == "column 'closed' should be no leak of the target"
     assert "known before the target is?" in told
 
 
@@ -160,6 +182,6 @@ def test_partitions_with_few_rows_are_looked_at_together(tmp_path: Path) -> None
     for number, day in enumerate(days):
         table(closed=leak).iloc[number * 50 : number * 50 + 50].to_parquet(day, index=False)
     toy = DatasetParams(name="toy", target="y")
-    assert suspicions(days[0].name, days[0], toy, "binary") == []
+    assert suspicions(days[0].name, days[0], toy, "binary", FeatureParams()) == []
     [leaking] = oddities(days, toy, "binary")
     assert leaking.column == "closed"

@@ -57,7 +57,7 @@ def test_what_landed_becomes_one_version_and_what_is_broken_holds_nobody_up(plac
     told = "\n".join(done["decision"]["reasons"])
     assert "2026-04.csv" in told
     assert "Expected Number of Columns: 4 Found: 2" in told
-    assert "column 'x' is as declared: declared as number, and missing in the file" in told
+    assert "column 'x' must be as declared: declared as number, and missing in the file" in told
     assert place.partitions() == ["2026-01.parquet", "2026-02.parquet", "2026-03.parquet"]
     assert [found.key for found in place.landing.listing()] == ["2026-06.csv.part"]
     assert place.told_of(done["data"]["rev"])

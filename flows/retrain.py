@@ -8,9 +8,11 @@ from prefect import flow
 from incumbent.evaluation.plan import Full, Skip, Strategy
 from incumbent.gate import Verdict
 from incumbent.training.engine import EngineName
-from tasks.data import begin, gate, make_plan, refusals
+from tasks.begin import begin
+from tasks.gate import gate, refusals
 from tasks.hindsight import audit
 from tasks.lease import lease
+from tasks.plan import make_plan
 from tasks.promotion import compare, promote, register
 from tasks.record import record, record_superseded
 from tasks.training import choose_window, train, tune

@@ -17,6 +17,8 @@ from incumbent.gate.sift import sift
 from incumbent.gate.suites import load_suites
 from incumbent.params import Params, load_params
 from incumbent.storage.dataset.arrivals import add_partitions, catch_up
+from incumbent.storage.dataset.arriving import ArrivingFile, read_partitions, require_whole, with_rows_before
+from incumbent.storage.dataset.key_check import KeyCheck, keys_in_data
 from incumbent.storage.dataset.landing import open_landing
 from incumbent.storage.dataset.quarantine import open_quarantine
 from incumbent.storage.dataset.versions import digest_of, resolve_or_empty
@@ -25,10 +27,9 @@ from incumbent.storage.registry.registry import open_registry
 from incumbent.tables.partitions import DataVersion, Diff, Partition, difference
 from incumbent.tables.sources import Source, sources_of
 from tasks import artifacts
-from tasks.data import keep_gate, name_flow_run
 from tasks.events import emit
-from tasks.keys import Keys, keys_in_data
-from tasks.partitions import File, read_partitions, require_whole, with_rows_before
+from tasks.flow_run import name_flow_run
+from tasks.gate import keep_gate
 from tasks.record import record
 from tasks.runs import Run
 from tasks.step import enter, retried
@@ -40,7 +41,7 @@ class Arrival:
 
     project: Path
     folder: Path
-    files: tuple[File, ...]
+    files: tuple[ArrivingFile, ...]
 
     @cached_property
     def params(self) -> Params:
@@ -80,10 +81,11 @@ def take(project: Path, files: Sequence[Path] | None) -> Arrival:
     if files is not None or landing is not None:
         register_project(params, project)
     if files is not None:
-        taken = [File(source, None) for file in files for source in sources_of(file)]
+        taken = [ArrivingFile(source, None) for file in files for source in sources_of(file)]
     elif landing is not None:
         taken = [
-            File(Source(landed.path, PurePosixPath(landed.key)), landed) for landed in landing.take(folder)
+            ArrivingFile(Source(landed.path, PurePosixPath(landed.key)), landed)
+            for landed in landing.take(folder)
         ]
     else:
         taken = []
@@ -104,8 +106,8 @@ def inspect(arrival: Arrival) -> tuple[Arrival, Arrival]:
     if arrival.params.landing.late == "append":
         catch_up(arrival.project)
     keys = keys_in_data(arrival.project, suites, arrival.params.dataset)
-    seen: list[File] = []
-    passed: dict[str, File] = {}
+    seen: list[ArrivingFile] = []
+    passed: dict[str, ArrivingFile] = {}
     for number, file in enumerate(arrival.files):
         judged, then = _inspected(file, number, arrival, suites, keys, passed)
         judged = require_whole(judged, passed, arrival.project, arrival.params)
@@ -200,20 +202,20 @@ def clear(arrival: Arrival) -> None:
 
 
 def _inspected(
-    file: File,
+    file: ArrivingFile,
     number: int,
     arrival: Arrival,
     suites: Sequence[dict[str, Any]],
-    keys: Keys,
-    passed: Mapping[str, File],
-) -> tuple[File, Keys]:
+    keys: KeyCheck,
+    passed: Mapping[str, ArrivingFile],
+) -> tuple[ArrivingFile, KeyCheck]:
     """The file with what the gate says of it, and the keys that are in the data if it passes.
 
     passed: the files before it, by the names of their partitions.
     """
     try:
         folder = arrival.folder / f"made-{number:06d}"
-        alone = read_partitions(file, folder, arrival.params)
+        alone = read_partitions(file, folder, arrival.params, get_run_logger().info)
         arrived = {name: path for name, each in passed.items() if (path := each.partition(name))}
         read = with_rows_before(alone, folder, arrival.project, arrival.params, arrived)
         then = keys.without(read.partitions)

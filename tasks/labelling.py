@@ -10,12 +10,12 @@ from prefect.cache_policies import NO_CACHE
 
 from incumbent.params import load_params
 from incumbent.storage.dataset.arrivals import catch_up
+from incumbent.storage.dataset.arriving import ArrivingFile
 from incumbent.storage.dataset.unlabelled import unlabelled_partitions
 from incumbent.storage.dataset.versions import fetch, resolve_or_empty
 from incumbent.tables.late_labels import fill_labels
 from incumbent.tables.sources import Source
 from tasks.arrival import Arrival
-from tasks.partitions import File
 
 
 @task(cache_policy=NO_CACHE)
@@ -37,5 +37,5 @@ def complete(project: Path, labels: Sequence[pd.DataFrame]) -> Arrival:
         if count:
             get_run_logger().info("%s: %d rows got their label", name, count)
             source = Source(folder / "completed" / name, PurePosixPath(name))
-            files.append(File(source, None, replacing=((name, digests[name]),)))
+            files.append(ArrivingFile(source, None, replacing=((name, digests[name]),)))
     return Arrival(project, folder, tuple(files))

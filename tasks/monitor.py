@@ -24,8 +24,8 @@ from incumbent.tables.parquet import read_partition
 from incumbent.tables.partitions import difference
 from incumbent.tables.split import text_of
 from tasks import artifacts
-from tasks.data import name_flow_run
 from tasks.events import emit
+from tasks.flow_run import name_flow_run
 from tasks.step import enter, retried
 
 

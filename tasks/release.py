@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from incumbent.errors import BadInput
@@ -14,12 +14,12 @@ from incumbent.gate.labels import judge_labels
 from incumbent.gate.sift import put_back, was_put_back
 from incumbent.params import Params
 from incumbent.storage.dataset.arrivals import catch_up
+from incumbent.storage.dataset.arriving import ArrivingFile, read_partitions, with_rows_before
 from incumbent.storage.dataset.quarantine import open_quarantine
 from incumbent.storage.dataset.versions import digest_of, fetch, resolve_or_empty
 from incumbent.storage.registry.identity import require_own_model
 from tasks.arrival import Arrival, Version
-from tasks.data import name_flow_run
-from tasks.partitions import File, read_partitions, with_rows_before
+from tasks.flow_run import name_flow_run
 from tasks.step import enter
 
 
@@ -34,7 +34,7 @@ def recover(project: Path, entry: str, folder: Path) -> Arrival:
     require_own_model(arrival.params, arrival.project)
     quarantine = open_quarantine(arrival.params)
     about = quarantine.require_held(entry)
-    file = File(quarantine.fetch(entry, folder), None)
+    file = ArrivingFile(quarantine.fetch(entry, folder), None)
     name_flow_run(f"release {file.name}", [f"model:{arrival.params.dataset.name}"])
     catch_up(arrival.project)
     whole = _rejoined(file, about, arrival) if about["kind"] == "rows" else _read(file, arrival)
@@ -63,14 +63,14 @@ def _require_usable(partitions: Sequence[Path], params: Params) -> None:
                 raise BadInput(f"{finding}; it can't be released as it is")
 
 
-def _read(file: File, arrival: Arrival) -> File:
+def _read(file: ArrivingFile, arrival: Arrival) -> ArrivingFile:
     """As it would have arrived."""
     folder = arrival.folder / "made"
-    alone = read_partitions(file, folder, arrival.params)
+    alone = read_partitions(file, folder, arrival.params, get_run_logger().info)
     return with_rows_before(alone, folder, arrival.project, arrival.params, {})
 
 
-def _rejoined(file: File, about: dict[str, Any], arrival: Arrival) -> File:
+def _rejoined(file: ArrivingFile, about: dict[str, Any], arrival: Arrival) -> ArrivingFile:
     """The partition as it is now, with the rows at its end."""
     name, entry = about["partition"], about["entry"]
     version = resolve_or_empty(arrival.project)

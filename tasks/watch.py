@@ -15,7 +15,7 @@ from incumbent.storage.dataset.versions import POINTER, resolve
 from incumbent.tables.atomic import atomic_write
 from incumbent.tables.partitions import difference
 from tasks.arrival import Version, announce
-from tasks.data import name_flow_run
+from tasks.flow_run import name_flow_run
 from tasks.step import enter, retried
 
 

@@ -11,7 +11,7 @@ from prefect.logging import disable_run_logger
 from incumbent.params import load_params
 from incumbent.report.render import render
 from incumbent.storage.registry.registry import open_registry
-from tasks.record import _facts, _outcome
+from tasks.report import facts_of, outcome_of
 from tests.flows.conftest import Project
 from tests.flows.preparing import prepared
 
@@ -56,7 +56,7 @@ def test_a_version_of_every_way_to_treat_rows_is_published_scored_and_made_again
     assert ((scores["score"] >= threshold) == scores["predicted"]).all()
     assert 0.01 < scores["predicted"].mean() < 0.99
     run.write("decision", {"kind": "hold", "reasons": ["a test"]})
-    report = render(_facts(run, _outcome(run, run.champion)), {})
+    report = render(facts_of(run, outcome_of(run, run.champion)), {})
     assert "by origin, out of fold" in report
     assert "a row costs" in report
 

@@ -1,10 +1,9 @@
 """A file's partitions: cut from it, joined with rows that came before, and never with fewer than before."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prefect import get_run_logger
 from pyarrow.parquet import ParquetFile
 
 from incumbent.gate import Finding, GateReport
@@ -21,7 +20,7 @@ NOT_YET = GateReport(0, ())
 
 
 @dataclass(frozen=True)
-class File:
+class ArrivingFile:
     """One file: its partitions as Parquet, what the gate said, and where it lay if it had landed.
 
     `aside` has the rows that were taken out of its partitions; a partition in `replacing` must still have
@@ -44,11 +43,16 @@ class File:
         return next((path for path in self.partitions if path.name == name), None)
 
 
-def read_partitions(file: File, folder: Path, params: Params) -> File:
-    """Its partitions: one of its own name, or by month or day as params.yaml has it."""
+def read_partitions(
+    file: ArrivingFile, folder: Path, params: Params, tell: Callable[[str], None]
+) -> ArrivingFile:
+    """Its partitions: one of its own name, or by month or day as params.yaml has it.
+
+    `tell` gets a sentence on each column that is not read as it is written.
+    """
     whole = folder / f"{file.source.name}.parquet"
     for note in read_source(file.source, whole, params.dataset):
-        get_run_logger().info("%s: column '%s': %s", file.source.place, note.column, note.text)
+        tell(f"{file.source.place}: column '{note.column}': {note.text}")
     landing, time = params.landing, params.dataset.time
     if landing.partition == "file" or time is None:
         return replace(file, partitions=(whole,))
@@ -57,8 +61,8 @@ def read_partitions(file: File, folder: Path, params: Params) -> File:
 
 
 def with_rows_before(
-    file: File, folder: Path, project: Path, params: Params, arrived: Mapping[str, Path]
-) -> File:
+    file: ArrivingFile, folder: Path, project: Path, params: Params, arrived: Mapping[str, Path]
+) -> ArrivingFile:
     """With landing.late: append, its partitions together with the rows that are there.
 
     Those are of the current version, or of partitions that `arrived` a moment before. What lacks a column or
@@ -81,7 +85,9 @@ def with_rows_before(
     return replace(file, partitions=tuple(joined), replacing=tuple(replacing))
 
 
-def require_whole(file: File, arrived: Mapping[str, File], project: Path, params: Params) -> File:
+def require_whole(
+    file: ArrivingFile, arrived: Mapping[str, ArrivingFile], project: Path, params: Params
+) -> ArrivingFile:
     """Block a file that would replace rows that it does not hold: others of this arrival, or of a period."""
     if params.landing.late == "append":
         return file
@@ -93,7 +99,7 @@ def require_whole(file: File, arrived: Mapping[str, File], project: Path, params
 
 
 def _lost_rows(
-    path: Path, file: File, arrived: Mapping[str, File], project: Path, params: Params
+    path: Path, file: ArrivingFile, arrived: Mapping[str, ArrivingFile], project: Path, params: Params
 ) -> str | None:
     """Why this partition must not take the place of another; None if it may."""
     if path.name in arrived:

@@ -1,0 +1,65 @@
+"""Gate what is new before anything learns from it."""
+
+from prefect import get_run_logger
+
+from incumbent.gate import GateReport, Verdict
+from incumbent.storage.dataset.quarantine import open_quarantine
+from tasks import artifacts
+from tasks.runs import Run
+from tasks.step import step
+
+MOST_PAGES = 20
+
+
+@step
+def gate(run: Run) -> tuple[Run, Verdict]:
+    """Check the new partitions; the report goes to the UI and stays with the run.
+
+    The run goes on without those that are blocked, unless nothing new is left.
+    """
+    if kept := run.read("gate"):
+        return run.after_gate(kept.get("left_out", ()), kept.get("waiting", ())), Verdict(kept["verdict"])
+    from incumbent.gate.suites import load_suites
+    from incumbent.gate.version import gate_version
+
+    suites = load_suites(run.project / "expectations")
+    names = run.diff.fresh
+    report = gate_version(
+        list(zip(names, run.files(names), strict=True)),
+        suites,
+        run.params,
+        lambda: open_quarantine(run.params).let_pass(run.data.partitions),
+    )
+    rest = run.after_gate(report.blocked, report.waiting)
+    if rest.diff.fresh or (run.strategy == "full" and rest.learned):
+        report = report.leaving_out(report.blocked)
+    keep_gate(run, report)
+    return run if report.verdict is Verdict.BLOCK else rest, report.verdict
+
+
+def refusals(run: Run) -> tuple[str, ...]:
+    """Why the gate blocks the run's data, the gravest first, one sentence each."""
+    return tuple(run.read("gate")["reasons"])
+
+
+def keep_gate(run: Run, report: GateReport) -> None:
+    artifacts.show_gate(report, _data_docs(run, report))
+    run.write("gate", report.to_json())
+    get_run_logger().info(
+        "gate: %s (%d rows) %s", report.verdict.value, report.rows, "; ".join(report.reasons)
+    )
+
+
+def _data_docs(run: Run, report: GateReport) -> dict[str, str]:
+    """Great Expectations' pages of the partitions, those that failed first; name -> link."""
+    if run.seq is None or not report.results:
+        return {}
+    from incumbent.gate.gx import data_docs
+
+    failed = {finding.partition for finding in report.findings if not finding.success}
+    names = sorted(report.results, key=lambda name: (name not in failed, name))[:MOST_PAGES]
+    pages = {name: data_docs(f"{name}, run {run.seq}", report.results[name]) for name in names}
+    return {
+        name: run.registry.page(run.seq, f"gate-{number:02d}.html", page)
+        for number, (name, page) in enumerate(pages.items(), start=1)
+    }

@@ -1,0 +1,76 @@
+"""The documents of a run: what was decided, for the registry, and all of it, for the report's page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tasks.resume import resumed_from
+from tasks.runs import Run
+
+if TYPE_CHECKING:
+    from incumbent.compare import Comparison
+from tasks.evidence import comparison_of, evidence_of
+
+LATEST = 12
+"""Arrivals in the report's series."""
+
+
+def outcome_of(run: Run, champion: str | None) -> dict[str, Any]:
+    gate, plan, seen, figures = run.read("gate"), run.read("plan"), run.read("comparison"), comparison_of(run)
+    return {
+        "run": run.seq,
+        "data": {"rev": run.data.rev, "md5": run.data.md5, "name": run.data.short, **run.diff.to_json()},
+        "verdict": gate["verdict"] if gate else None,
+        "unlabelled": gate["unlabelled"] if gate else None,
+        "hindsight": run.read("hindsight"),
+        "plan": plan and {**plan, "window": run.read("window")},
+        "challenger": run.version if seen else None,
+        "metric": figures and _metric(figures, seen["incumbent"]),
+        "decision": run.read("decision"),
+        "champion": champion,
+        "started_by": run.started_by,
+        "resumed_from": resumed_from(run),
+        "timings": run.read("timings") or {},
+    }
+
+
+def _metric(seen: Comparison, incumbent: str) -> dict[str, Any]:
+    return {
+        "name": seen.metric,
+        "champion": asdict(seen.champion),
+        "challenger": asdict(seen.challenger),
+        "difference": seen.difference.value,
+        "ci": [seen.difference.low, seen.difference.high],
+        "p_value": seen.p_value,
+        "incumbent": incumbent,
+    }
+
+
+def facts_of(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
+    challenger, seen, evidence = run.read("challenger"), run.read("comparison"), evidence_of(run)
+    return {
+        **outcome,
+        "dataset": run.params.dataset.name,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "gate": run.read("gate") or {"verdict": "not reached", "rows": 0, "findings": []},
+        "live": run.read("live"),
+        "drift": run.read("drift"),
+        "series": _series(run),
+        "evidence": evidence,
+        "comparison": comparison_of(run),
+        "confidence": f"{run.params.promotion.confidence:.0%}",
+        "incumbent": seen["incumbent"] if seen else run.champion,
+        "window": seen["window"] if seen else [],
+        "excluded": seen["excluded"] if seen else 0,
+        "cv": challenger and challenger["cv"],
+        "rounds": challenger and challenger["rounds"],
+        "options": challenger["options"] if challenger else {},
+    }
+
+
+def _series(run: Run) -> list[dict[str, Any]]:
+    """How champions did on what arrived, before anything trained on it; the latest arrivals."""
+    scores = run.registry.scores([partition.name for partition in run.data.partitions][-LATEST:])
+    return sorted(scores, key=lambda score: (score["run"], score["partition"]))

@@ -40,7 +40,7 @@ from tests.stranger import KEY, as_stranger, let_in, requests_for
 
 SERVICE_NAMES = {"s3", "prefect", "dashboard", "worker-cpu", "worker-gpu"}
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 FLOW = """
 import json, os, sys, time

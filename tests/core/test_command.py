@@ -1,7 +1,6 @@
-"""The command as a process, without a server: wherever it is called, however it is stopped."""
+"""The command without a server: wherever it is called, however it is stopped."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,13 +12,8 @@ import pytest
 
 from incumbent.params import load_params
 from incumbent.storage.dataset.git import git
+from tests.commands import called, typed, variables
 
-IDENTITY = {
-    "GIT_AUTHOR_NAME": "tests",
-    "GIT_AUTHOR_EMAIL": "tests@incumbent.invalid",
-    "GIT_COMMITTER_NAME": "tests",
-    "GIT_COMMITTER_EMAIL": "tests@incumbent.invalid",
-}
 COMMANDS = {
     "up": ["up"],
     "status": ["status"],
@@ -39,16 +33,6 @@ COMMANDS = {
 }
 
 
-def environment(**changes: str) -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
-    return {**own, **IDENTITY, **changes}
-
-
-def incumbent(*args: str | Path, **changes: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "incumbent", *map(str, args)]
-    return subprocess.run(command, env=environment(**changes), capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two columns with umlauts and a target."""
@@ -62,12 +46,12 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that `init` made in a C locale without Python's UTF-8 mode."""
     project = tmp_path_factory.mktemp("ü") / "Zähler"
-    done = incumbent(
+    done = typed(
         *("init", "--data", table, "--target", "gut", "--project", project, "--json"),
         **{"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
     )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["project"] == str(project)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["project"] == str(project)
     return project
 
 
@@ -94,17 +78,17 @@ def test_a_hook_of_another_repository_is_no_obstacle(table: Path, tmp_path: Path
         "GIT_COMMON_DIR": str(other / ".git"),
         "GIT_PREFIX": "sub/",
     }
-    done = incumbent("init", "--data", table, "--target", "gut", "--project", project, **theirs)
-    assert done.returncode == 0, done.stderr
+    done = typed("init", "--data", table, "--target", "gut", "--project", project, **theirs)
+    assert done.code == 0, done.err
     assert git(project, "status", "--porcelain") == ""
     assert sorted(str(path) for path in other.rglob("*")) == before
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_is_no_project_is_refused_before_anything_starts(name: str, tmp_path: Path) -> None:
-    done = incumbent(*COMMANDS[name], "--project", tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"error: no params.yaml in {tmp_path}; name the project with --project\n"
+    done = called(*COMMANDS[name], project=tmp_path)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"error: no params.yaml in {tmp_path}; name the project with --project\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,19 +102,19 @@ def test_what_is_no_project_is_refused_before_anything_starts(name: str, tmp_pat
 def test_broken_parameters_are_told_before_a_server_starts(tmp_path: Path, damage: str, said: str) -> None:
     (tmp_path / "params.yaml").write_text(f"{damage}\n")
     for command in ("up", "ingest"):
-        done = incumbent(*COMMANDS[command], "--project", tmp_path)
-        assert done.returncode == 1
-        assert said in done.stderr
-        assert "starting" not in done.stderr
+        done = called(*COMMANDS[command], project=tmp_path)
+        assert done.code == 1
+        assert said in done.err
+        assert "starting" not in done.err
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
 def test_a_folder_that_is_not_there_and_a_missing_git_are_named(made: Path, tmp_path: Path) -> None:
-    absent = incumbent("up", "--project", tmp_path / "absent")
-    assert absent.stderr.startswith(f"error: there is no folder {tmp_path / 'absent'}")
-    without = incumbent("up", "--project", made, PATH=str(tmp_path))
-    assert without.returncode == 1
-    assert without.stderr.startswith("error: git is not installed")
+    absent = called("up", project=tmp_path / "absent")
+    assert absent.err.startswith(f"error: there is no folder {tmp_path / 'absent'}")
+    without = typed("up", "--project", made, PATH=str(tmp_path))
+    assert without.code == 1
+    assert without.err.startswith("error: git is not installed")
     assert not (made / ".incumbent" / "run").exists()
 
 
@@ -166,7 +150,7 @@ def test_stopped_at_any_moment_it_says_so_and_leaves_nothing(
     for moment in (0.0, 0.2, 0.5, 1.0, 1.5, 2.0):
         process = subprocess.Popen(
             [sys.executable, "-m", "incumbent", *command],
-            env=environment(),
+            env=variables(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -86,6 +86,7 @@ def manifest(made: Challenger, params: Params, paths: Sequence[Path]) -> dict[st
     }
 
 
+@pytest.mark.slow
 def test_two_workers_grow_trees_as_good_as_those_of_one_process(
     trees: tuple[Challenger, Path], thinned: Sequence[Path], params: Params, tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_two_workers_grow_trees_as_good_as_those_of_one_process(
     assert (folder / REPLAY).read_bytes() == (tmp_path / REPLAY).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_version_of_ray_is_made_again_byte_for_byte_by_as_many_workers(
     trees: tuple[Challenger, Path], thinned: Sequence[Path], params: Params, tmp_path: Path
 ) -> None:
@@ -124,6 +126,7 @@ def test_a_version_of_ray_is_made_again_byte_for_byte_by_as_many_workers(
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_two_workers_train_a_network_as_good_as_that_of_one_process(
     cluster: str, thinned: Sequence[Path], network_params: Params, tmp_path: Path
 ) -> None:
@@ -150,6 +153,7 @@ class Cancelled(BaseException):
     """As Prefect's of a run that is told to stop."""
 
 
+@pytest.mark.slow
 def test_a_signal_ends_a_training_at_once(
     cluster: str, thinned: Sequence[Path], params: Params, tmp_path: Path
 ) -> None:

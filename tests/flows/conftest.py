@@ -1,7 +1,6 @@
-"""A project of its own on a local stack of its own, with real flights; the commands as a user types them."""
+"""Real flights in a project on the local stack that all flows share; other projects are guests on it."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,17 +14,16 @@ from typing import Any
 
 import boto3
 import pytest
-from incumbent.storage.dataset.arrivals import track_all
-from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
 from incumbent.demo.flights import load_flights, write_months
 from incumbent.local import stack
 from incumbent.local.environment import environment
+from incumbent.storage.dataset.arrivals import track_all
 from incumbent.storage.dataset.git import git
+from tests.commands import Done, called, prefect_at, typed
 from tests.prefect_api import prefect_api
+from tests.storage.clones import identify
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = [
@@ -47,19 +45,6 @@ SMALL = {
 
 
 @dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True)
 class Project:
     """A project with its stack up; `months` are real flights, by month from 1."""
 
@@ -68,17 +53,12 @@ class Project:
     environment: dict[str, str] = field(repr=False)
 
     def run(self, *args: str | Path, **changes: str) -> Done:
-        """`incumbent ARGS` in a process of its own, with some variables changed."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
-        done = subprocess.run(
-            [sys.executable, "-m", "incumbent", *map(str, args), "--project", str(self.path)],
-            env={**own, **changes},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        """`incumbent ARGS` in this process, with some variables changed."""
+        return called(*args, project=self.path, **changes)
+
+    def typed(self, *args: str | Path, **changes: str) -> Done:
+        """The same in a process of its own, as a user types it."""
+        return typed(*args, "--project", self.path, **changes)
 
     def git(self, *args: str) -> str:
         return git(self.path, *args)
@@ -138,7 +118,7 @@ class Project:
 
 
 @contextmanager
-def running(home: Path, **changes: dict[str, Any]) -> Iterator[Project]:
+def running(home: Path, months: dict[int, Path], **changes: dict[str, Any]) -> Iterator[Project]:
     """A project with its stack up, its parameters changed; only January is in the data."""
     origin, path = home / "origin.git", home / "flights"
     origin.mkdir()
@@ -148,31 +128,37 @@ def running(home: Path, **changes: dict[str, Any]) -> Iterator[Project]:
     git(path, "add", "--all")
     git(path, "commit", "--quiet", "--message", "Start")
     git(path, "push", "--quiet", "--set-upstream", "origin", "main")
-    months = write_months(load_flights(), home / "months")
     stack.up(path, print)
     try:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment(path).items():
                 patch.setenv(name, value)
             (path / "data").mkdir()
-            shutil.copyfile(months[0], path / "data" / months[0].name)
+            shutil.copyfile(months[1], path / "data" / months[1].name)
             track_all(path, "Add January")
-        yield Project(path, dict(enumerate(months, start=1)), environment(path))
+        yield Project(path, months, environment(path))
     finally:
         stack.down(path, print)
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def months(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """All flights of 2013, a file a month, by month from 1."""
+    written = write_months(load_flights(), tmp_path_factory.mktemp("months"))
+    return dict(enumerate(written, start=1))
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory, months: dict[int, Path]) -> Iterator[Project]:
     """Only January is in the data; February to April wait to arrive."""
-    with running(tmp_path_factory.mktemp("project")) as project:
+    with running(tmp_path_factory.mktemp("project"), months) as project:
         yield project
 
 
 @pytest.fixture(scope="session")
 def first(project: Project) -> dict[str, Any]:
     """The first champion, made by hand."""
-    done = project.run("retrain", "--json")
+    done = project.typed("retrain", "--json")
     assert done.code == 0, done.err
     return dict(done.json)
 
@@ -180,24 +166,18 @@ def first(project: Project) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def arrival(project: Project, first: dict[str, Any]) -> dict[str, Any]:
     """February arrives; the decision of the run that its event started on a worker."""
-    done = project.run("ingest", project.months[2], "--json")
+    done = project.typed("ingest", project.months[2], "--json")
     assert done.code == 0, done.err
     return wait_for_decision(project, done.json["data"]["rev"])
 
 
 @contextmanager
 def within(variables: dict[str, str]) -> Iterator[None]:
-    """A stack is this process's, too. Prefect's senders stay with the server that they were made for."""
-    with pytest.MonkeyPatch.context() as patch:
+    """A stack is this process's, too."""
+    with pytest.MonkeyPatch.context() as patch, prefect_at(variables):
         for name, value in variables.items():
             patch.setenv(name, value)
-        named = (PREFECT_API_URL, PREFECT_API_AUTH_STRING)
-        with temporary_settings({setting: variables[setting.name] for setting in named}):
-            try:
-                yield
-            finally:
-                EventsWorker.drain_all()
-                APILogWorker.drain_all()
+        yield
 
 
 @pytest.fixture
@@ -240,17 +220,52 @@ def _fill(path: Path, changes: dict[str, dict[str, Any]]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         source = REPOSITORY / name
         shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
+    shutil.copyfile(REPOSITORY / "params.yaml", path / "params.yaml")
+    change(path / "params.yaml", SMALL)
+    change(path / "params.yaml", changes)
+    ignore_guests(path / "prefect.yaml")
+    identify(path)
+
+
+@contextmanager
+def edited(project: Project, **sections: Any) -> Iterator[None]:
+    """params.yaml with other values, as an edit of the user's that is taken back."""
+    params = project.path / "params.yaml"
+    before = params.read_text()
+    change(params, sections)
+    try:
+        yield
+    finally:
+        params.write_text(before)
+
+
+def change(params: Path, sections: dict[str, Any]) -> None:
+    """Give the file other values; of a section, those that are named."""
+    with editing(params) as tree:
+        for name, values in sections.items():
+            if isinstance(values, dict):
+                tree.setdefault(name, {}).update(values)
+            else:
+                tree[name] = values
+
+
+@contextmanager
+def editing(file: Path) -> Iterator[Any]:
+    """What a YAML file holds, to be changed; written back with its comments."""
     yaml = YAML()
-    params = yaml.load((REPOSITORY / "params.yaml").read_text())
-    for section, values in (*SMALL.items(), *changes.items()):
-        params[section].update(values)
-    with (path / "params.yaml").open("w") as stream:
-        yaml.dump(params, stream)
-    deployed = yaml.load((path / "prefect.yaml").read_text())
-    for deployment in deployed["deployments"]:
-        if "arrival" in deployment["tags"]:
-            deployment["schedules"] = []  # tests say themselves when it is time to look
-    with (path / "prefect.yaml").open("w") as stream:
-        yaml.dump(deployed, stream)
-    git(path, "config", "user.name", "tests")
-    git(path, "config", "user.email", "tests@incumbent.invalid")
+    document = yaml.load(file.read_text())
+    yield document
+    with file.open("w") as stream:
+        yaml.dump(document, stream)
+
+
+def ignore_guests(deployments: Path) -> None:
+    """What other projects on this stack announce starts nothing; tests say when to look for arrivals."""
+    with editing(deployments) as document:
+        for deployment in document["deployments"]:
+            if "arrival" in deployment["tags"]:
+                deployment["schedules"] = []
+            for trigger in deployment.get("triggers", ()):
+                resource = trigger["match"]["prefect.resource.id"]
+                if resource in ("incumbent.dataset.*", "incumbent.model.*"):
+                    trigger["match"]["prefect.resource.id"] = resource.replace("*", "flights")

@@ -1,29 +1,24 @@
-"""A project made by `incumbent init`, with its stack up and nothing that trains in it."""
+"""A project made by `incumbent init`, a guest on the stack of the flights; nothing starts by itself in it."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from flows.ingest import ingest
-from incumbent.local import stack
-from incumbent.local.environment import environment
 from incumbent.storage.dataset.git import git
+from incumbent.storage.dataset.new_project import push_what_is_here
 from incumbent.storage.dataset.versions import resolve
 from incumbent.storage.s3.address import open_store
 from incumbent.storage.s3.store import Store
-from tests.flows.conftest import within
-from tests.flows.test_init import incumbent
+from tests.commands import Done, called, typed
 from tests.prefect_api import prefect_api
+from tests.storage.clones import identify
 
 
 @dataclass(frozen=True)
 class Place:
-    """A project made by `init`, its bare origin, and its stack; nothing trains here."""
+    """A project made by `init`, its bare origin, and the servers that it uses; nothing trains here."""
 
     project: Path
     origin: Path
@@ -31,7 +26,15 @@ class Place:
 
     @property
     def landing(self) -> Store:
-        return open_store("s3://incumbent/landing/shop")
+        return open_store(f"s3://incumbent/landing/{self.project.name}")
+
+    def run(self, *args: str | Path) -> Done:
+        """`incumbent ARGS` in this process."""
+        return called(*args, project=self.project, **self.environment)
+
+    def typed(self, *args: str | Path) -> Done:
+        """The same in a process of its own, as a user types it."""
+        return typed(*args, "--project", self.project, **self.environment)
 
     def partitions(self) -> list[str]:
         git(self.project, "pull", "--quiet", "--ff-only")
@@ -44,11 +47,11 @@ class Place:
     def told_of(self, *revisions: str) -> bool:
         """Once each? The server needs a moment from taking an event to showing it."""
         for _ in range(20):
-            seen = self.events()
-            if set(revisions) <= set(seen):
+            events = self.events()
+            if set(revisions) <= set(events):
                 break
             time.sleep(0.5)
-        return [seen.count(revision) for revision in revisions] == [1] * len(revisions)
+        return [events.count(revision) for revision in revisions] == [1] * len(revisions)
 
     def events(self) -> list[str]:
         """The revisions that the server was told of, one for each event that it keeps."""
@@ -58,40 +61,20 @@ class Place:
         return [event["payload"]["rev"] for event in answer["events"]]
 
 
-@contextmanager
-def opened(home: Path, *init: str | Path) -> Iterator[Place]:
-    """`incumbent init INIT` in a folder of `home`, pushed to an origin beside it, then `incumbent up`."""
-    project, origin = home / "shop", home / "origin.git"
-    made = incumbent("init", *init, "--project", project)
-    assert made.returncode == 0, made.stderr
-    _without_deployments(project)
+def make_place(home: Path, name: str, servers: dict[str, str], *init: str | Path) -> Place:
+    """`incumbent init INIT` in a folder of `home`, pushed to an origin beside it, its data to the remote."""
+    project, origin = home / name, home / "origin.git"
+    made = called("init", *init, project=project)
+    assert made.code == 0, made.err
     git(home, "init", "--quiet", "--bare", "--initial-branch", "main", str(origin))
     git(project, "remote", "add", "origin", str(origin))
-    for name, value in (("user.name", "tests"), ("user.email", "tests@incumbent.invalid")):
-        git(project, "config", name, value)
+    identify(project)
     git(project, "push", "--quiet", "--set-upstream", "origin", "main")
-    up = incumbent("up", "--project", project)
-    assert up.returncode == 0, up.stderr
-    try:
-        with within(environment(project)):
-            yield Place(project, origin, environment(project))
-    finally:
-        stack.down(project, print)
+    push_what_is_here(project)
+    return Place(project, origin, servers)
 
 
 def clone(place: Place, path: Path) -> Path:
     git(place.origin, "clone", "--quiet", str(place.origin), str(path))
-    for name, value in (("user.name", "tests"), ("user.email", "tests@incumbent.invalid")):
-        git(path, "config", name, value)
+    identify(path)
     return path
-
-
-def _without_deployments(project: Path) -> None:
-    """Only what never starts by itself."""
-    yaml = YAML()
-    deployed = yaml.load((project / "prefect.yaml").read_text())
-    deployed["deployments"] = [each for each in deployed["deployments"] if each["name"] == "watch"]
-    deployed["deployments"][0]["schedules"] = []
-    with (project / "prefect.yaml").open("w") as stream:
-        yaml.dump(deployed, stream)
-    git(project, "commit", "--quiet", "--all", "--message", "Nothing starts by itself")

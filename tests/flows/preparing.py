@@ -7,17 +7,17 @@ from incumbent.storage.registry.registry import Claimed
 from tasks.promotion import compare, register
 from tasks.runs import LEASE_SECONDS, Run, open_run
 from tasks.training import choose_window, train, tune
-from tests.core.building import changed
-from tests.flows.conftest import Project
+from tests.flows.conftest import Project, edited
 
 SEEDS = itertools.count(1000)
 
 
 def opened(project: Project, about: str, data_rev: str = "HEAD", **changes: Any) -> Run:
     """A run with changed parameters that holds the claim on its work."""
-    run = open_run(project.path, data_rev, "full", about, dry=False)
     seed = changes.pop("seed", next(SEEDS))  # other parameters are other work, which nobody has claimed
-    run.__dict__["params"] = changed(run.params, seed=seed, **changes)
+    with edited(project, seed=seed, **changes):
+        run = open_run(project.path, data_rev, "full", about, dry=False)
+        assert run.params.seed == seed  # read now, and for good
     assert run.seq
     assert isinstance(run.registry.claim(run.work, run.seq, LEASE_SECONDS), Claimed)
     return run

@@ -1,6 +1,5 @@
 """Data arrives: by the landing prefix, by hand, twice, broken, in two clones at once, and under SIGKILL."""
 
-import json
 import os
 import subprocess
 import sys
@@ -21,12 +20,11 @@ from incumbent.errors import BadInput, NotFound
 from incumbent.params import load_params
 from incumbent.storage.dataset.arrivals import track_all
 from incumbent.storage.dataset.git import git
-from incumbent.storage.dataset.new_project import push_what_is_here
 from incumbent.storage.dataset.quarantine import open_quarantine
 from incumbent.storage.dataset.versions import fetch, resolve
-from tests.flows.conftest import run_dvc, within
-from tests.flows.places import Place, clone, opened
-from tests.flows.test_init import IDENTITY, incumbent
+from tests.commands import IDENTITY, typed
+from tests.flows.conftest import Project, run_dvc, within
+from tests.flows.places import Place, clone, make_place
 
 ROWS = 200
 
@@ -38,11 +36,12 @@ def rows(seed: int) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     home = tmp_path_factory.mktemp("arrival")
     rows(0).to_csv(home / "2026-01.csv", index=False)
-    with opened(home, "--data", home / "2026-01.csv", "--target", "y", "--key", "id") as place:
-        yield place
+    with within(project.environment):
+        init = ("--data", home / "2026-01.csv", "--target", "y", "--key", "id")
+        yield make_place(home, "shop", project.environment, *init)
 
 
 def test_what_landed_becomes_one_version_and_what_is_broken_holds_nobody_up(place: Place) -> None:
@@ -69,20 +68,19 @@ def test_a_refused_file_can_be_released_by_a_person(place: Place, tmp_path: Path
     file = tmp_path / "2026-07.csv"
     rows(7).assign(id=1).to_csv(file, index=False)  # the key is no key
     assert "2026-07.csv" in place.ingest(file)["blocked"]
-    listed = incumbent("quarantine", "list", "--project", place.project, "--json", **place.environment)
-    [entry] = [each["entry"] for each in json.loads(listed.stdout) if each["entry"].endswith("2026-07.csv")]
+    listed = place.run("quarantine", "list", "--json").json
+    [entry] = [each["entry"] for each in listed if each["entry"].endswith("2026-07.csv")]
     release(place.project, entry, "ids are reused", tmp_path / "first")
     assert "2026-07.parquet" in place.partitions()
-    looked = incumbent("retrain", "--dry-run", "--project", place.project, "--json", **place.environment)
-    assert json.loads(looked.stdout)["verdict"] == "warn", looked.stderr  # the retraining's gate knows of it
+    looked = place.run("retrain", "--dry-run", "--json")
+    assert looked.json["verdict"] == "warn", looked.err  # the retraining's gate knows of it
     run_dvc(place.project, place.environment, "pull", "--quiet", "data.dvc")
-    staged = incumbent("stage", "gate", "--project", place.project, **place.environment)
-    assert staged.returncode == 0, staged.stderr  # and that of `dvc repro`
+    staged = place.run("stage", "gate")
+    assert staged.code == 0, staged.err  # and that of `dvc repro`
     assert "ids are reused" in (place.project / "pipeline" / "gate.json").read_text()
-    again = ("quarantine", "release", entry, "--reason", "twice", "--project", place.project)
-    done = incumbent(*again, **place.environment)
-    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    assert "was released by" in done.stderr
+    done = place.run("quarantine", "release", entry, "--reason", "twice")
+    assert (done.code, "Traceback" in done.err) == (1, False)
+    assert "was released by" in done.err
 
 
 def test_the_same_bytes_are_one_partition_and_other_bytes_a_correction(place: Place, tmp_path: Path) -> None:
@@ -135,9 +133,9 @@ def test_watch_tells_of_what_a_person_pushed_and_of_a_branch_that_was_forced(
 
 def test_notify_tells_of_a_revision(place: Place) -> None:
     assert place.told_of(watch(place.project, "HEAD")["data"]["rev"])
-    bad = incumbent("notify", "--rev", "nowhere", "--project", place.project, **place.environment)
-    assert (bad.returncode, "Traceback" in bad.stderr) == (1, False)
-    assert "no revision 'nowhere'" in bad.stderr
+    bad = place.run("notify", "--rev", "nowhere")
+    assert (bad.code, "Traceback" in bad.err) == (1, False)
+    assert "no revision 'nowhere'" in bad.err
 
 
 def test_two_clones_that_never_pulled_the_data_both_get_theirs_in(place: Place, tmp_path: Path) -> None:
@@ -148,9 +146,9 @@ def test_two_clones_that_never_pulled_the_data_both_get_theirs_in(place: Place, 
         rows(20 + number).to_parquet(file, index=False)
 
     def add(clone: Path, file: Path) -> str:
-        done = incumbent("ingest", file, "--project", clone, "--json", **place.environment)
-        assert done.returncode == 0, done.stderr
-        return str(json.loads(done.stdout)["data"]["rev"])
+        done = typed("ingest", file, "--project", clone, "--json", **place.environment)
+        assert done.code == 0, done.err
+        return str(done.json["data"]["rev"])
 
     with ThreadPoolExecutor() as pool:
         revisions = list(pool.map(add, clones, files))
@@ -176,15 +174,10 @@ def by_month(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
     home = tmp_path_factory.mktemp("by-month")
     first = pd.concat([hourly(f"2025-0{number}", number) for number in (1, 2, 3)])
     first.to_parquet(home / "first.parquet", index=False)
-    init = ("init", "--data", home / "first.parquet", "--target", "y", "--key", "id", "--time", "at")
-    made = incumbent(*init, "--project", home / "by-month", "--json")
-    assert made.returncode == 0, made.stderr
-    assert list(json.loads(made.stdout)["data"]["partitions"]) == [f"2025-0{n}.parquet" for n in (1, 2, 3)]
-    for name, value in (("user.name", "tests"), ("user.email", "tests@incumbent.invalid")):
-        git(home / "by-month", "config", name, value)
-    with within(place.environment):
-        push_what_is_here(home / "by-month")
-    return Place(home / "by-month", place.origin, place.environment)
+    init = ("--data", home / "first.parquet", "--target", "y", "--key", "id", "--time", "at")
+    by_month = make_place(home, "by-month", place.environment, *init)
+    assert by_month.partitions() == [f"2025-0{n}.parquet" for n in (1, 2, 3)]
+    return by_month
 
 
 def rows_of(place: Place, name: str) -> pd.DataFrame:

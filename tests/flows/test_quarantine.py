@@ -9,15 +9,13 @@ import pandas as pd
 import pytest
 
 from flows.release import release
-from incumbent.demo.flights import load_flights, write_months
 from incumbent.errors import BadInput
 from incumbent.params import load_params
 from incumbent.storage.dataset.git import git
 from incumbent.storage.dataset.quarantine import open_quarantine
 from incumbent.storage.dataset.versions import fetch, resolve
-from tests.flows.conftest import Done
-from tests.flows.places import Place, opened
-from tests.flows.test_init import incumbent
+from tests.flows.conftest import Project, within
+from tests.flows.places import Place, make_place
 
 BAD = 25
 KEY = ("time_hour", "carrier", "flight")
@@ -41,18 +39,14 @@ SUITE = {
 
 
 @pytest.fixture(scope="module")
-def months(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Real flights, by month from 1."""
-    written = write_months(load_flights(), tmp_path_factory.mktemp("months"))
-    return dict(enumerate(written, start=1))
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, months: dict[int, Path]) -> Iterator[Place]:
+def place(
+    project: Project, months: dict[int, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
     """January is in the data; one expectation sets rows aside."""
     key = [word for name in KEY for word in ("--key", name)]
     home = tmp_path_factory.mktemp("quarantine")
-    with opened(home, "--data", months[1], "--target", "late", *key) as place:
+    with within(project.environment):
+        place = make_place(home, "delays", project.environment, "--data", months[1], "--target", "late", *key)
         for drafted in (place.project / "expectations").iterdir():
             drafted.unlink()
         (place.project / "expectations" / "distances.json").write_text(json.dumps(SUITE))
@@ -67,12 +61,6 @@ def spoiled(month: Path, path: Path, bad: int = BAD) -> Path:
     return path
 
 
-def run(place: Place, *args: str | Path) -> Done:
-    """`incumbent ARGS` in a process of its own."""
-    done = incumbent(*args, "--project", place.project, **place.environment)
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
 def partition(place: Place, name: str) -> pd.DataFrame:
     """As the current version holds it, from the DVC remote."""
     [path] = fetch(place.project, resolve(place.project), [name])
@@ -84,7 +72,7 @@ def test_bad_rows_are_set_aside_shown_and_released(
 ) -> None:
     name = months[2].name
     file = spoiled(months[2], tmp_path / name)
-    told = run(place, "gate", file, "--json")
+    told = place.run("gate", file, "--json")
     assert (told.code, told.json["verdict"]) == (0, "quarantine"), told.err
     done = place.ingest(file)
     assert (done["verdict"], done["data"]["added"]) == ("quarantine", [name])
@@ -97,14 +85,14 @@ def test_bad_rows_are_set_aside_shown_and_released(
     again = place.ingest(file)
     assert again["data"]["rev"] == done["data"]["rev"]
     assert again["quarantined"] == [entry]
-    [listed] = run(place, "quarantine", "list", "--json").json
+    [listed] = place.run("quarantine", "list", "--json").json
     assert (listed["entry"], listed["partition"], listed["rows"]) == (entry, name, BAD)
-    assert f"{BAD} rows" in run(place, "quarantine", "list").out
-    shown = run(place, "quarantine", "show", entry, "--json").json
+    assert f"{BAD} rows" in place.run("quarantine", "list").out
+    shown = place.run("quarantine", "show", entry, "--json").json
     assert {row["distance"] for row in shown["first_rows"]} == {"-1"}
     assert "values_to_be_between(column='distance'" in shown["first_rows"][0]["failed_expectations"]
 
-    released = run(place, "quarantine", "release", entry, "--reason", "the sign was wrong", "--json")
+    released = place.run("quarantine", "release", entry, "--reason", "the sign was wrong", "--json")
     assert released.code == 0, released.err
     assert released.json["data"]["changed"] == [name]
     columns = list(whole.columns)
@@ -114,7 +102,7 @@ def test_bad_rows_are_set_aside_shown_and_released(
     )
     about = open_quarantine(load_params(place.project)).show(entry)["released"]
     assert (about["reason"], about["rev"]) == ("the sign was wrong", released.json["data"]["rev"])
-    twice = run(place, "quarantine", "release", entry, "--reason", "again")
+    twice = place.run("quarantine", "release", entry, "--reason", "again")
     assert (twice.code, "was released by" in twice.err) == (1, True)
 
 
@@ -125,7 +113,7 @@ def test_rows_of_a_partition_that_was_replaced_stay_where_they_are(
     [entry] = place.ingest(spoiled(months[3], tmp_path / name))["quarantined"]
     place.ingest(months[3])
     before = git(place.project, "rev-parse", "main")
-    done = run(place, "quarantine", "release", entry, "--reason", "late")
+    done = place.run("quarantine", "release", entry, "--reason", "late")
     assert (done.code, "Traceback" in done.err) == (1, False)
     assert "it was replaced since by" in done.err
     assert git(place.project, "rev-parse", "main") == before
@@ -199,7 +187,7 @@ def test_a_month_with_too_many_bad_rows_is_blocked_whole(
 ) -> None:
     before = resolve(place.project)
     file = spoiled(months[5], tmp_path / months[5].name, bad=len(pd.read_parquet(months[5])) // 10)
-    done = run(place, "ingest", file, "--json")
+    done = place.run("ingest", file, "--json")
     assert (done.code, done.json["blocked"]) == (3, [file.name])
     assert any("gate.max_quarantined = 0.05" in reason for reason in done.json["decision"]["reasons"])
     assert resolve(place.project).md5 == before.md5

@@ -12,8 +12,7 @@ from incumbent.storage.registry.registry import Claimed
 from tasks.lease import lease
 from tasks.promotion import promote
 from tasks.runs import LEASE_SECONDS, open_run
-from tests.core.building import changed
-from tests.flows.conftest import Project
+from tests.flows.conftest import Project, edited
 from tests.flows.preparing import prepared
 
 
@@ -79,8 +78,9 @@ def stumble() -> None:
 
 
 def test_a_signal_that_prefect_stumbles_over_is_still_what_ends_the_run(inside: Project) -> None:
-    run = open_run(inside.path, "HEAD", "full", "a test", dry=False)
-    run.__dict__["params"] = changed(run.params, seed=77)
+    with edited(inside, seed=77):
+        run = open_run(inside.path, "HEAD", "full", "a test", dry=False)
+        assert run.params.seed == 77
     assert run.seq
     with disable_run_logger(), pytest.raises(TerminationSignal), lease(run):
         stumble()

@@ -6,14 +6,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from prefect import flow
 from prefect.logging import disable_run_logger
 
 from incumbent.params import load_params
-from incumbent.report.render import render
 from incumbent.storage.registry.registry import open_registry
-from tasks.report import facts_of, outcome_of
+from tasks.record import record
 from tests.flows.conftest import Project
 from tests.flows.preparing import prepared
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("kind", ["full", "incremental"])
@@ -55,8 +57,13 @@ def test_a_version_of_every_way_to_treat_rows_is_published_scored_and_made_again
     threshold = run.registry.manifest(run.version)["schema"]["output"]["threshold"]
     assert ((scores["score"] >= threshold) == scores["predicted"]).all()
     assert 0.01 < scores["predicted"].mean() < 0.99
-    run.write("decision", {"kind": "hold", "reasons": ["a test"]})
-    report = render(facts_of(run, outcome_of(run, run.champion)), {})
+
+    @flow
+    def close() -> None:
+        record(run, "hold", ("a test",))
+
+    close()
+    report = (run.folder / "report.html").read_text()
     assert "by origin, out of fold" in report
     assert "a row costs" in report
 

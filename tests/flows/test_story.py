@@ -10,12 +10,11 @@ from typing import Any
 import httpx
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
 from incumbent.demo.flights import break_month
 from incumbent.errors import BadInput
 from incumbent.storage.serving.scoring import predict_file
-from tests.flows.conftest import Project, run_dvc
+from tests.flows.conftest import Project, edited, editing, run_dvc
 
 DOCUMENT = {"run", "data", "verdict", "plan", "challenger", "metric", "decision", "champion", "timings"}
 
@@ -36,31 +35,42 @@ def test_the_first_challenger_must_beat_the_trivial_baseline(first: dict[str, An
     assert (first["decision"]["kind"], first["champion"]) == ("promote", first["challenger"])
 
 
+def run_of(project: Project, arrival: dict[str, Any]) -> dict[str, Any]:
+    """The flow run that the arrival's event started, as the server has it."""
+    runs = project.api("flow_runs/filter", {"flow_runs": {"tags": {"all_": ["event"]}}})
+    [run] = [run for run in runs if run["parameters"]["started_by"] == arrival["started_by"]]
+    return dict(run)
+
+
+def shown(project: Project, arrival: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the UI shows of that run, by key."""
+    only = {"flow_runs": {"id": {"any_": [run_of(project, arrival)["id"]]}}}
+    return {artifact["key"]: artifact for artifact in project.api("artifacts/filter", only)}
+
+
 def test_the_event_starts_a_run_on_a_worker(project: Project, arrival: dict[str, Any]) -> None:
     assert arrival["started_by"].startswith("event ")
     assert arrival["data"]["added"] == ["2013-02.parquet"]
     assert arrival["decision"]["kind"] in {"promote", "hold", "reject"}
-    runs = project.api("flow_runs/filter", {"flow_runs": {"tags": {"all_": ["event"]}}})
-    (run,) = [run for run in runs if run["name"].startswith(arrival["data"]["name"])]
+    run = run_of(project, arrival)
+    assert run["name"].startswith(arrival["data"]["name"])
     assert run["work_pool_name"] == "cpu"
     assert {"model:flights", f"decision:{arrival['decision']['kind']}"} <= set(run["tags"])
 
 
 def test_the_ui_shows_gate_plan_training_and_decision(project: Project, arrival: dict[str, Any]) -> None:
-    assert arrival["run"]
-    artifacts = project.api("artifacts/latest/filter", {})
-    shown = {artifact["key"]: artifact["data"] for artifact in artifacts}
-    assert all(artifact["description"] for artifact in artifacts)
-    assert {"gate", "gate-expectations", "plan", "tuning", "cross-validation", "decision"} <= set(shown)
-    assert "data:image/png;base64," in shown["decision"]
-    assert "data:image/png;base64," in shown["cross-validation"]
+    by_event = shown(project, arrival)
+    assert {"gate", "gate-expectations", "plan", "decision"} <= set(by_event)
+    assert all(artifact["description"] for artifact in by_event.values())
+    assert "data:image/png;base64," in by_event["decision"]["data"]
+    of_all = {each["key"]: each["data"] for each in project.api("artifacts/latest/filter", {})}
+    assert {"tuning", "cross-validation"} <= set(of_all)  # an update has none
+    assert "data:image/png;base64," in of_all["cross-validation"]
 
 
 def test_the_ui_links_data_docs_and_the_report(project: Project, arrival: dict[str, Any]) -> None:
-    assert arrival["run"]
-    shown = {each["key"]: each["data"] for each in project.api("artifacts/latest/filter", {})}
     for key, text in (("gate", "Validation"), ("decision", "Comparison on rows")):
-        [link] = re.findall(r"\]\((http[^)]+)\)", shown[key])
+        [link] = re.findall(r"\]\((http[^)]+)\)", shown(project, arrival)[key]["data"])
         page = httpx.get(link)
         assert page.status_code == 200
         assert page.headers["content-type"].startswith("text/html")
@@ -119,10 +129,11 @@ def test_the_updates_since_the_last_full_training_are_shown(
 
 
 def test_dvc_repro_and_a_full_run_give_the_same_bytes(project: Project, arrival: dict[str, Any]) -> None:
-    full = project.run("retrain", "--strategy", "full", "--json").json
-    manifest = project.run("models", "show", full["challenger"], "--json").json
-    run_dvc(project.path, {}, "pull", "--quiet", "data.dvc")  # nobody told DVC of the stack but `up`
-    run_dvc(project.path, {}, "repro", "--quiet")
+    with edited(project, seed=1):  # other work than any run has decided
+        full = project.run("retrain", "--strategy", "full", "--json").json
+        manifest = project.run("models", "show", full["challenger"], "--json").json
+        run_dvc(project.path, {}, "pull", "--quiet", "data.dvc")  # nobody told DVC of the stack but `up`
+        run_dvc(project.path, {}, "repro", "--quiet")
     model = (project.path / "pipeline" / "model" / "model.txt").read_bytes()
     assert hashlib.sha256(model).hexdigest() == manifest["files"]["model.txt"]["sha256"]
     project.git("reset", "--quiet", "--hard")
@@ -141,11 +152,10 @@ def test_a_pipeline_that_lists_the_trees_file_still_runs(project: Project, first
 
 
 def test_dvc_repro_fits_a_network_too(project: Project, first: dict[str, Any]) -> None:
-    yaml, path = YAML(), project.path / "params.yaml"
-    params = yaml.load(path)
-    params["learner"] = {"name": "torch", "rounds": 1, "members": 2, "batch": 4096}
-    params["search"] |= {"trials": 1, "folds": 2}
-    yaml.dump(params, path)
+    network = {"name": "torch", "rounds": 1, "members": 2, "batch": 4096}
+    with editing(project.path / "params.yaml") as params:
+        params["learner"] = network
+        params["search"] |= {"trials": 1, "folds": 2}
     run_dvc(project.path, {}, "pull", "--quiet", "data.dvc")
     run_dvc(project.path, {}, "repro", "--quiet")
     assert (project.path / "pipeline" / "model" / "model.safetensors").is_file()
@@ -162,16 +172,16 @@ def test_a_shell_made_for_other_programs_does_not_mislead_a_command(
         **{"AWS_PROFILE": "nosuch", "AWS_CA_BUNDLE": "/nosuch", "AWS_USE_FIPS_ENDPOINT": "true"},
         **{"GIT_DIR": str(tmp_path / "other" / ".git"), "GIT_INDEX_FILE": str(tmp_path / "index")},
     }
-    up = project.run("up", **elsewhere)
+    up = project.typed("up", **elsewhere)
     assert up.code == 0, up.err
-    looked = project.run("retrain", "--dry-run", "--json", **elsewhere)
+    looked = project.typed("retrain", "--dry-run", "--json", **elsewhere)
     assert looked.code == 0, looked.err
     assert looked.json["champion"] == project.champion()
 
 
 def test_env_leads_a_shell_to_the_stack(project: Project) -> None:
-    told = project.run("env", AWS_PROFILE="nosuch")
-    ask = told.out + 'echo "$AWS_ENDPOINT_URL $PREFECT_API_URL ${AWS_PROFILE-none}"'
+    exports = project.run("env", AWS_PROFILE="nosuch").out
+    ask = exports + 'echo "$AWS_ENDPOINT_URL $PREFECT_API_URL ${AWS_PROFILE-none}"'
     shell = subprocess.run(
         ["sh", "-c", ask], env={"AWS_PROFILE": "nosuch"}, capture_output=True, text=True, check=True
     )

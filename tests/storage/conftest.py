@@ -1,5 +1,6 @@
 """A fresh prefix on the real server for every test."""
 
+import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.storage.clones import identify, partition
 
 Publish = Callable[..., dict[str, object]]
 CREATED = "2026-11-01T00:00:00+00:00"
+REMOTE = "dvc-of-clones"
+"""The prefix of DVC's remote. Whoever spoils bytes there spoils some that no other test reads."""
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +54,11 @@ def publish(registry: Registry, tmp_path: Path) -> Publish:
     return do
 
 
-@pytest.fixture
-def origin(s3: S3, tmp_path: Path) -> Path:
-    """A bare repository with a first version of two partitions; its DVC remote is a fresh prefix."""
-    bare, first = tmp_path / "origin.git", tmp_path / "first"
+@pytest.fixture(scope="session")
+def first_version(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bare repository with a first version of two partitions."""
+    home = tmp_path_factory.mktemp("first-version")
+    bare, first = home / "origin.git", home / "first"
     bare.mkdir()
     git(bare, "init", "--quiet", "--bare", "--initial-branch", "main")
     git(bare, "clone", "--quiet", str(bare), str(first))
@@ -62,7 +66,7 @@ def origin(s3: S3, tmp_path: Path) -> Path:
     (first / ".dvc").mkdir()
     (first / ".dvc" / "config").write_text(
         "[core]\n    analytics = false\n    autostage = true\n    remote = store\n"
-        f"['remote \"store\"']\n    url = s3://{BUCKET}/dvc-{tmp_path.name}\n"
+        f"['remote \"store\"']\n    url = s3://{BUCKET}/{REMOTE}\n"
     )
     (first / ".gitignore").write_text(".incumbent/\n")
     git(first, "add", "--all")
@@ -72,6 +76,14 @@ def origin(s3: S3, tmp_path: Path) -> Path:
         (first / "data").mkdir(exist_ok=True)
         partition(first / "data", month)
     track_all(first, "First version")
+    return bare
+
+
+@pytest.fixture
+def origin(first_version: Path, tmp_path: Path) -> Path:
+    """The first version's repository, for this test alone; its DVC remote is every test's."""
+    bare = tmp_path / "origin.git"
+    shutil.copytree(first_version, bare)
     return bare
 
 

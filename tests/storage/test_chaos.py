@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from hypothesis import settings
 
 from incumbent.errors import Conflict, StaleRun, StorageUnavailable
 from incumbent.local import processes
@@ -27,9 +26,9 @@ from incumbent.storage.s3.address import ensure_bucket
 from incumbent.storage.s3.client import Connection, connect
 from incumbent.storage.s3.store import Store
 from tests.conftest import BUCKET
+from tests.effort import DEEP
 from tests.storage.faulty_proxy import Faults, faulty_proxy
 
-DEEP = settings.default.max_examples > 100
 SEEDS = range(20 if DEEP else 1)
 PROMOTIONS, KILLS = (50, 3) if DEEP else (10, 2)  # a seed
 RESTARTS = 10 if DEEP else 0

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 
 from incumbent.storage.s3.client import Connection
+from tests.effort import DEEP
 from tests.storage.machine import RegistryMachine
 
 
@@ -15,7 +16,7 @@ def test_the_invariants_hold_after_every_step(
         pass
 
     Machine.connection = connection
-    tries = max(1, settings.default.max_examples // 4)  # each is some hundred requests
+    tries = 300 if DEEP else 12  # each is some hundred requests
     Machine.TestCase.settings = settings(max_examples=tries, stateful_step_count=8)
     Machine.TestCase("runTest").runTest()
     with capsys.disabled():

@@ -1,6 +1,7 @@
 """Projects in folders of one repository: each has its own data versions, and none disturbs its neighbours."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,11 +22,12 @@ from tests.storage.clones import identify, partition
 ROWS = "x,y\n" + "".join(f"{n},{n * n % 7 < 3}\n" for n in range(200))
 
 
-@pytest.fixture
-def origin(s3: S3, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def two_projects(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bare repository with code at its top, and projects made by init in models/loans and models/rents."""
     assert s3.address
-    bare, first = tmp_path / "origin.git", tmp_path / "first"
+    home = tmp_path_factory.mktemp("monorepo")
+    bare, first = home / "origin.git", home / "first"
     bare.mkdir()
     git(bare, "init", "--quiet", "--bare", "--initial-branch", "main")
     git(bare, "clone", "--quiet", str(bare), str(first))
@@ -34,17 +36,25 @@ def origin(s3: S3, tmp_path: Path) -> Path:
     git(first, "add", "service.py")
     git(first, "commit", "--quiet", "--message", "Start")
     for name in ("loans", "rents"):
-        table = tmp_path / f"{name}.csv"
+        table = home / f"{name}.csv"
         table.write_text(ROWS)
         create(table, DatasetParams(name="new", target="y"), first / "models" / name)
         config = first / "models" / name / ".dvc" / "config"
-        text = config.read_text().replace("s3://incumbent/dvc", f"s3://{BUCKET}/dvc-{tmp_path.name}")
-        assert tmp_path.name in text
+        text = config.read_text().replace("s3://incumbent/dvc", f"s3://{BUCKET}/{home.name}")
+        assert home.name in text
         config.write_text(text)
     git(first, "commit", "--quiet", "--all", "--message", "A remote of the test's own")
     git(first, "push", "--quiet", "--set-upstream", "origin", "main")
     for name in ("loans", "rents"):
-        add_partitions(first / "models" / name, [partition(tmp_path, 1)])
+        add_partitions(first / "models" / name, [partition(home, 1)])
+    return bare
+
+
+@pytest.fixture
+def origin(two_projects: Path, tmp_path: Path) -> Path:
+    """The same for this test alone; only the DVC remote is shared."""
+    bare = tmp_path / "origin.git"
+    shutil.copytree(two_projects, bare)
     return bare
 
 

@@ -52,6 +52,7 @@ def without_help(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> N
     patch.setattr(ChampionLog, "help", lambda self, current: None)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("weaken", [without_condition, without_fence, without_help])
 def test_the_machine_catches(
     weaken: Callable[[pytest.MonkeyPatch, type[RegistryMachine]], None],

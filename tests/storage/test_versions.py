@@ -16,6 +16,7 @@ from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.s3.client import Connection
 from tests.conftest import BUCKET
 from tests.storage.clones import identify, partition
+from tests.storage.conftest import REMOTE
 
 
 def test_a_partition_is_added_without_pulling_the_others(clone: Path, tmp_path: Path) -> None:
@@ -90,25 +91,33 @@ def test_a_commit_that_cannot_be_pushed_is_taken_back(clone: Path, origin: Path,
 def test_bytes_that_differ_from_the_version_are_refused(
     clone: Path, connection: Connection, tmp_path: Path
 ) -> None:
-    version = resolve(clone)
-    md5 = {p.name: p.md5 for p in version.partitions}["month-1.parquet"]
-    poisoned = f"dvc-{tmp_path.name}/files/md5/{md5[:2]}/{md5[2:]}"
+    version = add_partitions(clone, [partition(tmp_path, 7, rows=7)])
+    md5 = {p.name: p.md5 for p in version.partitions}["month-7.parquet"]
+    forget_local_copies(clone)
+    poisoned = f"{REMOTE}/files/md5/{md5[:2]}/{md5[2:]}"
     connection.reads.head_object(Bucket=BUCKET, Key=poisoned)
     connection.reads.put_object(Bucket=BUCKET, Key=poisoned, Body=b"PAR1 something else PAR1")
     with pytest.raises(Tampered, match=md5):
-        fetch(clone, version, ["month-1.parquet"])
+        fetch(clone, version, ["month-7.parquet"])
     assert not list((clone / ".incumbent" / "cache").rglob("*.parquet"))
 
 
 def test_a_version_whose_bytes_were_never_pushed_says_what_to_do(
     clone: Path, connection: Connection, tmp_path: Path
 ) -> None:
-    version = resolve(clone)
-    md5 = version.partitions[0].md5
-    key = f"dvc-{tmp_path.name}/files/md5/{md5[:2]}/{md5[2:]}"
+    version = add_partitions(clone, [partition(tmp_path, 8, rows=8)])
+    md5 = {p.name: p.md5 for p in version.partitions}["month-8.parquet"]
+    forget_local_copies(clone)
+    key = f"{REMOTE}/files/md5/{md5[:2]}/{md5[2:]}"
     connection.reads.delete_object(Bucket=BUCKET, Key=key)
     with pytest.raises(NotFound, match="dvc push"):
-        fetch(clone, version, [version.partitions[0].name])
+        fetch(clone, version, ["month-8.parquet"])
+
+
+def forget_local_copies(clone: Path) -> None:
+    """As in a clone that never pulled the data."""
+    for kept in (clone / "data", clone / ".dvc" / "cache", clone / ".incumbent"):
+        shutil.rmtree(kept, ignore_errors=True)
 
 
 def test_an_uncommitted_pointer_is_not_overwritten(clone: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from prefect.logging import disable_run_logger
 from incumbent.tables.partitions import DataVersion, Diff, Partition
 from tasks.resume import begin_or_resume, resumed_from
 from tasks.runs import Run
-from tests.flows.conftest import REPOSITORY
+from tests.core.building import ROOT
 
 DATA = DataVersion("0" * 40, "d1", (Partition("2013-01.parquet", "p1"),))
 
@@ -20,8 +20,8 @@ DATA = DataVersion("0" * 40, "d1", (Partition("2013-01.parquet", "p1"),))
 @pytest.fixture
 def dead(tmp_path: Path) -> Iterator[Run]:
     """Run 5 died while it compared: its challenger is whole."""
-    shutil.copyfile(REPOSITORY / "params.yaml", tmp_path / "params.yaml")
-    shutil.copytree(REPOSITORY / "expectations", tmp_path / "expectations")
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    shutil.copytree(ROOT / "expectations", tmp_path / "expectations")
     run = Run(tmp_path, 5, DATA, Diff(), "v3", "auto", "by hand")
     with disable_run_logger():
         begin_or_resume(run, None)

@@ -1,0 +1,130 @@
+"""`incumbent init` without a server: what it drafts, asks, refuses, and leaves as it was."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer, load_iris
+
+from incumbent.params import load_params
+from incumbent.storage.dataset.git import git
+from tests.commands import called
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A project on one CSV file; what `init` printed."""
+    home = tmp_path_factory.mktemp("init")
+    load_breast_cancer(as_frame=True).frame.to_csv(home / "cells.csv", index=False)
+    init = ("init", "--data", home / "cells.csv", "--target", "target")
+    done = called(*init, "--json", project=home / "Cell Samples")
+    assert done.code == 0, done.err
+    return home / "Cell Samples", done.json
+
+
+def test_what_it_drafts_can_be_read_and_is_committed(made: tuple[Path, dict[str, Any]]) -> None:
+    project, told = made
+    assert load_params(project).promotion.metric == told["metric"]
+    suite = json.loads((project / "expectations" / "cell-samples.json").read_text())
+    assert len(suite["expectations"]) == told["expectations"] > 30
+    assert all(each["severity"] for each in suite["expectations"])
+    assert git(project, "status", "--porcelain") == ""
+    assert "expectations/cell-samples.json" in git(project, "ls-files").splitlines()
+    assert told["data"]["rev"] == git(project, "rev-parse", "HEAD")
+
+
+def test_expectations_can_be_drafted_again_from_the_data_or_from_files(
+    made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    project, told = made
+    path = project / "expectations" / "cell-samples.json"
+    before = json.loads(path.read_text())
+    refused = called("expectations", "draft", project=project)
+    assert refused.code == 1
+    assert "--force" in refused.err
+    assert json.loads(path.read_text()) == before
+    path.write_text("{}")
+    again = called("expectations", "draft", "--force", "--json", project=project)
+    assert again.code == 0, again.err
+    assert again.json["expectations"] == told["expectations"]
+    assert json.loads(path.read_text()) == before
+    path.unlink()
+    load_breast_cancer(as_frame=True).frame.assign(worse=1).to_csv(tmp_path / "more.csv", index=False)
+    of_file = called("expectations", "draft", tmp_path / "more.csv", project=project)
+    assert of_file.code == 0, of_file.err
+    assert '"worse"' in path.read_text()
+    path.write_text(json.dumps(before, indent=2, ensure_ascii=False) + "\n")
+
+
+def test_a_table_with_a_time_column_is_split_by_month(tmp_path: Path) -> None:
+    days = pd.date_range("2026-01-01", periods=300, freq="D")
+    frame = pd.DataFrame({"day": days, "x": range(300), "rain": [n % 3 == 0 for n in range(300)]})
+    frame.to_csv(tmp_path / "weather.csv", index=False)
+    init = ("init", "--data", tmp_path / "weather.csv", "--target", "rain", "--time", "day")
+    done = called(*init, "--json", project=tmp_path / "weather")
+    assert done.code == 0, done.err
+    assert list(done.json["data"]["partitions"])[:2] == ["2026-01.parquet", "2026-02.parquet"]
+    assert load_params(tmp_path / "weather").landing.partition == "month"
+
+
+def test_what_can_be_read_in_two_ways_is_told_and_settled(tmp_path: Path) -> None:
+    rows = [f"0{1 + n % 9}/0{1 + n % 7}/2025;{n / 8:.3f}".replace(".", ",") + f";{n % 2}" for n in range(200)]
+    (tmp_path / "shop.csv").write_text("day;price;sold\n" + "\n".join(rows) + "\n")
+    init = ("init", "--data", tmp_path / "shop.csv", "--target", "sold")
+    told = called(*init, project=tmp_path / "open")
+    assert told.code == 0, told.err
+    assert "day: dates such as '01/01/2025' may be day first or month first; read as text" in told.out
+    assert load_params(tmp_path / "open").dataset.columns["day"] == "text"
+    refused = called(*init, "--format", "day=american", project=tmp_path / "wrong")
+    assert (refused.code, (tmp_path / "wrong").exists()) == (1, False)
+    assert "--format day=american: give COL=FORM, with one of decimal-comma," in refused.err
+    done = called(*init, "--format", "day=day-first", project=tmp_path / "settled")
+    assert done.code == 0, done.err
+    dataset = load_params(tmp_path / "settled").dataset
+    assert dataset.columns == {"day": "time", "price": "number", "sold": "number"}
+    assert dataset.formats == {"day": "day-first", "price": "decimal-comma"}
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "message"),
+    [
+        pytest.param("x,y\n1,2\n2,3\n", "z", "no column 'z'; the data has ['x', 'y']", id="no such target"),
+        pytest.param("x,y\n1,2\n2,2\n", "y", "has a single value", id="nothing to learn"),
+        pytest.param("x,y\n1,2\n2\n", "y", "table.csv", id="ragged"),
+        pytest.param("", "y", "empty", id="empty"),
+    ],
+)
+def test_a_table_that_can_t_be_used_leaves_nothing_behind(
+    tmp_path: Path, text: str, target: str, message: str
+) -> None:
+    (tmp_path / "table.csv").write_text(text)
+    init = ("init", "--data", tmp_path / "table.csv", "--target", target)
+    done = called(*init, project=tmp_path / "new")
+    assert done.code == 1
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_project_is_not_made_twice(made: tuple[Path, dict[str, Any]]) -> None:
+    project, _ = made
+    before = git(project, "rev-parse", "HEAD")
+    done = called("init", "--data", project / "data", "--target", "target", project=project)
+    assert done.code == 1
+    assert "params.yaml" in done.err
+    assert (git(project, "rev-parse", "HEAD"), git(project, "status", "--porcelain")) == (before, "")
+
+
+def test_an_own_repository_keeps_what_it_had(tmp_path: Path) -> None:
+    project = tmp_path / "shop"
+    project.mkdir()
+    git(project, "init", "--quiet")
+    (project / ".gitignore").write_text("secrets.env\n")
+    (project / "notes.md").write_text("mine\n")
+    load_iris(as_frame=True).frame.to_csv(tmp_path / "iris.csv", index=False)
+    done = called("init", "--data", tmp_path / "iris.csv", "--target", "target", project=project)
+    assert done.code == 0, done.err
+    assert (project / ".gitignore").read_text().startswith("secrets.env\n")
+    assert git(project, "status", "--porcelain") == "?? notes.md"

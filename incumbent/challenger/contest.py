@@ -94,27 +94,34 @@ def compare_with(
     """
     challenger = open_challenger(made, params, folder, name)
     others = open_others(made, params, folder)
-    unfit: list[str] = []
-    for rival in rivals:
-        try:
-            champion, learned = rival.load()
-            holdout = score_holdout(champion, challenger, window, params, learned=learned, others=others)
-        except (BadData, NotFound, Tampered) as error:
-            unfit.append(f"{rival.version} could not be evaluated: {error}")
-        else:
-            incumbent = rival.version
-            break
-    else:
-        incumbent = BASELINE
-        holdout = score_holdout(None, challenger, window, params, prior=made.prior, others=others)
+
+    def score(champion: Model | None, learned: Learned | None) -> Holdout:
+        return score_holdout(
+            champion, challenger, window, params, learned=learned, prior=made.prior, others=others
+        )
+
+    incumbent, holdout, unfit = _first_comparable(rivals, score)
     evidence = replace(
         collect_evidence(holdout, params.promotion, params.seed),
         model_bytes=(folder / made.file).stat().st_size,
         microseconds_per_row=microseconds_per_row(challenger, [path for _, path in window], params),
     )
     doubt = _too_good(made, folder, holdout, params) if made.kind == "full" else None
-    contest = Contest(incumbent, tuple(unfit), holdout.excluded, holdout.withheld, doubt, evidence)
+    contest = Contest(incumbent, unfit, holdout.excluded, holdout.withheld, doubt, evidence)
     return contest, holdout
+
+
+def _first_comparable(
+    rivals: Iterable[Rival], score: Callable[[Model | None, Learned | None], Holdout]
+) -> tuple[str, Holdout, tuple[str, ...]]:
+    """The first rival that can be evaluated, its holdout, and why those before it could not."""
+    unfit: list[str] = []
+    for rival in rivals:
+        try:
+            return rival.version, score(*rival.load()), tuple(unfit)
+        except (BadData, NotFound, Tampered) as error:
+            unfit.append(f"{rival.version} could not be evaluated: {error}")
+    return BASELINE, score(None, None), tuple(unfit)
 
 
 def _too_good(made: Challenger, folder: Path, holdout: Holdout, params: Params) -> str | None:

@@ -77,6 +77,7 @@ def judges_rows(expectation: Any) -> bool:
 
 def judge(expectation: Any, metrics: dict[str, Any], examples: int) -> dict[str, Any] | None:
     """GX's verdict on metrics that somebody else computed as GX does on pandas; None if it makes none."""
+    # Not metrics_validate, which GX has for this: of a type it reads the frame first (docs/decisions/0008).
     try:
         verdict = expectation._validate(
             metrics=metrics, runtime_configuration=_format("SUMMARY", examples), execution_engine=_engine()

@@ -1,17 +1,14 @@
 """What Great Expectations' classes ask of a partition, computed by DuckDB without a frame in memory."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incumbent.gate.plans import PLANS
-from incumbent.gate.table import Answers, Metrics, NeedsPandas, Query, Table
-
-Arguments = Mapping[str, Any]
+from incumbent.gate.table import Answers, Arguments, Metrics, NeedsPandas, Query, Table
 
 
 def measure_expectations(path: Path, expectations: Sequence[tuple[str, Arguments]]) -> list[Metrics | None]:

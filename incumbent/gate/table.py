@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from incumbent.tables.parquet import read_partition
 
 Metrics = dict[str, Any]
+Arguments = Mapping[str, Any]
 Answers = Mapping[str, Any]
 Kind = Literal["text", "whole", "float", "boolean", "time", "zoned", "other", "unknown"]
 COMPARABLE: tuple[Kind, ...] = ("text", "whole", "float", "boolean", "time", "zoned")
@@ -85,6 +86,10 @@ class Table:
         return found
 
 
+MakePlan = Callable[[Table, Arguments], Query]
+"""Raises NeedsPandas, KeyError or TypeError for arguments that only GX understands."""
+
+
 def _column(field: pa.Field, dtype: Any, place: str) -> Column:
     kind, types = field.type, pa.types
     if types.is_string(kind) or types.is_large_string(kind):
@@ -99,3 +104,26 @@ def _column(field: pa.Field, dtype: Any, place: str) -> Column:
         return Column(field.name, "time" if kind.tz is None else "zoned", dtype, place)
     plain = types.is_null(kind) or types.is_temporal(kind) or types.is_uint64(kind)
     return Column(field.name, "other" if plain else "unknown", dtype, place)
+
+
+def count_unexpected(answers: Answers, metric: str, unexpected: int) -> Metrics:
+    """What GX keeps of an expectation on cells, of which so many do not meet it."""
+    return {
+        "table.row_count": answers["count(*)"],
+        f"{metric}.unexpected_count": unexpected,
+        f"{metric}.unexpected_values": [],
+        f"{metric}.unexpected_index_list": [],
+    }
+
+
+def none_of(unexpected: int) -> int:
+    """Zero. Which cells are unexpected is for pandas to say."""
+    if unexpected:
+        raise NeedsPandas
+    return 0
+
+
+def require_comparable(column: Column) -> None:
+    """Raises NeedsPandas for times that DuckDB may round, to microseconds."""
+    if column.dtype == "datetime64[ns]":
+        raise NeedsPandas

@@ -79,6 +79,7 @@ def manifest(made: Challenger, params: Params, paths: Sequence[Path]) -> dict[st
     """What of it matters to a rebuild."""
     return {
         "params": params.model_dump(mode="json"),
+        "schema": made.lineage.document,
         "options": made.options,
         "rounds": made.rounds,
         "engine": made.engine.to_json(),

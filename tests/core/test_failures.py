@@ -12,7 +12,7 @@ import pytest
 
 from incumbent.errors import BadInput
 from incumbent.errors.machine import PROJECT, explain
-from tests.core.test_command import IDENTITY
+from tests.commands import IDENTITY
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/proc/partition.parquet")
 

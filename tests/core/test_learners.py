@@ -23,7 +23,7 @@ from incumbent.learners import Batch, Learner, Trained, learner_type, open_learn
 from incumbent.learners.devices import lightgbm_device, torch_device
 from incumbent.learners.lightgbm import MOST_TO_REFIT
 from incumbent.models.calibration import Output
-from incumbent.models.onnx_export import TOLERANCE, check_onnx, odd_rows, to_onnx
+from incumbent.models.onnx_export import TOLERANCE, check_onnx, odd_rows, rewrite_schema, to_onnx
 from incumbent.params import METRICS, Params, Task, TorchParams
 from incumbent.search.tune import StudyResult, tune
 from tests.core.building import changed, toy_params
@@ -251,7 +251,7 @@ class TestContract:
             means.append((predicted[:, -1] if task == "multiclass" else predicted).mean())
         assert means[1] > means[0]
 
-    def test_onnx_predicts_the_same(self, name: str, task: Task, device: str | None) -> None:
+    def test_onnx_predicts_the_same(self, name: str, task: Task, device: str | None, tmp_path: Path) -> None:
         case = make_case(name, task, device)
         model = case.fitted(rounds=5)
         exported = to_onnx(model, Output(), case.schema.to_json())
@@ -259,6 +259,9 @@ class TestContract:
         rows = odd_rows(case.X, case.schema)
         assert check_onnx(exported, rows, model.predict(rows)) <= TOLERANCE
         assert exported == to_onnx(model, Output(), case.schema.to_json())
+        (tmp_path / "model.onnx").write_bytes(exported)
+        rewrite_schema(tmp_path / "model.onnx", case.schema.to_json())
+        assert (tmp_path / "model.onnx").read_bytes() == exported
 
     def test_what_it_looks_at_is_told_by_feature(self, name: str, task: Task, device: str | None) -> None:
         case = make_case(name, task, device)

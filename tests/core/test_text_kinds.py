@@ -100,7 +100,7 @@ def test_an_empty_cell_changes_no_kind(name: str, cells: list[str], kind: Any, v
         pytest.param(["1/8/90 0:00", "1/16/90 0:00"], day(1990, 1, 8), id="two digits that are no day"),
         pytest.param(["25/11/63", "12/2/64"], day(1963, 11, 25), id="two digits of the last century"),
         pytest.param(["16-JAN-30", "17-JAN-30"], day(1930, 1, 16), id="two digits and a name, in 1930"),
-        pytest.param(["25/11/29", "12/2/29"], day(2029, 11, 25), id="two digits of this century"),
+        pytest.param(["25/2/29", "26/2/29"], day(2029, 2, 25), id="two digits of this century"),
         pytest.param(["1/2/2025 12:05 am", "1/16/2025 1:00 PM"], day(2025, 1, 2, 0, 5), id="midnight"),
     ],
 )

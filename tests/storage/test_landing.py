@@ -80,6 +80,8 @@ def test_a_file_is_released_once_and_stays_on_record(store: Store, tmp_path: Pat
     [(name, told)] = quarantine.let_pass(data).items()
     assert (name, told.endswith("let it pass: checked by hand")) == ("march.parquet", True)
     assert quarantine.show(entry)["released"]["reason"] == "checked by hand"
+    assert quarantine.require_held(entry)["released"]  # until the event is sent it can be repeated
+    quarantine.mark_announced(entry)
     with pytest.raises(BadInput, match=f"'{entry}' was released by "):
         quarantine.require_held(entry)
     assert quarantine.keep(Source(file, PurePosixPath(file.name)), ["again"], 9) == entry

@@ -24,7 +24,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from incumbent.storage.dataset.arrivals import add_partitions, track_all
 from registry import s3_server
 
 from incumbent.challenger import REPLAY, make_full, open_challenger
@@ -37,6 +36,7 @@ from incumbent.local.state import Stack
 from incumbent.models.model import Model, importances
 from incumbent.params import load_params
 from incumbent.search.tune import StudyResult
+from incumbent.storage.dataset.arrivals import add_partitions, track_all
 from incumbent.storage.dataset.git import git
 from incumbent.storage.dataset.known_keys import KnownKeys
 from incumbent.storage.dataset.versions import resolve

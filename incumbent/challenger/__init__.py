@@ -1,7 +1,7 @@
-"""Make a challenger and let it meet the champion.
+"""Make a challenger's files: search, full training, update.
 
-The flow, `dvc repro` and `models reproduce` all come through here, so they give the same bytes and the same
-verdict. Where files come from and what becomes of a verdict is not known.
+The flow, `dvc repro` and `models reproduce` all use this room, so they give the same bytes. Fetching data,
+publishing the files and promoting the challenger belong to other rooms.
 """
 
 from incumbent.challenger.challenger import Challenger, open_challenger, open_others

@@ -1,4 +1,4 @@
-"""A challenger: its files in a folder, and what the manifest will say of it."""
+"""A challenger: its files in a folder, and its entries for the manifest."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,13 +19,12 @@ from incumbent.training.lineage import Lineage
 
 @dataclass(frozen=True)
 class Challenger:
-    """`files` are what a version keeps; `file`, the model's, is one of them.
+    """`files`: names of the files that a version keeps; `file`, the model's, is one of them.
 
-    `others` are models that differ in the seed only: they tell how much a seed matters, and are not
-    kept. `lineage` is what updates keep. `prior` is the trivial baseline's
-    prediction: the share of positives, of each class, or the mean. `onnx` is what came of model.onnx.
-    `cleaned` is how many cells each step of cleaning changed in the rows that it learned from; `device` is
-    where it was trained, `engine` what trained it.
+    `others`: files of models that differ in the seed only; they measure the spread between seeds and are not
+    kept. `lineage`: what updates keep. `prior`: the trivial baseline's prediction, that is the share of
+    positives, of each class, or the mean. `onnx`: result of the export to model.onnx. `cleaned`: number of
+    cells that each step of cleaning changed in the training rows. `device`, `engine`: what trained it.
     """
 
     kind: str

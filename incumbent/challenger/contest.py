@@ -13,7 +13,7 @@ import pandas as pd
 from incumbent.challenger import REPLAY, Challenger, open_challenger, open_others
 from incumbent.errors import BadData, NotFound, Tampered
 from incumbent.evaluation.decide import Decision, Evidence, Promote, decide
-from incumbent.evaluation.doubts import too_good, way_past
+from incumbent.evaluation.doubts import explain_withheld, too_good
 from incumbent.evaluation.judge import (
     BASELINE,
     Holdout,
@@ -58,7 +58,7 @@ class Contest:
         decision = decide(self.evidence, promotion, self.incumbent)
         promoted = isinstance(decision, Promote)
         doubts = (self.too_good,) if promoted and self.too_good else ()
-        past = way_past(self.withheld, self.incumbent, name, promoted=promoted)
+        past = explain_withheld(self.withheld, self.incumbent, name, promoted=promoted)
         reasons = (*decision.because, *made.schema.rare.reasons, *self.unfit, *doubts, *past)
         return replace(decision, because=reasons)
 

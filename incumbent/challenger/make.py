@@ -36,14 +36,14 @@ from incumbent.training.engine import LOCAL, Engine
 from incumbent.training.lineage import Lineage, Parent
 from incumbent.training.on_ray import deal, fit_together
 from incumbent.training.train import Fitted, challenger_seeds, train_full, update
-from incumbent.training.training_sets import as_read, learned_balance, training_of
+from incumbent.training.training_sets import encoded, learned_balance, train_with
 
 REPLAY, ONNX = "replay.parquet", "model.onnx"
 
 
 @dataclass(frozen=True)
 class Files:
-    """What was written into the folder: see Challenger."""
+    """Names of the files written into the folder: see Challenger."""
 
     file: str
     files: tuple[str, ...]
@@ -55,26 +55,26 @@ def search(
     paths: Sequence[Path],
     params: Params,
     window: Window = EVERYTHING,
-    place: StudyRef | None = None,
+    ref: StudyRef | None = None,
     engine: Engine = LOCAL,
 ) -> StudyResult:
-    """Tune on the training rows of the partitions, in their order; `place` is where the study is kept.
+    """Tune on the training rows of the partitions, in their order; `ref` is the address of the study.
 
-    With Ray on a sample of them, the one that is kept for updates.
+    With Ray, tune on a sample of them: the one that is kept for updates.
     """
     if engine.name == "ray":
         schema, counts = survey(window.of(paths), params)
-        deal(counts, engine.workers)  # what can't be trained is not searched for either
+        deal(counts, engine.workers)  # raise before the search what would fail in training
         rows = _sampled(sample_partitions(window.of(paths), params, None), schema, params)
     else:
         schema, rows = training_rows(window.of(paths), params)
-    return tune(window.weighed(rows), open_learner(params, schema), schema, params, place)
+    return tune(window.weighed(rows), open_learner(params, schema), schema, params, ref)
 
 
-def search_share(paths: Sequence[Path], params: Params, window: Window, place: StudyRef, worker: int) -> None:
-    """One worker's share of the same search, at a place where it was begun."""
+def search_share(paths: Sequence[Path], params: Params, window: Window, ref: StudyRef, worker: int) -> None:
+    """One worker's share of the same search; the study at `ref` must exist."""
     schema, rows = training_rows(window.of(paths), params)
-    join(window.weighed(rows), open_learner(params, schema), schema, params, place, worker)
+    join(window.weighed(rows), open_learner(params, schema), schema, params, ref, worker)
 
 
 def make_full(
@@ -90,18 +90,18 @@ def make_full(
 ) -> Challenger:
     """Train on all training rows of the window; write the model and the sample of history that updates need.
 
-    `estimate` asks for the cross-validation, which does not change the model unless it is calibrated or
-    decides by costs. `checkpoints`: a folder that only this very training uses; interrupted, it goes on from
-    what is there, to the same bytes. Ray knows neither: nobody has all rows to make folds of.
+    `estimate`: whether to cross-validate; it does not change the model unless that is calibrated or decides
+    by costs. `checkpoints`: a folder for this training alone; after an interruption, training resumes from
+    there and gives the same bytes. Ray supports neither: no process has all rows to make folds of.
     """
     paths = window.of(paths)
     if engine.name == "ray":
         return _full_on_ray(paths, params, study, folder, engine)
     schema, rows = training_rows(paths, params)
     rows, learner = window.weighed(rows), open_learner(params, schema)
-    read = as_read(rows, schema, learned=True)
+    read = encoded(rows, schema, learned=True)
     binned = learner.bin(read.X, rows.y)
-    train, cv, output = training_of(learner, study.tuned), None, Output()
+    train, cv, output = train_with(learner, study.tuned), None, Output()
     if estimate or params.learns_from_folds:
         cv, output = cross_validate(rows, learner, binned, train, schema, params)
     balance = learned_balance(read, np.arange(len(rows.y)), learner, schema, params, train)
@@ -119,7 +119,7 @@ def make_full(
 def _full_on_ray(
     paths: Sequence[Path], params: Params, study: StudyResult, folder: Path, engine: Engine
 ) -> Challenger:
-    """The same with one partition and the sample in this process at a time; workers have the rows."""
+    """make_full on Ray: this process holds one partition at a time and the sample; workers hold the rows."""
     schema, counts = survey(paths, params)
     sample = sample_partitions(paths, params, None)
     rows = _sampled(sample, schema, params)
@@ -140,19 +140,19 @@ def _sampled(sample: pd.DataFrame, schema: Schema, params: Params) -> Rows:
 
 
 def make_update(parent: Parent, fresh: Sequence[Path], params: Params, folder: Path) -> Challenger:
-    """Continue from the parent with the training rows of new partitions and as many of history; cost
-    follows the new ones alone.
+    """Continue from the parent with the training rows of new partitions and as many of history; the cost
+    follows the new rows alone.
 
-    Raises BadData when the new rows hold none to train on.
+    Raises BadData when all new rows are in the holdout.
     """
     schema = parent.model.schema
-    new = as_read(read_rows(fresh, schema, params, Side.TRAINING), schema, learned=False)
+    new = encoded(read_rows(fresh, schema, params, Side.TRAINING), schema, learned=False)
     if len(new.y) == 0:
         raise BadData("every new row is in the holdout; an update has nothing to learn from")
     past = pd.read_parquet(parent.folder / REPLAY)
     size = min(len(past), len(new.y))
     chosen = np.sort(np.random.default_rng(params.seed).choice(len(past), size, replace=False))
-    replay = as_read(sampled_rows(past.iloc[chosen], schema, params), schema, learned=True)
+    replay = encoded(sampled_rows(past.iloc[chosen], schema, params), schema, learned=True)
     learner = open_learner(params, schema)
     models = update(parent, new, replay, learner, params)
     sample = sample_partitions(fresh, params, past)
@@ -167,7 +167,7 @@ def make_update(parent: Parent, fresh: Sequence[Path], params: Params, folder: P
 def _write(
     fitted: Fitted, lineage: Lineage, sample: pd.DataFrame, golden: pd.DataFrame, file: str, folder: Path
 ) -> Files:
-    """sample: rows of history for updates; golden: rows of which the first are kept as golden ones."""
+    """sample: rows of history for updates; golden: rows of which the first become the golden rows."""
     trained, *others = fitted.models
     names = tuple(f"seed-{number}-{file}" for number in range(1, len(others) + 1))
     for other, name in zip(others, names, strict=True):
@@ -201,7 +201,7 @@ def _challenger(
         cv=cv,
         importances=importances(model, [feature.name for feature in lineage.schema.features]),
         onnx=files.onnx,
-        cleaned=dict(fitted.touched),
+        cleaned=dict(fitted.cleaning_counts),
         device=fitted.device,
         engine=engine,
     )

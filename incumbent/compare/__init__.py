@@ -1,7 +1,7 @@
-"""Champion against challenger on the same rows, which neither has seen. Arrays in, frozen values out.
+"""Champion against challenger on the same rows, which neither was trained on. Arrays in, frozen values out.
 
-The verdict's statistics: `compare` is the paired test of the deciding metric, `compare_slices` the same on
-parts of the rows, `calibration` and `fairness` measure what a promotion may be refused for.
+The statistics of the decision: `compare` is the paired test of the deciding metric, `compare_slices` the same
+on parts of the rows; `calibration` and `fairness` measure what guardrails limit.
 """
 
 from incumbent.compare.calibration import Bin, Calibration, calibration

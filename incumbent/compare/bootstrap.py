@@ -1,4 +1,4 @@
-"""The paired bootstrap over groups: how any metric moves when other groups are drawn."""
+"""The paired bootstrap over groups: how a metric varies when other groups are drawn."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,63 +12,74 @@ from incumbent.compare.precision import precision_statistic
 from incumbent.compare.sampled import Sampled
 from incumbent.compare.sums import TABLE, sum_statistic
 
-# Weights of rows at once: 24 MB. Few resamples at a time would waste the processor's vectors.
+# Weights at once: 24 MB. Fewer resamples at a time would leave the processor's vector units idle.
 CHUNK = 6_000_000
 
 
 class Statistic(Protocol):
     def __call__(self, weights: np.ndarray) -> np.ndarray:
-        """Weights (groups, resamples) of the groups in, the metric of each resample (resamples,) out."""
+        """Weights of the groups, (groups, resamples) -> the metric of each resample, (resamples,)."""
 
 
-def statistic(seen: Observations, prediction: np.ndarray, metric: str, threshold: float) -> Statistic:
+def statistic(observations: Observations, prediction: np.ndarray, metric: str, threshold: float) -> Statistic:
     if metric in TABLE:
-        return sum_statistic(seen, prediction, metric, threshold)
-    return precision_statistic(seen, prediction, metric)
+        return sum_statistic(observations, prediction, metric, threshold)
+    return precision_statistic(observations, prediction, metric)
 
 
-def point(seen: Observations, measured: Statistic) -> float:
-    """The metric itself: every group counts once."""
-    return float(measured(np.ones((seen.groups, 1)))[0])
+def point(observations: Observations, measured: Statistic) -> float:
+    """The point estimate: every group has weight 1."""
+    return float(measured(np.ones((observations.groups, 1)))[0])
 
 
 def sample_bootstrap(
-    seen: Observations,
+    observations: Observations,
     predictions: Sequence[np.ndarray],
     metric: str,
     threshold: float,
     resamples: int,
     seed: int,
 ) -> list[Sampled]:
-    """Every model under the same weights, so that differences between them are paired.
+    """All models under the same weights, so that differences between them are paired.
 
-    Weights are those of the Bayesian bootstrap (Rubin 1981): exponential, divided by their mean. To first
-    order they give the multinomial bootstrap's standard errors, but every resample keeps some of every
-    group: none lacks a class, however few groups there are. Where every row is its own group they are
-    divided by their mean in each class, which keeps the classes' shares. The factor (g + 1) / (g - 1)
-    makes the variance of a mean of g groups unbiased.
+    The weights are those of the Bayesian bootstrap (Rubin 1981): exponential, divided by their mean. To first
+    order they give the multinomial bootstrap's standard errors, but every group keeps a positive weight, so
+    no resample lacks a class, however few groups there are. Where every row is its own group, weights are
+    divided by their mean in each class, which keeps the classes' shares. The factor (g + 1) / (g - 1) makes
+    the variance of a mean of g groups unbiased.
     """
-    if seen.codes is None:
-        # A class is a slice then, and rows near in score lie near in memory.
-        order = np.lexsort((predictions[0].reshape(len(seen.y), -1)[:, 0], seen.y))
-        seen, predictions = replace(seen, y=seen.y[order]), [each[order] for each in predictions]
-    statistics = [statistic(seen, each, metric, threshold) for each in predictions]
-    draws = _weights(np.random.Generator(np.random.SFC64(seed)), seen, resamples)
+    if observations.codes is None:
+        # For speed: each class becomes a slice, and rows of similar score are close in memory.
+        order = np.lexsort((predictions[0].reshape(len(observations.y), -1)[:, 0], observations.y))
+        observations, predictions = (
+            replace(observations, y=observations.y[order]),
+            [each[order] for each in predictions],
+        )
+    statistics = [statistic(observations, each, metric, threshold) for each in predictions]
+    draws = _weights(np.random.Generator(np.random.SFC64(seed)), observations, resamples)
     replicates = np.concatenate(
         [np.stack([each(weights) for each in statistics]) for weights in draws], axis=1
     )
-    scale = np.sqrt((seen.groups + 1) / (seen.groups - 1) / (resamples - 1))
+    scale = np.sqrt((observations.groups + 1) / (observations.groups - 1) / (resamples - 1))
     deviations = (replicates - replicates.mean(axis=1, keepdims=True)) * scale
-    return [Sampled(point(seen, each), mine) for each, mine in zip(statistics, deviations, strict=True)]
+    return [
+        Sampled(point(observations, each), mine) for each, mine in zip(statistics, deviations, strict=True)
+    ]
 
 
-def _weights(rng: np.random.Generator, seen: Observations, resamples: int) -> Iterator[np.ndarray]:
-    """Chunks (groups, up to resamples) of float32, which is exact enough for a standard error."""
-    counts = [seen.class_counts[label] for label in seen.present] if seen.codes is None else []
-    borders = np.cumsum([0, *(counts or [seen.groups])])
-    width = max(1, CHUNK // len(seen.y))
+def _weights(rng: np.random.Generator, observations: Observations, resamples: int) -> Iterator[np.ndarray]:
+    """Chunks of (groups, up to resamples) weights in float32, precise enough for a standard error."""
+    counts = (
+        [observations.class_counts[label] for label in observations.present]
+        if observations.codes is None
+        else []
+    )
+    borders = np.cumsum([0, *(counts or [observations.groups])])
+    width = max(1, CHUNK // len(observations.y))
     for start in range(0, resamples, width):
-        chunk = rng.standard_exponential((seen.groups, min(width, resamples - start)), dtype=np.float32)
+        chunk = rng.standard_exponential(
+            (observations.groups, min(width, resamples - start)), dtype=np.float32
+        )
         for begin, end in pairwise(borders):
             stratum = chunk[begin:end]
             stratum *= len(stratum) / stratum.sum(axis=0)

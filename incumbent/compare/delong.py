@@ -1,4 +1,4 @@
-"""ROC AUC and what each group of rows adds to its error: DeLong's test, by groups."""
+"""ROC AUC and each group's contribution to its standard error: DeLong's test, by groups."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from incumbent.compare.sampled import Sampled
 METRICS = ("roc_auc", "roc_auc_macro", "roc_auc_weighted")
 
 
-def sample_auc(seen: Observations, prediction: np.ndarray, metric: str) -> Sampled:
+def sample_auc(observations: Observations, prediction: np.ndarray, metric: str) -> Sampled:
     """The AUC of a score (n,), or the average one-vs-rest AUC of probabilities (n, K).
 
     Placement values are those of fast DeLong (Sun and Xu 2014); the variance sums them by group
@@ -16,23 +16,23 @@ def sample_auc(seen: Observations, prediction: np.ndarray, metric: str) -> Sampl
     the placements too; `roc_auc_weighted` takes the classes' prevalences as fixed.
     """
     if metric == "roc_auc":
-        value, influence = _auc(seen.y == 1, prediction)
+        value, influence = _auc(observations.y == 1, prediction)
     else:
-        counts = np.array(seen.class_counts, dtype=float)[seen.present]
+        counts = np.array(observations.class_counts, dtype=float)[observations.present]
         shares = (
             counts / counts.sum() if metric == "roc_auc_weighted" else np.full(len(counts), 1 / len(counts))
         )
-        value, influence = 0.0, np.zeros(len(seen.y))
-        for share, label in zip(shares, seen.present, strict=True):
-            area, effect = _auc(seen.y == label, prediction[:, label])
+        value, influence = 0.0, np.zeros(len(observations.y))
+        for share, label in zip(shares, observations.present, strict=True):
+            area, effect = _auc(observations.y == label, prediction[:, label])
             value += share * area
             influence += share * effect
-    by_group = seen.by_group(influence[None, :])[0]
-    return Sampled(float(value), by_group * np.sqrt(seen.groups / (seen.groups - 1)))
+    by_group = observations.by_group(influence[None, :])[0]
+    return Sampled(float(value), by_group * np.sqrt(observations.groups / (observations.groups - 1)))
 
 
 def _auc(positive: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray]:
-    """The area, and each row's influence on it (n,): one sort, then counts; ties count half."""
+    """The area, and each row's influence on it (n,), by one sort and counts; ties count half."""
     order = np.argsort(score)
     ordered, hit = score[order], positive[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))

@@ -1,4 +1,4 @@
-"""How differently a classifier treats the values of a protected column, by fairlearn's definitions."""
+"""Differences in how a classifier treats the values of a protected column, by fairlearn's definitions."""
 
 from dataclasses import dataclass
 from itertools import chain
@@ -14,9 +14,9 @@ MISSING = "missing"
 
 @dataclass(frozen=True)
 class GroupRates:
-    """Rates of one value of the column for the prediction "is class `label`" (1 when there are two).
+    """Rates of one value of the column for the prediction "is class `label`" (1 for a binary target).
 
-    A rate is None where no row could show it: no positive, or no negative, with this value.
+    A rate is None where it is undefined: no positive, or no negative, row has this value.
     """
 
     label: int
@@ -44,23 +44,25 @@ class Fairness:
 def fairness(y: np.ndarray, prediction: np.ndarray, protected: pd.Series, threshold: float) -> Fairness:
     """y: (n,) class codes. prediction: (n,) probabilities of class 1, or (n, K). protected: (n,) values.
 
-    A missing value is a value of its own. Limits: the differences are point values, so a value with few rows
-    differs by chance: join rare values first. Odds are compared between values that hold both outcomes
-    (fairlearn takes a rate that nobody can show for 0); without two such values their difference is 0.0.
-    No other column is looked at, so a proxy of the protected one stays unseen, and the two definitions
-    can't both be met when the outcome's rate differs between values (Kleinberg et al. 2016).
+    A missing value is a value of its own. Limits: the differences are point estimates, so a value with few
+    rows differs by chance: join rare values first. Odds are compared between values that have both outcomes
+    (fairlearn takes an undefined rate as 0); without two such values their difference is 0.0. No other column
+    is examined, so a proxy of the protected one stays undetected; and the two definitions can't both hold
+    when the outcome's rate differs between values (Kleinberg et al. 2016).
+
+    Raises BadData without rows, or for lengths that differ.
     """
     if not len(y) == len(prediction) == len(protected) or not len(y):
         raise BadData(
             f"fairness by '{protected.name}' needs rows: {len(y)} labels, {len(prediction)} predictions and "
             f"{len(protected)} values of the column"
         )
-    # Of a Series fairlearn takes a single row too; it squeezes an array to nothing.
+    # A Series, as fairlearn squeezes an array of a single row to zero dimensions.
     values = protected.astype(str).where(protected.notna(), MISSING).astype(object).reset_index(drop=True)
     named = predicted(prediction, threshold)
     labels = range(prediction.shape[1]) if prediction.ndim == 2 else (1,)
-    found = [_of_class(label, y == label, named == label, values) for label in labels]
-    parity, odds, rates = zip(*found, strict=True)
+    by_class = [_of_class(label, y == label, named == label, values) for label in labels]
+    parity, odds, rates = zip(*by_class, strict=True)
     return Fairness(str(protected.name), max(parity), max(odds), tuple(chain.from_iterable(rates)))
 
 
@@ -74,8 +76,8 @@ def _of_class(
         metrics={
             "rows": metrics.count,
             "selected": metrics.selection_rate,
-            "found": metrics.true_positive_rate,
-            "mistaken": metrics.false_positive_rate,
+            "true_positive": metrics.true_positive_rate,
+            "false_positive": metrics.false_positive_rate,
         },
         y_true=y,
         y_pred=chosen,
@@ -88,8 +90,8 @@ def _of_class(
             str(value),
             int(row.rows),
             float(row.selected),
-            float(row.found) if base[value] > 0 else None,
-            float(row.mistaken) if base[value] < 1 else None,
+            float(row.true_positive) if base[value] > 0 else None,
+            float(row.false_positive) if base[value] < 1 else None,
         )
         for value, row in frame.by_group.iterrows()
     ]

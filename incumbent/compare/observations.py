@@ -1,4 +1,4 @@
-"""The rows to judge by, checked: labels, the groups that resemble each other, and predictions that fit."""
+"""The rows to compare models on, checked: labels, groups of dependent rows, predictions that fit."""
 
 from dataclasses import dataclass
 
@@ -22,18 +22,19 @@ class Observations:
 
     @property
     def present(self) -> list[int]:
-        """Classes that have rows. One-vs-rest averages go over these."""
+        """Classes that have rows; one-vs-rest averages use only these."""
         return [label for label, count in enumerate(self.class_counts) if count]
 
     def by_group(self, terms: np.ndarray) -> np.ndarray:
-        """Sum (k, n) terms of rows to (k, groups)."""
+        """Sum the rows' terms, (k, n), by group: (k, groups)."""
         if self.codes is None:
             return terms
         return np.stack([np.bincount(self.codes, row, self.groups) for row in terms])
 
 
 def observe(y: np.ndarray, groups: np.ndarray, metric: str, prediction: np.ndarray) -> Observations:
-    """`prediction` (any model's) tells two classes from many. Raises BadData when nothing can be judged."""
+    """`prediction`: any model's; its shape tells a binary from a multiclass target. Raises BadData for rows
+    that no model can be judged on."""
     task = _task(metric, prediction)
     labels = np.asarray(y)
     counts: tuple[int, ...] = ()
@@ -54,14 +55,14 @@ def observe(y: np.ndarray, groups: np.ndarray, metric: str, prediction: np.ndarr
     return Observations(task, labels, None if alone else codes, len(distinct), counts)
 
 
-def fitting(prediction: np.ndarray, seen: Observations, who: str) -> np.ndarray:
+def fitting(prediction: np.ndarray, observations: Observations, who: str) -> np.ndarray:
     """The prediction as float64; `who` is "champion", "challenger", or "model" for one by itself.
 
     Raises BadData for another shape or a number that is not finite; for the challenger's, UnfitChallenger.
     """
     numbers = np.asarray(prediction, dtype=float)
-    classes = (len(seen.class_counts),) if seen.task == "multiclass" else ()
-    expected = (len(seen.y), *classes)
+    classes = (len(observations.class_counts),) if observations.task == "multiclass" else ()
+    expected = (len(observations.y), *classes)
     if numbers.shape != expected:
         raise BadData(f"the {who}'s predictions have the shape {numbers.shape}; expected {expected}")
     broken = int(np.sum(~np.isfinite(numbers).reshape(len(numbers), -1).all(axis=1)))
@@ -91,8 +92,8 @@ def _classes(labels: np.ndarray, classes: int) -> tuple[np.ndarray, tuple[int, .
         raise BadData(f"labels must be whole numbers from 0 to {classes - 1}, one for each class predicted")
     counts = np.bincount(codes, minlength=classes)
     if np.count_nonzero(counts) < 2:
-        told = f"{counts[1]} positive, {counts[0]} negative" if classes == 2 else f"class {codes[0]}"
-        raise BadData(f"the rows to judge by hold one class only ({told})")
+        present = f"{counts[1]} positive, {counts[0]} negative" if classes == 2 else f"class {codes[0]}"
+        raise BadData(f"the rows to judge by hold one class only ({present})")
     return codes, tuple(counts.tolist())
 
 

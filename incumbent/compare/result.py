@@ -1,4 +1,4 @@
-"""What a comparison found, as frozen values that survive a JSON document."""
+"""Results of a comparison, as frozen values that can be written to JSON and read back."""
 
 from dataclasses import dataclass
 
@@ -46,12 +46,12 @@ class Comparison:
 
     @property
     def gain(self) -> Interval:
-        """The difference turned so that positive is better."""
+        """The difference with the sign that makes positive mean better."""
         return self.difference if METRICS[self.metric].greater_is_better else self.difference.negated()
 
     @property
     def p_worse(self) -> float:
-        """One-sided p-value, for a challenger that is not worse."""
+        """One-sided p-value of the null hypothesis that the challenger is not worse."""
         if self.standard_error == 0:
             return 0.0 if self.gain.value < 0 else 1.0
         return float(stdtr(self.dof, self.gain.value / self.standard_error))
@@ -59,7 +59,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Incomparable:
-    """Why there is no comparison. `unfit`: the challenger's own predictions are at fault, not the rows."""
+    """Why there is no comparison. `unfit`: the cause is the challenger's predictions, not the rows."""
 
     reason: str
     unfit: bool = False

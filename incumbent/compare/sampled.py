@@ -1,4 +1,4 @@
-"""A metric's value together with how it moves when other groups of rows are drawn."""
+"""A metric's value together with its variation when other groups of rows are drawn."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ import numpy as np
 class Sampled:
     """The Euclidean norm of `deviations` is the standard error of `value`.
 
-    Deviations of two models on the same rows subtract one by one: their difference is paired. They are
-    influences of groups (DeLong) or scaled replicates (bootstrap).
+    Deviations are influences of groups (DeLong) or scaled replicates (bootstrap). Those of two models on the
+    same rows are subtracted element by element, which makes their difference paired.
     """
 
     value: float

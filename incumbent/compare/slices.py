@@ -1,4 +1,4 @@
-"""Is the challenger worse on a part of the rows? A paired comparison a slice, corrected for their number."""
+"""Is the challenger worse on part of the rows? A paired comparison per slice, corrected for their number."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,8 +21,8 @@ MANY = 10
 class SliceComparison:
     """`comparison` is None where the slice can't be judged; then `reason` says why.
 
-    p_worse: one-sided, adjusted by Holm over all slices that were judged; 1.0 for one that was not.
-    worse: significantly so, at the level 1 - promotion.confidence for all slices together.
+    p_worse: one-sided, adjusted by Holm over all judged slices; 1.0 for one that was not judged. worse:
+    whether it is significant, at the level 1 - promotion.confidence for all slices together.
     """
 
     column: str
@@ -44,23 +44,23 @@ def compare_slices(
     *,
     seed: int = 0,
 ) -> tuple[SliceComparison, ...]:
-    """Compare on each value of each of promotion.slices.columns; `columns` holds them, row by row.
+    """Compare on each value of each of promotion.slices.columns; `columns` has their values, row by row.
 
     A missing value is a value of its own; a number with more than ten distinct values is cut into quartiles.
     A slice with too few rows, one class or one group is listed with the reason. Holm's correction (1979)
     holds for slices that overlap, as those of two columns do. Raises BadData for a column that isn't there.
     """
-    found = []
+    slices = []
     for name in promotion.slices.columns:
         if name not in columns:
             raise BadData(f"promotion.slices.columns names '{name}', which is no column of the data")
         for value, rows in _values(columns[name]):
-            seen = _judge(y[rows], champion[rows], challenger[rows], groups[rows], promotion, seed)
-            if isinstance(seen, Incomparable):
-                found.append(SliceComparison(name, value, len(rows), None, reason=seen.reason))
+            comparison = _judge(y[rows], champion[rows], challenger[rows], groups[rows], promotion, seed)
+            if isinstance(comparison, Incomparable):
+                slices.append(SliceComparison(name, value, len(rows), None, reason=comparison.reason))
             else:
-                found.append(SliceComparison(name, value, len(rows), seen, seen.p_worse))
-    return _adjusted(found, 1 - promotion.confidence)
+                slices.append(SliceComparison(name, value, len(rows), comparison, comparison.p_worse))
+    return _adjusted(slices, 1 - promotion.confidence)
 
 
 def _judge(
@@ -77,7 +77,7 @@ def _judge(
 
 
 def _values(column: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
-    """Each value's name and the positions of its rows, in the order of the values, the missing last."""
+    """Each value's name and the positions of its rows, in the order of the values, the missing one last."""
     if pd.api.types.is_numeric_dtype(column) and column.nunique() > MANY:
         column = pd.qcut(column, 4, duplicates="drop")
     codes, values = pd.factorize(column, sort=True)
@@ -87,11 +87,11 @@ def _values(column: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
         yield MISSING, np.flatnonzero(codes < 0)
 
 
-def _adjusted(found: list[SliceComparison], level: float) -> tuple[SliceComparison, ...]:
-    """Holm: the smallest p times all, the next times all but one, ..., never falling."""
-    judged = sorted((i for i, each in enumerate(found) if each.comparison), key=lambda i: found[i].p_worse)
+def _adjusted(slices: list[SliceComparison], level: float) -> tuple[SliceComparison, ...]:
+    """Holm: the smallest p times the number of slices n, the next times n - 1, ..., made non-decreasing."""
+    judged = sorted((i for i, each in enumerate(slices) if each.comparison), key=lambda i: slices[i].p_worse)
     least = 0.0
     for rank, i in enumerate(judged):
-        least = max(least, min(1.0, found[i].p_worse * (len(judged) - rank)))
-        found[i] = replace(found[i], p_worse=least, worse=least < level)
-    return tuple(found)
+        least = max(least, min(1.0, slices[i].p_worse * (len(judged) - rank)))
+        slices[i] = replace(slices[i], p_worse=least, worse=least < level)
+    return tuple(slices)

@@ -1,4 +1,4 @@
-"""Metrics that are smooth functions of sums over rows: weighting rows anew is one matrix product."""
+"""Metrics that are functions of sums over rows: each resample's metric comes from one matrix product."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from incumbent.compare.observations import Observations
 from incumbent.params import PromotionParams
 
 DECISIONS = {"f1", "accuracy"}
-"""Metrics that look at decisions between two classes, not at probabilities."""
+"""Metrics of decisions between two classes, not of probabilities."""
 
 Terms = Callable[[Observations, np.ndarray, float], np.ndarray]
 Finish = Callable[[np.ndarray], np.ndarray]
@@ -18,7 +18,7 @@ Finish = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class SumStatistic:
-    """`sums`: (k, groups). `finish`: (k, resamples) weighted sums to (resamples,) values."""
+    """`sums`: (k, groups). `finish`: weighted sums (k, resamples) -> values (resamples,)."""
 
     sums: np.ndarray
     finish: Finish
@@ -28,63 +28,65 @@ class SumStatistic:
         return self.finish(totals.astype(float, copy=False))
 
 
-def sum_statistic(seen: Observations, prediction: np.ndarray, metric: str, threshold: float) -> SumStatistic:
-    """Called with weights (groups, resamples), it gives the metric of each resample."""
+def sum_statistic(
+    observations: Observations, prediction: np.ndarray, metric: str, threshold: float
+) -> SumStatistic:
+    """A function from weights (groups, resamples) to the metric of each resample."""
     terms, finish = TABLE[metric]
-    return SumStatistic(seen.by_group(terms(seen, prediction, threshold)), finish)
+    return SumStatistic(observations.by_group(terms(observations, prediction, threshold)), finish)
 
 
 def predicted(prediction: np.ndarray, threshold: float) -> np.ndarray:
-    """The class that the model would name: from `threshold` on the positive one, of many the likeliest."""
+    """Predicted classes, (n,): 1 from `threshold` on, or the likeliest of K classes."""
     return prediction.argmax(axis=1) if prediction.ndim == 2 else (prediction >= threshold).astype(int)
 
 
 def as_decisions(prediction: np.ndarray, threshold: float | None, promotion: PromotionParams) -> np.ndarray:
-    """What promotion.metric looks at: of a metric of decisions a model's own ones, as 0.0 and 1.0.
+    """The input of promotion.metric: decisions as 0.0 and 1.0 for a metric of decisions, else `prediction`.
 
-    threshold: the model's own, None when it has none; then promotion.threshold decides later on.
+    threshold: the model's own; None leaves the predictions as they are, to be cut at promotion.threshold.
     """
     if threshold is None or promotion.metric not in DECISIONS or prediction.ndim == 2:
         return prediction
     return (prediction >= threshold).astype(float)
 
 
-def _log_loss(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
-    # As scikit-learn: a certain error costs 36 nats, not infinity.
+def _log_loss(observations: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    # Clip as scikit-learn does: a wrong prediction of probability 1 costs 36 nats, not infinity.
     smallest = np.finfo(float).eps
     clipped = np.clip(prediction, smallest, 1 - smallest)
-    if seen.task == "multiclass":
-        return _with_count(-np.log(clipped[np.arange(len(seen.y)), seen.y]))
-    return _with_count(-xlogy(seen.y, clipped) - xlogy(1 - seen.y, 1 - clipped))
+    if observations.task == "multiclass":
+        return _with_count(-np.log(clipped[np.arange(len(observations.y)), observations.y]))
+    return _with_count(-xlogy(observations.y, clipped) - xlogy(1 - observations.y, 1 - clipped))
 
 
-def _brier(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
-    if seen.task == "multiclass":
-        return _with_count(((prediction - np.eye(prediction.shape[1])[seen.y]) ** 2).sum(axis=1))
-    return _with_count((prediction - seen.y) ** 2)
+def _brier(observations: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    if observations.task == "multiclass":
+        return _with_count(((prediction - np.eye(prediction.shape[1])[observations.y]) ** 2).sum(axis=1))
+    return _with_count((prediction - observations.y) ** 2)
 
 
-def _hits(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
-    return _with_count((predicted(prediction, threshold) == seen.y).astype(float))
+def _hits(observations: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    return _with_count((predicted(prediction, threshold) == observations.y).astype(float))
 
 
-def _squares(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
-    return _with_count((prediction - seen.y) ** 2)
+def _squares(observations: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    return _with_count((prediction - observations.y) ** 2)
 
 
-def _absolutes(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
-    return _with_count(np.abs(prediction - seen.y))
+def _absolutes(observations: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    return _with_count(np.abs(prediction - observations.y))
 
 
-def _variances(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
-    centred = seen.y - seen.y.mean()  # a far mean would drown the variance in rounding
-    return np.stack([np.ones(len(centred)), centred, centred**2, (prediction - seen.y) ** 2])
+def _variances(observations: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    centred = observations.y - observations.y.mean()  # a mean far from 0 would lose the variance to rounding
+    return np.stack([np.ones(len(centred)), centred, centred**2, (prediction - observations.y) ** 2])
 
 
-def _counts(seen: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
-    """Per class, of two only the positive: predicted and true, predicted, true; (3 K, n)."""
-    labels = np.arange(1 if seen.task == "binary" else 0, len(seen.class_counts))[:, None]
-    named, true = predicted(prediction, threshold) == labels, seen.y == labels
+def _counts(observations: Observations, prediction: np.ndarray, threshold: float) -> np.ndarray:
+    """For each class, or only the positive one of two: predicted and true, predicted, true; (3 K, n)."""
+    labels = np.arange(1 if observations.task == "binary" else 0, len(observations.class_counts))[:, None]
+    named, true = predicted(prediction, threshold) == labels, observations.y == labels
     return np.concatenate([named & true, named, true]).astype(float)
 
 

@@ -1,1 +1,1 @@
-"""The whole story on real flights, with the local stack, in one go."""
+"""The demo: data arrives, models train and compete, on real flights and the local stack, in one command."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from incumbent.errors import BadInput
 
-# Known before the aircraft leaves its gate; departure time and delay, and everything later, would tell.
+# Known before the aircraft leaves its gate; departure time, delay and all later values would leak the target.
 SCHEDULE = ["time_hour", "month", "sched_dep_time", "sched_arr_time", "carrier", "flight", "origin", "dest"]
 WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
 LATE_MINUTES = 30

@@ -1,4 +1,4 @@
-"""Half a year of flights makes the first champion; months arrive, one of them broken; a network has a try."""
+"""The demo's steps: half a year makes the first champion, months arrive, one broken, a network challenges."""
 
 import json
 import os
@@ -35,9 +35,9 @@ PATIENCE_SECONDS = 600
 
 
 def tell(checkout: Path, say: Say) -> dict[str, Any]:
-    """Run the story in a scratch clone of the checkout's HEAD; returns a row for every arrival.
+    """Run the demo in a scratch clone of the checkout's HEAD; returns a row for every arrival.
 
-    The stack keeps running afterwards, so that the UI can be looked at; not after a failure or Ctrl-C.
+    The stack keeps running afterwards, for a look at the UI; not after a failure or Ctrl-C.
     """
     started = time.monotonic()
     _require_the_demos_project(checkout)
@@ -113,7 +113,7 @@ def _first_version(project: Path, months: list[Path]) -> None:
 def _first_champion(project: Path, months: list[Path], say: Say) -> dict[str, Any]:
     start = time.monotonic()
     outcome = _incumbent(project, "retrain", "--json")
-    _tell(outcome["timings"], say)
+    _show_timings(outcome["timings"], say)
     return _row(f"{months[0].stem} to {months[-1].stem[-2:]}", _count(months), outcome, start)
 
 
@@ -145,12 +145,12 @@ def _network(project: Path, months: list[Path], say: Say) -> dict[str, Any]:
     yaml.dump(params, path)
     git(project, "commit", "--quiet", "--all", "--message", "Try a network")
     outcome = _incumbent(project, "retrain", "--json")
-    _tell(outcome["timings"], say)
+    _show_timings(outcome["timings"], say)
     return _row(f"{months[-1].stem}, torch", _count(months), outcome, start)
 
 
 def _wait_for_decision(project: Path, registry: Registry, before: int, rev: str, say: Say) -> dict[str, Any]:
-    told: set[str] = set()
+    shown: set[str] = set()
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         time.sleep(0.5)
@@ -165,7 +165,7 @@ def _wait_for_decision(project: Path, registry: Registry, before: int, rev: str,
             continue
         timings = project / ".incumbent" / "runs" / f"{run:012d}" / "timings.json"
         if timings.exists():
-            _tell(json.loads(timings.read_text()), say, told)
+            _show_timings(json.loads(timings.read_text()), say, shown)
         try:
             return dict(json.loads(registry.read_record(run, "decision.json")))
         except NotFound:
@@ -177,7 +177,7 @@ def _wait_for_decision(project: Path, registry: Registry, before: int, rev: str,
 
 
 def _raise_if_failed(project: Path) -> None:
-    """A run that failed will leave no decision: say so at once instead of waiting for it."""
+    """Raise for a failed flow run at once, instead of waiting for a decision that it will not write."""
     bad = {"flow_runs": {"state": {"type": {"any_": ["FAILED", "CRASHED"]}}}}
     for run in ask_prefect(environment(project), "flow_runs/filter", bad) or []:
         raise IncumbentError(
@@ -197,7 +197,7 @@ def _last_run(registry: Registry) -> int:
 
 
 def _incumbent(project: Path, *args: str, expected: int = 0) -> dict[str, Any]:
-    """The command as a user would type it; its log goes to a file, its document comes back."""
+    """Run the command as a user would; write its log to a file, return its JSON document."""
     log = project / ".incumbent" / "logs" / "demo.log"
     with log.open("a") as errors:
         done = subprocess.run(
@@ -235,12 +235,12 @@ def _interval(score: dict[str, float]) -> str:
     return f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]"
 
 
-def _tell(timings: dict[str, float], say: Say, told: set[str] | None = None) -> None:
-    told = set() if told is None else told
+def _show_timings(timings: dict[str, float], say: Say, shown: set[str] | None = None) -> None:
+    shown = set() if shown is None else shown
     for name, seconds in timings.items():
-        if name not in told:
+        if name not in shown:
             say(f"  {name:<10}{seconds:6.1f} s")
-            told.add(name)
+            shown.add(name)
 
 
 def _count(files: list[Path]) -> int:

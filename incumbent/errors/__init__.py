@@ -10,16 +10,16 @@ IncumbentError
 │   └── Blocked          a version that was rolled back
 ├── Tampered             bytes do not match the digest that the manifest or DVC recorded
 │   └── Untrusted        not signed by the key that params.yaml trusts
-├── Unfaithful           a model in another format predicts otherwise than the model
+├── Unfaithful           an exported model's predictions differ from the model's
 ├── Conflict             somebody else moved the champion first
-└── StorageUnavailable   S3 or the Prefect server did not answer, or refused us; safe to run again
+└── StorageUnavailable   S3 or the Prefect server did not answer, or refused access; safe to run again
 
 A normal "no" (skip, block, hold, reject) is a value, never an exception.
 """
 
 
 class IncumbentError(Exception):
-    """Base of all; its text is one complete message for the user: what was seen, where, what to do."""
+    """Base of all; its text is one complete message for the user: what is wrong, where, what to do."""
 
 
 class BadInput(IncumbentError):
@@ -39,7 +39,7 @@ class UnfitChallenger(BadData):
 
 
 class NotFound(BadInput):
-    """What was asked for by name does not exist."""
+    """The named thing does not exist."""
 
 
 class StaleRun(BadInput):
@@ -59,7 +59,7 @@ class Untrusted(Tampered):
 
 
 class Unfaithful(IncumbentError):
-    """A model in another format predicts otherwise than the model that it was made from."""
+    """The predictions of an exported model differ from those of the model it was made from."""
 
 
 class Conflict(IncumbentError):

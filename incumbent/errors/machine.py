@@ -1,4 +1,4 @@
-"""Failures of the machine that a user can mend, in one sentence: a full disk, a file that refuses us."""
+"""Explain failures of the machine that a user can mend: a full disk, a file without permission."""
 
 import errno
 import os
@@ -13,21 +13,21 @@ PROJECT = "INCUMBENT_PROJECT"
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
-# As others put it: git, DuckDB, our S3 client, SQLite, Python without a place for temporary files.
+# Messages of git, DuckDB, our S3 client, SQLite, and of Python without a folder for temporary files.
 FULL_IN_WORDS = (
     "no space left on",
     "disk quota exceeded",
     "database or disk is full",
     "no usable temporary directory",
 )
-ALMOST_NOTHING = 1 << 20  # bytes free, with which nothing works
-# The local S3 server refuses to write when less than this share is free, or when it needs new volumes, one
-# for itself and one for our bucket, and there is no room for them.
+ALMOST_NOTHING = 1 << 20  # bytes free; too few for anything to work
+# The local S3 server refuses to write when less than the share RESERVE is free, or when there is no space for
+# the two volumes that it needs, one for itself and one for our bucket.
 RESERVE, VOLUMES = 0.01, 2 * (64 << 20)
 
 
 def explain(error: BaseException) -> str | None:
-    """What is wrong with the machine, if that is behind the error; None if it is anything else."""
+    """A message if the machine caused the error, by a full disk or missing permissions; else None."""
     chain = list(_causes(error))
     for each in chain:
         if (isinstance(each, OSError) and each.errno in FULL) or _says_full(each):
@@ -44,7 +44,7 @@ def explain(error: BaseException) -> str | None:
 
 
 def disk_of_the_stack() -> str | None:
-    """That the disk below the local stack is too full for its servers; None if it isn't."""
+    """A message if the local stack's disk is too full for its servers; else None."""
     folder = _project()
     usage = shutil.disk_usage(folder)
     return _no_space(folder) if usage.free < max(RESERVE * usage.total, VOLUMES) else None
@@ -69,16 +69,16 @@ def _server_failed(error: BaseException) -> bool:
 
 
 def _file_of(error: BaseException) -> str | None:
-    # A copy has two names, and it is the second that can't be written.
+    # The error of a copy has two file names; the second is the one that can't be written.
     return getattr(error, "filename2", None) or getattr(error, "filename", None)
 
 
 def _fullest(file: str | None) -> Path:
-    """The folder on the disk with the least space, of those that the work may have been in."""
-    places = [_project(), Path(os.environ.get("TMPDIR", "/tmp"))]  # noqa: S108 - looked at, not written to
+    """Of the folders that the work may have written to, the one on the disk with the least free space."""
+    folders = [_project(), Path(os.environ.get("TMPDIR", "/tmp"))]  # noqa: S108 - looked at, not written to
     if file:
-        places.append(Path(file).absolute().parent)
-    return min((_existing(place) for place in places), key=lambda place: shutil.disk_usage(place).free)
+        folders.append(Path(file).absolute().parent)
+    return min((_existing(folder) for folder in folders), key=lambda folder: shutil.disk_usage(folder).free)
 
 
 def _project() -> Path:
@@ -86,7 +86,7 @@ def _project() -> Path:
 
 
 def _existing(path: Path) -> Path:
-    return next(place for place in (path, *path.parents) if place.is_dir())
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())
 
 
 def _no_space(folder: Path) -> str:

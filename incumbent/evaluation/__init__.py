@@ -1,4 +1,4 @@
-"""Measure what is new, plan, judge two models on held-out rows, decide, and look back on it.
+"""Measure new data, plan a training, judge two models on held-out rows, decide, and review past decisions.
 
-Pure functions of tables, models and params: who acts on a conclusion, and where it is kept, is not known.
+Pure functions of tables, models and params: acting on a conclusion and storing it belong to other rooms.
 """

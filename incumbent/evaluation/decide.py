@@ -1,4 +1,4 @@
-"""Does the challenger take office? Pure rules: the evidence in, a decision with its reasons out."""
+"""Does the challenger become champion? Pure rules: the evidence in, a decision with its reasons out."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from incumbent.params import METRICS, PromotionParams
 
 
 class Decision(Reasoned):
-    """What becomes of the challenger."""
+    """The decision about a challenger."""
 
 
 class Promote(Decision):
@@ -20,16 +20,16 @@ class Promote(Decision):
 
 
 class Hold(Decision):
-    """Not shown to be better; kept in the registry, the champion stays."""
+    """Not shown to be better: it stays in the registry, and the champion stays champion."""
 
 
 class Reject(Decision):
-    """Shown to be unfit or worse; the champion stays."""
+    """Shown to be unfit or worse: the champion stays champion."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was measured of the challenger, on rows that no model has seen. None: not measured.
+    """What was measured of the challenger, on rows that no model was trained on. None: not measured.
 
     model_bytes: size of the model's file. microseconds_per_row: time to predict one row, in a batch.
     """
@@ -43,7 +43,7 @@ class Evidence:
 
     @property
     def compared(self) -> Comparison | None:
-        """The comparison, if there could be one."""
+        """The comparison; None if the models could not be compared."""
         return self.comparison if isinstance(self.comparison, Comparison) else None
 
     def to_json(self) -> dict[str, Any]:
@@ -63,40 +63,42 @@ _EVIDENCE = TypeAdapter(Evidence)
 
 
 def decide(evidence: Evidence, policy: PromotionParams, incumbent: str) -> Decision:
-    """Every reason against the challenger rejects it; a guardrail that was set but not measured holds it.
+    """Reject for any reason against the challenger; hold if a guardrail is set but was not measured.
 
-    `incumbent` names what was compared with: a version, or the trivial baseline for a first model.
+    incumbent: name of the other model in reasons: a version, or the trivial baseline for a first model.
     """
-    seen = evidence.comparison
+    comparison = evidence.comparison
     limits = _limits(evidence, policy)
-    against = (*_against(seen, policy, incumbent), *_worse_slices(evidence, policy))
+    against = (*_against(comparison, policy, incumbent), *_worse_slices(evidence, policy))
     against += tuple(limit.broken for limit in limits if limit.broken)
     if against:
         return Reject(against)
     unknown = tuple(limit.unknown for limit in limits if limit.unknown)
     if policy.slices.columns and not evidence.slices:
         unknown += ("promotion.slices.columns is set, but no slice was compared",)
-    if isinstance(seen, Incomparable):
-        return Hold((f"can't be compared with {incumbent}: {seen.reason}", *unknown))
-    better = seen.gain.low > policy.margin
-    told = f"{'better' if better else 'not shown to be better'} than {incumbent} by more than {policy.margin}"
+    if isinstance(comparison, Incomparable):
+        return Hold((f"can't be compared with {incumbent}: {comparison.reason}", *unknown))
+    better = comparison.gain.low > policy.margin
+    claim = (
+        f"{'better' if better else 'not shown to be better'} than {incumbent} by more than {policy.margin}"
+    )
     if better and not unknown:
-        return Promote((f"{told}: {_figures(seen, policy)}",))
-    return Hold((f"{told}: {_figures(seen, policy)}", *unknown))
+        return Promote((f"{claim}: {_figures(comparison, policy)}",))
+    return Hold((f"{claim}: {_figures(comparison, policy)}", *unknown))
 
 
-def _against(seen: Comparison | Incomparable, policy: PromotionParams, incumbent: str) -> Iterator[str]:
-    """What the comparison itself has against the challenger."""
-    if isinstance(seen, Incomparable):
-        if seen.unfit:
-            yield seen.reason
+def _against(comparison: Comparison | Incomparable, policy: PromotionParams, incumbent: str) -> Iterator[str]:
+    """Reasons against the challenger in the comparison itself."""
+    if isinstance(comparison, Incomparable):
+        if comparison.unfit:
+            yield comparison.reason
         return
-    value, floor = seen.challenger.value, policy.floor
-    if floor is not None and METRICS[seen.metric].gain(floor, value) < 0:
-        side = "below" if METRICS[seen.metric].greater_is_better else "above"
-        yield f"{seen.metric} {value:.4f} is {side} promotion.floor = {floor}"
-    if seen.gain.high < 0:
-        yield f"worse than {incumbent}: {_figures(seen, policy)}"
+    value, floor = comparison.challenger.value, policy.floor
+    if floor is not None and METRICS[comparison.metric].gain(floor, value) < 0:
+        side = "below" if METRICS[comparison.metric].greater_is_better else "above"
+        yield f"{comparison.metric} {value:.4f} is {side} promotion.floor = {floor}"
+    if comparison.gain.high < 0:
+        yield f"worse than {incumbent}: {_figures(comparison, policy)}"
 
 
 def _worse_slices(evidence: Evidence, policy: PromotionParams) -> Iterator[str]:
@@ -108,11 +110,11 @@ def _worse_slices(evidence: Evidence, policy: PromotionParams) -> Iterator[str]:
             )
 
 
-def _figures(seen: Comparison, policy: PromotionParams) -> str:
+def _figures(comparison: Comparison, policy: PromotionParams) -> str:
     """The difference in the metric's own units, challenger minus champion."""
-    difference = seen.difference
+    difference = comparison.difference
     return (
-        f"{seen.metric} {difference.value:+.4f}, {policy.confidence * 100:g}% interval "
+        f"{comparison.metric} {difference.value:+.4f}, {policy.confidence * 100:g}% interval "
         f"[{difference.low:+.4f}, {difference.high:+.4f}]"
     )
 
@@ -143,7 +145,7 @@ class _Limit:
 
 def _limits(evidence: Evidence, policy: PromotionParams) -> tuple[_Limit, ...]:
     limits, fair = policy.limits, policy.fairness
-    seen, curve = evidence.fairness, evidence.calibration
+    measured, curve = evidence.fairness, evidence.calibration
     by = (
         f"between values of '{fair.column}'" if fair.column else "between values of promotion.fairness.column"
     )
@@ -152,14 +154,14 @@ def _limits(evidence: Evidence, policy: PromotionParams) -> tuple[_Limit, ...]:
             "fairness.max_parity_difference",
             fair.max_parity_difference,
             f"the difference in selection rate {by}",
-            seen.parity_difference if seen else None,
+            measured.parity_difference if measured else None,
             ".4f",
         ),
         _Limit(
             "fairness.max_odds_difference",
             fair.max_odds_difference,
             f"the difference in true or false positive rate {by}",
-            seen.odds_difference if seen else None,
+            measured.odds_difference if measured else None,
             ".4f",
         ),
         _Limit("limits.max_bytes", limits.max_bytes, "the model's size in bytes", evidence.model_bytes, "d"),

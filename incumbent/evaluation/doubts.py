@@ -1,4 +1,4 @@
-"""A score that is too good to be true, and the columns that it comes from."""
+"""Detect a score that is too good to be true, and name the columns that may leak the target."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from incumbent.params import Params, Task
 from incumbent.tables.leaks import Leak, leaks
 
 TOO_GOOD = 0.98
-"""Of an AUC, or an R²: real outcomes are seldom as plain as this; a column that knows them makes them so."""
+"""An AUC or R² above it suggests a column that leaks the target: few real outcomes are so predictable."""
 
 JUDGED_BY: dict[Task, str] = {"binary": "roc_auc", "multiclass": "roc_auc_macro", "regression": "r2"}
 NAMED = 3
@@ -25,23 +25,24 @@ def too_good(
     sample: pd.DataFrame,
     params: Params,
 ) -> str | None:
-    """What to doubt about a model, and how to leave it; None where its score is an ordinary one.
+    """A warning about the model's score, with the suspect columns and the command to drop them; None for an
+    ordinary score.
 
     y, predicted: of the held-out rows, as Schema.labels and Model.predict give them; importances: share of
-    each feature in the model's gain, the largest first; sample: some of the rows that it learned from.
+    each feature in the model's gain, largest first; sample: some of its training rows.
     """
     metric = JUDGED_BY[params.task]
     try:
         value = score(y, predicted, params.promotion.model_copy(update={"metric": metric}))
     except BadData:
-        return None  # such as a holdout with one class
+        return None  # no score, as with a holdout of one class
     if value <= TOO_GOOD:
         return None
     alone = [*_leaks_in(sample, params)][:NAMED]
     columns, target = shlex.join(leak.column for leak in alone) or "COLUMN", params.dataset.target
     return (
         f"{metric} {value:.4f} on {len(y):,} held-out rows is too good to be true (above {TOO_GOOD}): "
-        f"{'; '.join(_telling(alone, importances))}. Is that known before {target} is? If not: "
+        f"{'; '.join(_suspects(alone, importances))}. Is that known before {target} is? If not: "
         f"incumbent drop-column {columns} --reason TEXT"
     )
 
@@ -55,8 +56,8 @@ def _leaks_in(sample: pd.DataFrame, params: Params) -> Iterator[Leak]:
             yield leak
 
 
-def _telling(alone: Sequence[Leak], importances: Mapping[str, float]) -> Iterator[str]:
-    """The columns that tell the target by themselves; without any, those that the model reads most."""
+def _suspects(alone: Sequence[Leak], importances: Mapping[str, float]) -> Iterator[str]:
+    """Columns that predict the target by themselves; if there are none, those of the largest gain."""
     for leak in alone:
         share = importances.get(leak.column)
         yield f"'{leak.column}'{f' has {share:.0%} of the gain' if share else ''}, {leak.measured}"
@@ -64,8 +65,10 @@ def _telling(alone: Sequence[Leak], importances: Mapping[str, float]) -> Iterato
         yield from (f"'{name}' has {share:.0%} of the gain" for name, share in [*importances.items()][:NAMED])
 
 
-def way_past(withheld: Sequence[str], champion: str, challenger: str, *, promoted: bool) -> Iterator[str]:
-    """What to say of a comparison in which the champion went without columns that were dropped."""
+def explain_withheld(
+    withheld: Sequence[str], champion: str, challenger: str, *, promoted: bool
+) -> Iterator[str]:
+    """Sentences about a comparison in which the champion did not get the columns that were dropped."""
     if not withheld:
         return
     names = ", ".join(f"'{name}'" for name in withheld)

@@ -1,7 +1,7 @@
-"""Did the world move? New rows against the champion's own sample of the rows that it learned from.
+"""Data drift: new rows against the champion's sample of its training rows.
 
-The sample is a uniform one of bounded size that each version keeps and each update merges, so history is
-never read again: the cost follows the new rows.
+Each version keeps a uniform sample of bounded size, and an update merges the new rows into it. So history is
+not read again, and the cost follows the new rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,19 +18,19 @@ from incumbent.features.schema import Schema
 from incumbent.tables.split import as_text
 
 MAJOR = 0.25
-"""A population stability index above it is called a major shift by convention (credit scoring; N. Siddiqi,
-Credit Risk Scorecards, 2006); between 0.1 and 0.25 a moderate one."""
+"""By convention, a population stability index above 0.25 is a major shift, between 0.1 and 0.25 a moderate
+one (credit scoring; N. Siddiqi, Credit Risk Scorecards, 2006)."""
 
 MODERATE = 0.1
 
 CHANCE = 0.001
-"""Ours: how often a column that did not move may pass for one that did. Without any shift the index is
-about chi-squared times (1/n + 1/m) (B. Yurdakul, Statistical Properties of the Population Stability Index,
-2018): on few rows, or over many categories, 0.25 is nothing."""
+"""Our choice: the false alarm rate of a column that did not move. Without any shift the index is about
+chi-squared times (1/n + 1/m) (B. Yurdakul, Statistical Properties of the Population Stability Index, 2018):
+on few rows, or over many categories, it exceeds 0.25 by chance."""
 
-ENOUGH = 10_000
-"""Rows of the sample. It is ordered by a hash of the rows (features.rows.sample), so its head is a uniform
-sample, too; more rows cost time and tell nothing more."""
+SAMPLE_ROWS = 10_000
+"""Most rows of the sample to compare with. It is ordered by a hash of its rows (features.rows.sample), so its
+head is a uniform sample, too; more rows would cost time and add little precision."""
 
 TENTHS = np.arange(1, 10) / 10
 MOST_CATEGORIES = 50
@@ -38,12 +38,13 @@ MOST_CATEGORIES = 50
 
 @dataclass(frozen=True)
 class Shift:
-    """One column before, in the champion's sample, and now.
+    """The shift of one column from the champion's sample (before) to the new rows (now).
 
-    psi: population stability index, over tenths of the sample's numbers or over categories; empty cells
+    psi: population stability index, over deciles of the sample's numbers or over categories; empty cells
     are a bin of their own. For numbers also ks, the largest difference of the distribution functions, and
     wasserstein, in standard deviations of the sample; for categories jensen_shannon, a distance from 0 to
-    1. importance: the column's share in the champion's gain; 0.0 for the target.
+    1. importance: the column's share in the champion's gain; 0.0 for the target. moved: whether psi exceeds
+    0.25 and what chance explains.
     """
 
     column: str
@@ -59,14 +60,14 @@ class Shift:
 
     @property
     def words(self) -> str:
-        """How far the column moved: none, moderate or major, by the conventional limits."""
+        """Size of the shift by the conventional limits: none, moderate or major."""
         return "major" if self.moved else "moderate" if self.psi > MODERATE else "none"
 
 
 @dataclass(frozen=True)
 class Drift:
-    """`features` with the largest index first; `before` and `now` are the rows that were compared; target:
-    of the rows with a label, None if there are none."""
+    """`before`, `now`: numbers of rows compared; `features`: largest index first; `target`: the shift of the
+    labels, None without labelled rows."""
 
     before: int
     now: int
@@ -79,7 +80,7 @@ class Drift:
 
     @property
     def share(self) -> float:
-        """How much of the champion's gain rests on columns that moved, from 0 to 1."""
+        """Share of the champion's gain that comes from columns that moved, from 0 to 1."""
         return sum(shift.importance for shift in self.moved)
 
     def to_json(self) -> dict[str, Any]:
@@ -92,7 +93,7 @@ class Drift:
 def drift(
     schema: Schema, sample: pd.DataFrame, fresh: Sequence[pd.DataFrame], importances: Mapping[str, float]
 ) -> Drift | None:
-    """How features and target moved from the sample to the new rows, cleaned as the model sees them.
+    """Shifts of features and target from the sample to the new rows, both prepared as for the model.
 
     importances: feature -> share of the model's gain. None when one side has no rows. Raises BadData for a
     column that the schema needs and the rows lack.
@@ -102,7 +103,7 @@ def drift(
     for frame in (sample, *fresh):
         if absent := [name for name in (*schema.inputs, schema.target) if name not in frame]:
             raise BadData(f"columns {absent} are missing; without them there is nothing to compare")
-    sample = sample.head(ENOUGH)
+    sample = sample.head(SAMPLE_ROWS)
     before = schema.prepared(sample, complete=True)
     after = pd.concat([schema.prepared(frame) for frame in fresh], ignore_index=True)
     labels = pd.concat([frame[schema.target].dropna() for frame in fresh], ignore_index=True)
@@ -139,7 +140,7 @@ def _shift(before: pd.Series, now: pd.Series, categorical: bool, importances: Ma
 
 
 def _by_category(before: pd.Series, now: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Counts by the commonest categories of before, by all others together, and of the empty cells."""
+    """Counts of the most frequent categories of before, of all others together, and of the empty cells."""
     counts = before.value_counts()
     known = counts.index[:MOST_CATEGORIES]
     return _filed(before, counts, known), _filed(now, now.value_counts(), known)
@@ -151,12 +152,12 @@ def _filed(column: pd.Series, counts: pd.Series, known: pd.Index) -> np.ndarray:
 
 
 def _by_tenth(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts by tenths of before, of what lies outside its range on either side, and of the empty cells."""
+    """Counts by deciles of before, below and above its range, and of the empty cells."""
     values = before[~np.isnan(before)]
     edges = np.empty(0)
     if len(values):
-        # Below the smallest, so that values under it have a bin of their own; a column that never varied
-        # has no other way to show that it does now.
+        # An edge just below the smallest value gives smaller ones a bin of their own; without it, a column
+        # that was constant before would show no shift towards smaller values.
         ends = [np.nextafter(values.min(), -np.inf), values.max()]
         edges = np.unique([*ends, *np.quantile(values, TENTHS, method="inverted_cdf")])
     first, second = (_binned(column, edges) for column in (before, now))
@@ -170,9 +171,9 @@ def _binned(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def _stability(before: np.ndarray, now: np.ndarray) -> tuple[float, float]:
-    """The population stability index of two rows of counts, and what chance alone would rarely exceed.
+    """The population stability index of two arrays of counts, and its limit if there were no shift (CHANCE).
 
-    Half a row is added to each bin: one that was empty before would make the index infinite.
+    Half a row is added to each bin, as an empty one would make the index infinite.
     """
     used = (before + now) > 0
     p, q = ((counts[used] + 0.5) / (counts[used] + 0.5).sum() for counts in (before, now))
@@ -184,7 +185,7 @@ def _stability(before: np.ndarray, now: np.ndarray) -> tuple[float, float]:
 def _distances(before: np.ndarray, now: np.ndarray) -> dict[str, float | None]:
     """The largest difference of the two distribution functions, and the area between them.
 
-    Both from one look at the functions, as scipy.stats.ks_2samp and wasserstein_distance have it one by one.
+    Same values as scipy.stats.ks_2samp and wasserstein_distance, from a single sort.
     """
     if not len(before) or not len(now):
         return {}

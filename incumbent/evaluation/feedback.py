@@ -1,4 +1,4 @@
-"""Late labels against logged predictions: does the champion still do what it promised?"""
+"""Late labels against logged predictions: is the champion still as good as on its holdout?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,12 +21,12 @@ GROUP = "group"
 
 @dataclass(frozen=True)
 class Health:
-    """What became of a version's predictions.
+    """A version's metric on predictions whose labels arrived later.
 
-    logged: predictions looked at; labelled: those whose label came. live: the metric on these; promised:
-    on the holdout, when it took office. loss: how much worse than promised, in units of the metric,
-    positive is worse; with `decayed` its whole interval is. live and loss are None when nothing can be
-    said, and `reason` says why.
+    logged: number of predictions examined; labelled: those with a label. live: the metric on these; promised:
+    that on the holdout when the version was made. loss: how much worse than promised, in units of the metric;
+    decayed: whether its whole interval is worse. live and loss are None when they can't be estimated;
+    `reason` says why.
     """
 
     version: str
@@ -44,7 +44,7 @@ class Health:
 
 
 def to_log(scored: pd.DataFrame, frame: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """Predictions with what finds their label later: the key, and the hash of the rows' group.
+    """Predictions with the key to find their label by later, and the hash of the rows' group.
 
     scored: (n, ...) as Model.score; frame: the rows, with all columns of dataset.key.
     """
@@ -61,22 +61,22 @@ def examine(
     metrics: Mapping[str, Any],
     params: Params,
 ) -> Health:
-    """Join the model's predictions with the labels by the key, and compare with the promise.
+    """Join the model's predictions with the labels by key, and compare their metric with the holdout's.
 
-    logged: rows of `to_log`, the first prediction for a key counts; labels: tables with key and target, a
-    later one outranks an earlier. metrics: the manifest's. Raises BadData when the keys are of kinds that
-    can't be compared.
+    logged: rows of `to_log`; the first prediction of a key counts. labels: tables with key and target; a
+    later table overrides an earlier one. metrics: the manifest's. Raises BadData when the keys' types can't
+    be compared.
     """
     version, schema, key = model.version, model.schema, params.dataset.key
-    first = logged.assign(**{name: _on_one_clock(logged[name]) for name in key if name in logged})
+    first = logged.assign(**{name: _in_utc(logged[name]) for name in key if name in logged})
     first = first.drop_duplicates(key, keep="first")
     joined = schema.of_known_class(_joined(first, labels, schema.target, key))
     counts = (len(first), len(joined))
     if len(joined) < params.monitor.min_rows:
         least = f"monitor.min_rows = {params.monitor.min_rows:,}"
         few = f"{len(joined):,} labelled predictions are fewer than {least}"
-        strangers = _strangers(first, labels, params.dataset.key) if joined.empty else ""
-        return _unknown(version, params, counts, few + strangers)
+        hint = _no_common_key(first, labels, params.dataset.key) if joined.empty else ""
+        return _unknown(version, params, counts, few + hint)
     try:
         judged = as_decisions(_scores(joined, schema), model.output.threshold, params.promotion)
         live = estimate(
@@ -96,15 +96,17 @@ def examine(
 def _judged(
     version: str, params: Params, counts: tuple[int, int], live: Interval, promised: Interval
 ) -> Health:
-    """Two samples that share no row: the half widths of their intervals add up in squares."""
+    """The two samples share no row, so the squares of their intervals' half widths add up."""
     metric = params.promotion.metric
     half = float(np.hypot(live.high - live.low, promised.high - promised.low)) / 2
     value = METRICS[metric].gain(live.value, promised.value)
     loss = Interval(value, value - half, value + half)
     decayed = loss.low > 0
-    told = f"{metric} {live} on {counts[1]:,} labelled predictions, promised {promised}"
+    figures = f"{metric} {live} on {counts[1]:,} labelled predictions, promised {promised}"
     verdict = "significantly worse than promised" if decayed else "not shown to be worse than promised"
-    return Health(version, metric, *counts, live, promised, loss, decayed, f"{version} is {verdict}: {told}")
+    return Health(
+        version, metric, *counts, live, promised, loss, decayed, f"{version} is {verdict}: {figures}"
+    )
 
 
 def _unknown(
@@ -113,8 +115,8 @@ def _unknown(
     return Health(version, params.promotion.metric, *counts, live, None, None, decayed=False, reason=reason)
 
 
-def _on_one_clock(column: pd.Series) -> pd.Series:
-    """Times in UTC, where some have a zone and others none, as after scoring files of several kinds."""
+def _in_utc(column: pd.Series) -> pd.Series:
+    """Convert times to UTC where only some have a zone, as after scoring files of several formats."""
     if column.dtype == object and column.map(lambda cell: isinstance(cell, datetime)).all():
         return pd.to_datetime(column, utc=True)
     return column
@@ -136,8 +138,8 @@ def _joined(
         raise BadData(f"the keys of predictions and labels can't be compared: {error}") from error
 
 
-def _strangers(logged: pd.DataFrame, labels: Sequence[pd.DataFrame], key: list[str]) -> str:
-    """What to say where there are predictions and labels, and no key is in both."""
+def _no_common_key(logged: pd.DataFrame, labels: Sequence[pd.DataFrame], key: list[str]) -> str:
+    """A hint for predictions and labels that have no key in common, with an example of each."""
     if logged.empty or not labels:
         return ""
     one, other = (

@@ -1,6 +1,6 @@
-"""Was the right model in office? Rivals score each arrival beside the champion; arrivals add up to a verdict.
+"""Was the right model champion? Score champion and rivals on each arrival, then pool the arrivals.
 
-All of it happens before anything trains on the new rows, so it is prequential: honest for every model.
+Each arrival is scored before any model trains on it (prequential evaluation), so no score is biased.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +20,9 @@ from incumbent.params import METRICS, PromotionParams
 
 @dataclass(frozen=True)
 class Pair:
-    """One arrival's word on two models. `gain` of the rival over the champion; positive: the rival is better.
+    """Two models on one arrival. `gain`: that of the rival over the champion; positive: the rival is better.
 
-    standard_error and dof are None when the arrival is one group alone, as a day's file often is.
+    standard_error and dof are None when the arrival is a single group, as a day's file often is.
     """
 
     champion: str
@@ -35,7 +35,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pooled:
-    """Several arrivals' word: the rival's gain and its interval (None: a single group can't tell)."""
+    """The rival's gain over several arrivals, and its interval (None for a single group)."""
 
     arrivals: int
     rows: int
@@ -44,7 +44,7 @@ class Pooled:
     high: float | None
 
     def reversed(self) -> "Pooled":
-        """The same seen from the other model."""
+        """The gain of the other model, with its interval."""
         low = None if self.high is None else -self.high
         high = None if self.low is None else -self.low
         return Pooled(self.arrivals, self.rows, -self.gain, low, high)
@@ -55,12 +55,12 @@ class Pooled:
 
 
 class Keep(Reasoned):
-    """Nobody is shown to be better than the champion."""
+    """No other model is shown to be better than the champion."""
 
 
 @dataclass(frozen=True)
 class Recall(Reasoned):
-    """`version`, which is `role` to the champion, did better on what arrived since."""
+    """`version` did better than the champion on later arrivals; `role`: such as "previous champion"."""
 
     version: str
     role: str
@@ -74,15 +74,15 @@ def score_arrival(
     promotion: PromotionParams,
     seed: int,
 ) -> dict[str, Any] | None:
-    """The document of one new partition; None when the champion can't be judged on it.
+    """The scores of one new partition as a JSON document; None when the champion can't be scored on it.
 
-    rivals: role -> model. groups: (n,). Each model sees all rows of the partition: none trained on any. Those
-    with a label judge.
+    rivals: role -> model. groups: (n,). Each model predicts all rows of the partition, as none was trained on
+    them; scores use those with a label.
     """
     try:
         kept = champion.schema.trained_on(frame)
         y, groups = champion.schema.labels(frame[kept]), groups[kept]
-        predicted = _judged(champion, frame, promotion)[kept]
+        predicted = _predicted(champion, frame, promotion)[kept]
         value = score(y, predicted, promotion)
     except BadData:
         return None
@@ -96,7 +96,7 @@ def score_arrival(
         try:
             if rival.schema.classes != champion.schema.classes:
                 continue
-            theirs = _judged(rival, frame, promotion)[kept]
+            theirs = _predicted(rival, frame, promotion)[kept]
             line = {"role": role, "version": rival.version, "value": score(y, theirs, promotion)}
         except BadData:
             continue
@@ -104,19 +104,19 @@ def score_arrival(
     return document
 
 
-def _judged(model: Model, frame: pd.DataFrame, promotion: PromotionParams) -> np.ndarray:
+def _predicted(model: Model, frame: pd.DataFrame, promotion: PromotionParams) -> np.ndarray:
     predicted = model.predict(frame, absent_as_missing=True)
     return as_decisions(predicted, model.output.threshold, promotion)
 
 
-def pairs(scores: Iterable[Mapping[str, Any]]) -> list[Pair]:
-    """What the stored documents say, in their order, the gain oriented by the metric."""
-    found = []
+def pairs_in(scores: Iterable[Mapping[str, Any]]) -> list[Pair]:
+    """The pairs in the stored documents, in their order, with the gain oriented by the metric."""
+    pairs = []
     for document in scores:
         champion = document["champion"]
         for rival in document["rivals"]:
             gain = METRICS[document["metric"]].gain(champion["value"], rival["value"])
-            found.append(
+            pairs.append(
                 Pair(
                     champion["version"],
                     rival["version"],
@@ -126,32 +126,32 @@ def pairs(scores: Iterable[Mapping[str, Any]]) -> list[Pair]:
                     rival["dof"],
                 )
             )
-    return found
+    return pairs
 
 
-def pool(seen: Sequence[Pair], confidence: float) -> Pooled:
-    """Arrivals weighted by their rows: a stratified estimate, as nothing is shared between arrivals.
+def pool(pairs: Sequence[Pair], confidence: float) -> Pooled:
+    """The mean gain, weighted by rows: a stratified estimate, as arrivals share no rows.
 
-    With standard errors inside every arrival these add up, their degrees of freedom by Welch and
-    Satterthwaite; without, the spread between arrivals takes their place. Raises ValueError for none.
+    If every arrival has a standard error, these are combined, with degrees of freedom by Welch and
+    Satterthwaite; else the spread between arrivals gives the error. Raises ValueError for no pairs.
     """
-    weights = np.array([pair.rows for pair in seen], dtype=float)
+    weights = np.array([pair.rows for pair in pairs], dtype=float)
     weights /= weights.sum()
-    gains = np.array([pair.gain for pair in seen])
+    gains = np.array([pair.gain for pair in pairs])
     mean = float(weights @ gains)
-    inside = [pair.standard_error for pair in seen]
+    inside = [pair.standard_error for pair in pairs]
     if all(error is not None for error in inside):
         parts = (weights * np.array(inside, dtype=float)) ** 2
         error = float(np.sqrt(parts.sum()))
-        dof = _satterthwaite(parts, [pair.dof or 1.0 for pair in seen])
-    elif len(seen) > 1:
-        # The weighted mean of independent gains, each with the same unknown variance.
+        dof = _satterthwaite(parts, [pair.dof or 1.0 for pair in pairs])
+    elif len(pairs) > 1:
+        # The weighted mean of independent gains that have the same unknown variance.
         variance = float((weights * (gains - mean) ** 2).sum() / (1 - (weights**2).sum()))
-        error, dof = float(np.sqrt(variance * (weights**2).sum())), len(seen) - 1.0
+        error, dof = float(np.sqrt(variance * (weights**2).sum())), len(pairs) - 1.0
     else:
-        return Pooled(1, seen[0].rows, mean, None, None)
+        return Pooled(1, pairs[0].rows, mean, None, None)
     half = float(t.ppf(0.5 + confidence / 2, dof)) * error
-    return Pooled(len(seen), sum(pair.rows for pair in seen), mean, mean - half, mean + half)
+    return Pooled(len(pairs), sum(pair.rows for pair in pairs), mean, mean - half, mean + half)
 
 
 def look_back(
@@ -159,26 +159,26 @@ def look_back(
 ) -> Keep | Recall:
     """Is a rival (role -> version) significantly better over the last promotion.audit_window arrivals?
 
-    `scores` in the order of arrival. Of several better ones the one that gained most is recalled.
+    scores: documents in the order of arrival. Of several better rivals, recalls the one of the largest gain.
     """
-    found = []
+    pairs, better = pairs_in(scores), []
     for role, version in rivals.items():
-        seen = [pair for pair in pairs(scores) if (pair.champion, pair.rival) == (champion, version)]
-        if len(seen) < promotion.audit_window:
+        both = _pairs_of(pairs, champion, version)
+        if len(both) < promotion.audit_window:
             continue
-        pooled = pool(seen[-promotion.audit_window :], promotion.confidence)
+        pooled = pool(both[-promotion.audit_window :], promotion.confidence)
         if pooled.low is not None and pooled.low > 0:
-            found.append((pooled.gain, role, version, pooled))
-    if not found:
+            better.append((pooled.gain, role, version, pooled))
+    if not better:
         return Keep((f"no other model is shown to be better than {champion}",))
-    _, role, version, pooled = max(found)
+    _, role, version, pooled = max(better)
     reason = f"{version} ({role}) did better than champion {champion}: {promotion.metric} gain {pooled}"
     return Recall((reason,), version, role)
 
 
 @dataclass(frozen=True)
 class Reviewed:
-    """A past verdict and what later arrivals say of it; `gain` is the challenger's over the incumbent.
+    """A past decision and its check by later arrivals; `gain`: that of the challenger over the incumbent.
 
     said: confirmed, contradicted, open (the interval holds zero), or "no word yet".
     """
@@ -194,31 +194,35 @@ class Reviewed:
 def review(
     decisions: Iterable[Mapping[str, Any]], scores: Iterable[Mapping[str, Any]], promotion: PromotionParams
 ) -> list[Reviewed]:
-    """Every verdict of promote or hold with the word of the arrivals that scored both models after it.
+    """Check every promote or hold by the arrivals that scored both models after it.
 
     decisions: the documents of `retrain --json`, in the order of their runs.
     """
-    known = pairs(scores)
-    found = []
+    pairs = pairs_in(scores)
+    reviewed = []
     for outcome in decisions:
         kind = outcome["decision"]["kind"]
         if kind not in ("promote", "hold") or outcome["metric"] is None:
             continue
         challenger, incumbent = outcome["challenger"], outcome["metric"]["incumbent"]
-        gain = _afterwards(known, challenger, incumbent, promoted=kind == "promote", promotion=promotion)
-        found.append(Reviewed(outcome["run"], kind, challenger, incumbent, gain, _said(kind, gain)))
-    return found
+        gain = _gain_since(pairs, challenger, incumbent, promoted=kind == "promote", promotion=promotion)
+        reviewed.append(Reviewed(outcome["run"], kind, challenger, incumbent, gain, _said(kind, gain)))
+    return reviewed
 
 
-def _afterwards(
-    known: Sequence[Pair], challenger: str, incumbent: str, *, promoted: bool, promotion: PromotionParams
+def _gain_since(
+    pairs: Sequence[Pair], challenger: str, incumbent: str, *, promoted: bool, promotion: PromotionParams
 ) -> Pooled | None:
-    office, rival = (challenger, incumbent) if promoted else (incumbent, challenger)
-    seen = [pair for pair in known if (pair.champion, pair.rival) == (office, rival)]
-    if not seen:
+    champion, rival = (challenger, incumbent) if promoted else (incumbent, challenger)
+    both = _pairs_of(pairs, champion, rival)
+    if not both:
         return None
-    pooled = pool(seen, promotion.confidence)
+    pooled = pool(both, promotion.confidence)
     return pooled.reversed() if promoted else pooled
+
+
+def _pairs_of(pairs: Iterable[Pair], champion: str, rival: str) -> list[Pair]:
+    return [pair for pair in pairs if (pair.champion, pair.rival) == (champion, rival)]
 
 
 def _said(kind: str, gain: Pooled | None) -> str:
@@ -238,10 +242,10 @@ def _spread(
     seed: int,
 ) -> dict[str, float | None]:
     try:
-        seen = compare(y, champion, rival, groups, promotion, seed=seed)
+        comparison = compare(y, champion, rival, groups, promotion, seed=seed)
     except BadData:
         return {"standard_error": None, "dof": None}
-    return {"standard_error": seen.standard_error, "dof": seen.dof}
+    return {"standard_error": comparison.standard_error, "dof": comparison.dof}
 
 
 def _satterthwaite(variances: np.ndarray, dofs: Sequence[float]) -> float:

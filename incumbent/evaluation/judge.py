@@ -1,4 +1,4 @@
-"""Score models on held-out rows that neither of them can have seen, and gather what the decision needs."""
+"""Score models on held-out rows that none of them was trained on, and collect the evidence for a decision."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ TIMED_ROWS, TIMES = 10_000, 3
 
 @dataclass(frozen=True)
 class Learned:
-    """What a model was trained on: partitions as name -> md5, and how their rows were split."""
+    """What a model was trained on: partitions as name -> md5, and the split of their rows."""
 
     partitions: Mapping[str, str]
     split: SplitParams
@@ -36,24 +36,24 @@ class Learned:
             manifest["data"]["partitions"], SplitParams.model_validate(manifest["params"]["split"])
         )
 
-    def seen(self, frame: pd.DataFrame, partition: Partition) -> np.ndarray:
-        """Which rows of a partition the model may have trained on; (n,) bool."""
+    def may_know(self, frame: pd.DataFrame, partition: Partition) -> np.ndarray:
+        """Mask of the rows of a partition that the model may have been trained on; (n,) bool."""
         if partition.name not in self.partitions:
             return np.zeros(len(frame), dtype=bool)
         if self.partitions[partition.name] != partition.md5 and not self.split.by:
-            # A corrected row hashes anew, so its former self may have been a training row.
+            # Without split.by the whole row is hashed: before a correction it may have been a training row.
             return np.ones(len(frame), dtype=bool)
         return group_hashes(frame, self.split.by) >= self.split.holdout
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """Held-out rows with everybody's predictions.
+    """Held-out rows with the predictions of all models.
 
     y: (n,); champion, challenger and each of `others` (models of other seeds): (n,) or (n, classes);
-    group: (n,); columns: those that slices and fairness look at; excluded: held-out rows left out,
-    because the champion may have seen them or their class was never trained. thresholds: the champion's and
-    the challenger's own; None for a model that has none. withheld: columns that the champion reads and did
+    group: (n,); columns: those of slices and fairness; excluded: number of held-out rows left out, because
+    the champion may have been trained on them or their class was not in training. thresholds: the champion's
+    and the challenger's own; None for a model without one. withheld: columns that the champion reads but did
     not get, as dataset.drop names them.
     """
 
@@ -80,10 +80,10 @@ def score_holdout(
 ) -> Holdout:
     """Predict the window's held-out rows.
 
-    Without a champion the baseline takes its place: it gives every row the prediction `prior`. `learned`
-    is what the champion was trained on, if not by the same split on the same partitions. A column that
-    dataset.drop names is empty for the champion too: who drops it says that predictions can't count on it.
-    Raises BadData when a model can't read the rows, or the champion predicts NaN or infinity.
+    Without a champion, the baseline takes its place: it predicts `prior` for every row. learned: what the
+    champion was trained on, if its split or its partitions differ. A column that dataset.drop names is empty
+    for the champion too: dropping it declares that production will not have it. Raises BadData when a model
+    can't read the rows, or the champion predicts NaN or infinity.
     """
     parts: list[Holdout] = []
     withheld = _withheld(champion, challenger, params)
@@ -92,7 +92,7 @@ def score_holdout(
     ):
         keep = np.ones(len(frame), dtype=bool)
         if learned is not None:
-            keep &= ~learned.seen(frame, partition)
+            keep &= ~learned.may_know(frame, partition)
         keep &= frame.index.isin(challenger.schema.of_known_class(frame).index)
         parts.append(
             _score(
@@ -108,21 +108,21 @@ def score_holdout(
             )
         )
     own = challenger.output.threshold
-    # The baseline decides as well as a model without skill can: at the challenger's threshold.
+    # The baseline gets the challenger's threshold: the best that a model without skill could use.
     thresholds = (champion.output.threshold if champion else own, own)
     return replace(_joined(parts), thresholds=thresholds, withheld=withheld)
 
 
 def _withheld(champion: Model | None, challenger: Model, params: Params) -> tuple[str, ...]:
-    """Dropped columns that only the champion reads; the challenger, too, may make features of others."""
+    """Dropped columns that only the champion reads; the challenger may read some, as sources of features."""
     reads = set(champion.schema.inputs if champion else ()) - set(challenger.schema.inputs)
     return tuple(name for name in params.dataset.drop if name in reads)
 
 
 def collect_evidence(holdout: Holdout, promotion: PromotionParams, seed: int) -> Evidence:
-    """All evidence for a decision but what the model weighs. `seed` is the bootstrap's.
+    """All evidence for a decision except size and speed of the model. seed: that of the bootstrap.
 
-    Where decisions are judged, by metric or fairness, each model is taken to decide as it will in office.
+    A metric of decisions, and fairness, use each model's own threshold, as in production.
     """
     y, group, (theirs, own) = holdout.y, holdout.group, holdout.thresholds
     pair = (
@@ -130,13 +130,13 @@ def collect_evidence(holdout: Holdout, promotion: PromotionParams, seed: int) ->
         as_decisions(holdout.challenger, own, promotion),
     )
     others = [as_decisions(other, own, promotion) for other in holdout.others]
-    figures = try_compare(y, *pair, group, promotion, others=others, seed=seed)
-    if not isinstance(figures, Comparison):
-        return Evidence(figures)
+    comparison = try_compare(y, *pair, group, promotion, others=others, seed=seed)
+    if not isinstance(comparison, Comparison):
+        return Evidence(comparison)
     column = promotion.fairness.column
     threshold = promotion.threshold if own is None else own
     return Evidence(
-        figures,
+        comparison,
         compare_slices(y, *pair, group, holdout.columns, promotion, seed=seed),
         None if y.dtype == np.float64 else calibration(y, holdout.challenger),
         fairness(y, holdout.challenger, holdout.columns[column], threshold) if column else None,
@@ -144,7 +144,7 @@ def collect_evidence(holdout: Holdout, promotion: PromotionParams, seed: int) ->
 
 
 def microseconds_per_row(model: Model, paths: Sequence[Path], params: Params) -> float:
-    """The fastest of three predictions of up to 10,000 held-out rows at once, encoding included."""
+    """Time per row of the fastest of three predictions of up to 10,000 held-out rows, encoding included."""
     frame = next(frames_of(paths[-1:], params, Side.HOLDOUT))[0].head(TIMED_ROWS)
     if frame.empty:
         return 0.0
@@ -167,7 +167,7 @@ def _score(
     excluded: int,
     withheld: Sequence[str],
 ) -> Holdout:
-    # A column that came or went since: each model sees what it would see in production.
+    # absent_as_missing: each model reads a column that came or went since as it would in production.
     predicted = challenger.predict(frame, absent_as_missing=True)
     if champion is None:
         rival = np.broadcast_to(np.squeeze(np.asarray(prior, dtype=float)), predicted.shape).copy()
@@ -182,14 +182,14 @@ def _score(
         predicted,
         tuple(other.predict(frame, absent_as_missing=True) for other in others),
         group,
-        _looked_at(frame, params.promotion),
+        _slice_columns(frame, params.promotion),
         excluded,
     )
 
 
 def _as_classes_of(challenger: Model, champion: Model, predicted: np.ndarray) -> np.ndarray:
-    """The champion's probabilities in the challenger's columns, those of classes that it has in one added up;
-    zero for a class that the champion never knew."""
+    """The champion's probabilities for the challenger's classes: sums for classes that the challenger has
+    grouped, zero for a class that the champion does not know."""
     known, wanted = champion.schema.classes, challenger.schema.classes
     if known == wanted:
         return predicted
@@ -200,7 +200,7 @@ def _as_classes_of(challenger: Model, champion: Model, predicted: np.ndarray) ->
     return aligned
 
 
-def _looked_at(frame: pd.DataFrame, promotion: PromotionParams) -> pd.DataFrame:
+def _slice_columns(frame: pd.DataFrame, promotion: PromotionParams) -> pd.DataFrame:
     wanted = dict.fromkeys([*promotion.slices.columns, promotion.fairness.column])
     names = [name for name in wanted if name is not None]
     missing = [name for name in names if name not in frame]

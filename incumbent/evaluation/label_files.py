@@ -1,4 +1,4 @@
-"""Labels that come apart from the data: of the target's kind, one for each key, or refused."""
+"""Labels in files of their own: check that they fit the target and that each key has one label."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,11 +15,11 @@ EXAMPLES = 3
 def usable_labels(
     frame: pd.DataFrame, source: object, key: Sequence[str], schema: Schema, classes: Iterable[object]
 ) -> pd.DataFrame:
-    """Key and target of the rows that have a label, the target as the model's rows have it.
+    """Key and target of the labelled rows, with the target's values as the model has them.
 
-    `source` names the file in messages; `classes` are the values of a binary target that the model knows,
-    as far as they are known. Numbers and truth values may come as text. Raises BadData for a missing column,
-    an empty key, a file without labels, and labels that are no value of the target.
+    source: name of the file, for messages; classes: known values of a binary target, possibly not all.
+    Numbers and truth values may be text. Raises BadData for a missing column, an empty key, a file without
+    labels, and labels that are no value of the target.
     """
     columns = [*key, schema.target]
     if absent := [name for name in columns if name not in frame]:
@@ -37,7 +37,7 @@ def usable_labels(
 
 
 def require_one_label_a_key(tables: Sequence[pd.DataFrame], key: Sequence[str], target: str) -> None:
-    """Raises BadData with their number and some of them for keys with different labels in the tables."""
+    """Raises BadData, with their number and some of them, for keys with different labels in the tables."""
     rows = pd.concat([_texts(table, key, target) for table in tables], ignore_index=True).drop_duplicates()
     several = rows[rows.duplicated(list(key), keep=False)].groupby(list(key), sort=False)[target]
     if several.ngroups == 0:
@@ -48,14 +48,14 @@ def require_one_label_a_key(tables: Sequence[pd.DataFrame], key: Sequence[str], 
     ]
     raise BadData(
         f"{several.ngroups:,} keys have different labels, such as {', '.join(shown)}; nothing was kept: give "
-        "each key one label. What is given later corrects what was given before"
+        "each key one label; a label given later corrects an earlier one"
     )
 
 
 def count_corrections(
     new: Sequence[pd.DataFrame], before: Sequence[pd.DataFrame], key: Sequence[str], target: str
 ) -> int:
-    """How many keys get another label than the last one that came before."""
+    """Number of keys whose new label differs from their last one."""
     if not before:
         return 0
     known = pd.concat([_texts(table, key, target) for table in before]).dropna()
@@ -65,7 +65,7 @@ def count_corrections(
 
 
 def _texts(table: pd.DataFrame, key: Sequence[str], target: str) -> pd.DataFrame:
-    """As text: files may write the same key as 3 and as 3.0, the same time with its zone and in UTC."""
+    """Cells as text, as files may write a key as 3 or as 3.0, and a time with its zone or in UTC."""
     return pd.DataFrame({name: as_text(_in_utc(table[name])) for name in (*key, target)})
 
 
@@ -109,7 +109,7 @@ def _refuse(wrong: pd.Series, source: object, target: str, known: str) -> None:
 
 
 def _spellings(classes: Sequence[object]) -> dict[str, object]:
-    """How the classes may be written: as text, and numbers and truth values also as each other."""
+    """Accepted spelling -> class: the class's own text; for 0, 1 and truth values also each other's."""
     spellings = {text_of(value): value for value in classes}
     if any(isinstance(value, str) for value in classes):
         return spellings

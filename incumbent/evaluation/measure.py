@@ -1,4 +1,4 @@
-"""Look at the new rows before anything trains on them: what the plan's rules need, and honest live scores."""
+"""Measure the new rows before any model trains on them: input for the plan's rules, live score, drift."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ from incumbent.tables.split import group_hashes
 
 @dataclass(frozen=True)
 class ArrivalMeasurement:
-    """`rules` is what the plan looks at, `live` the champion's score on the new rows, `drift` how the new
-    rows differ from those that it learned from.
+    """`rules`: input for the plan's rules; `live`: the champion's score on the new rows; `drift`: their
+    difference from its training rows.
 
-    The last two are None when the rows do not fit the champion's schema; `live` also when they can't be
-    judged, as with one class only; `drift` also when retrain.replay = 0 kept no sample.
+    `live` and `drift` are None when the rows do not fit the champion's schema; `live` also when there is no
+    score, as with one class only; `drift` also when retrain.replay = 0 kept no sample.
     """
 
     rules: Measurements
@@ -43,7 +43,7 @@ def measure(
     diff: Diff,
     params: Params,
 ) -> ArrivalMeasurement:
-    """Look at the files of diff.fresh. `manifest` and `sample` (of its training rows) are the champion's."""
+    """Measure the files of diff.fresh. `manifest` and `sample` (of training rows) are the champion's."""
     loaded = [read_partition(path) for path in fresh]
     changes = _schema_changes(champion.schema, loaded, params)
     fits = bool(loaded) and not changes
@@ -73,26 +73,26 @@ def measure(
     return ArrivalMeasurement(rules, live, shifts)
 
 
-def _names(seen: Drift) -> tuple[str, ...]:
-    """Those that matter most to the model first."""
-    moved = sorted(seen.moved, key=lambda shift: -shift.importance)
+def _names(shifts: Drift) -> tuple[str, ...]:
+    """Columns that moved, most important for the model first."""
+    moved = sorted(shifts.moved, key=lambda shift: -shift.importance)
     return tuple(f"{shift.column} PSI {shift.psi:.2f}" for shift in moved[:5])
 
 
-def _target(seen: Drift) -> str | None:
-    return f"PSI {seen.target.psi:.2f} above {MAJOR}" if seen.target and seen.target.moved else None
+def _target(shifts: Drift) -> str | None:
+    return f"PSI {shifts.target.psi:.2f} above {MAJOR}" if shifts.target and shifts.target.moved else None
 
 
 def _schema_changes(schema: Schema, frames: Sequence[pd.DataFrame], params: Params) -> tuple[str, ...]:
     changes: dict[str, None] = {}
     for frame in frames:
-        found = differences(schema, frame, params.dataset)
-        if not found:
+        different = differences(schema, frame, params.dataset)
+        if not different:
             try:
                 schema.encode(frame.head(1000))
             except BadData as error:
-                found = [str(error)]
-        changes.update(dict.fromkeys(found))
+                different = [str(error)]
+        changes.update(dict.fromkeys(different))
     return tuple(changes)
 
 
@@ -116,7 +116,7 @@ def _live_score(champion: Model, frames: Sequence[pd.DataFrame], params: Params)
         parts = list(zip(frames, kept, strict=True))
         groups = np.concatenate([group_hashes(frame, params.split.by)[rows] for frame, rows in parts])
         y = np.concatenate([schema.labels(frame[rows]) for frame, rows in parts])
-        # All rows are scored, as the features of one may depend on the one before.
+        # Predict all rows, as a row's lags depend on the rows before it.
         scores = np.concatenate([champion.predict(frame)[rows] for frame, rows in parts])
         judged = as_decisions(scores, champion.output.threshold, params.promotion)
         return estimate(y, judged, groups, params.promotion, seed=params.seed)

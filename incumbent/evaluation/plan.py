@@ -15,11 +15,11 @@ class Plan(Reasoned):
 
 
 class Skip(Plan):
-    """Nothing to learn."""
+    """Train nothing."""
 
 
 class Incremental(Plan):
-    """Continue from the champion's own bytes with the new rows."""
+    """Update the champion's model with the new rows."""
 
 
 class Full(Plan):
@@ -34,17 +34,16 @@ def plan_from_json(document: dict[str, Any]) -> Plan:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What the rules look at.
+    """Input of the rules.
 
-    new_rows: training and holdout rows in added partitions that have a label; labelled: whether any row of
-    the data has one. promised and live: the champion's metric on
-    the holdout when it took office, and on the new rows, which it had not seen; None: not judged.
-    params_changes: sections of params.yaml that shape a model and differ from the champion's. updates: how
-    often the champion was updated since its last full training. drift: how much of the champion's gain,
-    from 0 to 1, rests on columns that moved, which `moved` names; drift_since_full: the sum of these shares
-    over its updates; target_moved: the target's own shift, in words, if it is a major one. growth: new
-    training rows per row the champion was trained on; held updates leave no trace in the champion, so only
-    this tells that it has fallen far behind.
+    new_rows: labelled rows, training and holdout, in added partitions; labelled: whether any row of the data
+    has a label. promised and live: the champion's metric on the holdout when it was made, and on the new rows
+    before any training on them; None: not measured. params_changes: sections of params.yaml that affect a
+    model and differ from the champion's. updates: number of updates since the champion's last full training.
+    drift: share of the champion's gain, from 0 to 1, that comes from columns that moved, which `moved` names;
+    drift_since_full: sum of these shares over its updates; target_moved: the target's own shift, in words, if
+    it is major. growth: new training rows, divided by the champion's; it catches a champion that fell behind
+    because its updates were held, which the other measurements do not show.
     """
 
     champion: str | None
@@ -67,75 +66,76 @@ class Measurements:
     labelled: bool = True
 
 
-def choose(seen: Measurements, policy: RetrainParams, strategy: Strategy = "auto") -> Plan:
-    """First what makes the old model wrong, then whether there is enough to learn, then how much to do."""
-    if not seen.labelled:
+def choose(measurements: Measurements, policy: RetrainParams, strategy: Strategy = "auto") -> Plan:
+    """First reasons why the champion is invalid, then whether there is enough to learn, then how much."""
+    if not measurements.labelled:
         return Skip(("no row of the data has a label yet",))
-    if seen.champion is None:
+    if measurements.champion is None:
         return Full(("no champion yet",))
     if strategy == "full":
         return Full(("asked for with --strategy full",))
-    invalid = tuple(_reasons_against_the_champion(seen))
+    invalid = tuple(_reasons_against_the_champion(measurements))
     if invalid:
         return Full(invalid)
-    if seen.added == 0:
-        return Skip((f"nothing new since champion {seen.champion}",))
-    if seen.new_rows < policy.min_rows:
+    if measurements.added == 0:
+        return Skip((f"nothing new since champion {measurements.champion}",))
+    if measurements.new_rows < policy.min_rows:
         least = f"retrain.min_rows = {policy.min_rows:,}"
-        return Skip((f"{seen.new_rows:,} new rows with a label are fewer than {least}",))
-    weak = tuple(_reasons_against_an_update(seen, policy))
+        return Skip((f"{measurements.new_rows:,} new rows with a label are fewer than {least}",))
+    weak = tuple(_reasons_against_an_update(measurements, policy))
     if weak:
         return Full(weak)
     asked = "asked for with --strategy incremental, and " if strategy == "incremental" else ""
-    return Incremental((f"{asked}{seen.new_rows:,} rows were appended and nothing else changed",))
+    return Incremental((f"{asked}{measurements.new_rows:,} rows were appended and nothing else changed",))
 
 
-def _reasons_against_the_champion(seen: Measurements) -> Iterator[str]:
-    """It was made for other data or by another recipe."""
-    yield from (f"schema: {change}" for change in seen.schema_changes)
-    if seen.params_changes:
-        yield f"params.yaml changed since the champion: {', '.join(seen.params_changes)}"
-    if seen.changed:
-        yield f"history was corrected: {', '.join(seen.changed)}"
-    if seen.removed:
-        yield f"history was removed: {', '.join(seen.removed)}"
+def _reasons_against_the_champion(measurements: Measurements) -> Iterator[str]:
+    """The champion is invalid: made from other data or with other parameters."""
+    yield from (f"schema: {change}" for change in measurements.schema_changes)
+    if measurements.params_changes:
+        yield f"params.yaml changed since the champion: {', '.join(measurements.params_changes)}"
+    if measurements.changed:
+        yield f"history was corrected: {', '.join(measurements.changed)}"
+    if measurements.removed:
+        yield f"history was removed: {', '.join(measurements.removed)}"
 
 
-def _reasons_against_an_update(seen: Measurements, policy: RetrainParams) -> Iterator[str]:
-    """The champion is a poor start: the world moved, or too much was built on it already."""
-    if seen.unseen_share > policy.max_unseen:
+def _reasons_against_an_update(measurements: Measurements, policy: RetrainParams) -> Iterator[str]:
+    """The champion is a poor start for an update: the data drifted, or it was updated too often."""
+    if measurements.unseen_share > policy.max_unseen:
         yield (
-            f"{seen.unseen_share:.1%} of the new rows hold a category never seen, more than "
+            f"{measurements.unseen_share:.1%} of the new rows hold a category never seen, more than "
             f"retrain.max_unseen = {policy.max_unseen:.1%}"
         )
-    if seen.target_moved:
-        yield f"drift: the target moved, {seen.target_moved}"
-    if seen.drift > policy.max_drift:
+    if measurements.target_moved:
+        yield f"drift: the target moved, {measurements.target_moved}"
+    if measurements.drift > policy.max_drift:
         yield (
-            f"drift: {seen.drift:.0%} of the champion's gain rests on columns that moved "
-            f"({', '.join(seen.moved)}), more than retrain.max_drift = {policy.max_drift:.0%}"
+            f"drift: {measurements.drift:.0%} of the champion's gain rests on columns that moved "
+            f"({', '.join(measurements.moved)}), more than retrain.max_drift = {policy.max_drift:.0%}"
         )
-    elif (total := seen.drift_since_full + seen.drift) > policy.max_total_drift:
+    elif (total := measurements.drift_since_full + measurements.drift) > policy.max_total_drift:
         yield (
             f"drift: {total:.0%} of the gain in all since the last full training, more than "
             f"retrain.max_total_drift = {policy.max_total_drift:.0%}"
         )
-    if _decay(seen) > policy.max_decay:
+    if _decay(measurements) > policy.max_decay:
         yield (
-            f"decay: the champion promised {seen.metric} {seen.promised:.4f} and reached {seen.live:.4f} "
-            f"on the new rows, worse by more than retrain.max_decay = {policy.max_decay}"
+            f"decay: the champion promised {measurements.metric} {measurements.promised:.4f} and reached "
+            f"{measurements.live:.4f} on the new rows, worse by more than retrain.max_decay = "
+            f"{policy.max_decay}"
         )
-    if seen.updates >= policy.max_updates:
-        yield f"{seen.updates} updates since the last full training: the budget is spent"
-    if seen.growth > policy.max_growth:
+    if measurements.updates >= policy.max_updates:
+        yield f"{measurements.updates} updates since the last full training: the budget is spent"
+    if measurements.growth > policy.max_growth:
         yield (
-            f"the data grew by {seen.growth:.0%} since champion {seen.champion}, more than "
+            f"the data grew by {measurements.growth:.0%} since champion {measurements.champion}, more than "
             f"retrain.max_growth = {policy.max_growth:.0%}"
         )
 
 
-def _decay(seen: Measurements) -> float:
-    """How much worse than promised, in units of the metric; 0.0 when one of the two is not known."""
-    if seen.promised is None or seen.live is None:
+def _decay(measurements: Measurements) -> float:
+    """How much worse `live` is than `promised`, in units of the metric; 0.0 when one of them is None."""
+    if measurements.promised is None or measurements.live is None:
         return 0.0
-    return METRICS[seen.metric].gain(seen.live, seen.promised)
+    return METRICS[measurements.metric].gain(measurements.live, measurements.promised)

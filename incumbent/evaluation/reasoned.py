@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reasoned:
-    """`because`: every rule that spoke for it, with its figures. The kind is the class's name."""
+    """`because`: every rule that led to it, with its figures. `kind`: the class's name in lower case."""
 
     because: tuple[str, ...]
 

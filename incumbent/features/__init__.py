@@ -1,4 +1,4 @@
-"""From a table to the matrix that a model reads: cleaned, derived, encoded, by a schema learned in training.
+"""From a table to the matrix that a model reads: clean, derive and encode by a schema learned in training.
 
-What a schema learns here is frozen with the version. Fitting, weights and scores come later and stay out.
+The learned schema is frozen with the model version. Fitting, row weights and scores belong to other rooms.
 """

@@ -1,6 +1,6 @@
-"""Cleaning as params.yaml declares it: the same cells change in training and in scoring.
+"""Cleaning as params.yaml declares it: training and scoring change cells by the same rules.
 
-What it learns (fills, bounds) comes from training rows only and is kept with the model's schema.
+Learned values (fills, bounds) come from training rows only and are kept with the model's schema.
 """
 
 from collections import Counter
@@ -16,36 +16,36 @@ from incumbent.params import CleanParams
 
 
 class CleaningCounts(Counter[str]):
-    """How many cells each step changed, as 'trim carrier'; rows for 'duplicates'."""
+    """Number of cells changed, by step and column ('trim carrier'); for 'duplicates', of rows dropped."""
 
 
 @dataclass(frozen=True)
 class Cleaning:
-    """`fills` are the values for empty cells, `bounds` the lowest and highest value of a clipped column."""
+    """`fills`: column -> value for empty cells; `bounds`: column -> (lowest, highest) value for clipping."""
 
     params: CleanParams = field(default_factory=CleanParams)
     fills: Mapping[str, float | str] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def apply(self, frame: pd.DataFrame, touched: CleaningCounts | None = None) -> pd.DataFrame:
-        """A frame with the same rows and cleaned cells; the given one stays. Columns that it lacks are
-        passed over, and so is a column that is no longer of numbers: the schema says so better.
+    def apply(self, frame: pd.DataFrame, cleaning_counts: CleaningCounts | None = None) -> pd.DataFrame:
+        """Return a copy with cleaned cells and the same rows; add the numbers to `cleaning_counts`.
 
-        The order: trim, case, impossible values to missing, clip, fill.
+        Order: trim, case, impossible values to missing, clip, fill. Skips absent columns, and columns that
+        are no longer numeric: the schema reports these with a better message.
         """
-        frame = _stateless(frame, self.params, touched)
+        frame = _stateless(frame, self.params, cleaning_counts)
         changed: dict[str, pd.Series] = {}
         for name, (low, high) in self.bounds.items():
             if name in frame and _is_numeric(frame[name]):
                 column = frame[name]
                 changed[name] = column.clip(low, high)
-                _count(touched, f"clip {name}", (column < low) | (column > high))
+                _count(cleaning_counts, f"clip {name}", (column < low) | (column > high))
         frame = frame.assign(**changed)
         filled: dict[str, pd.Series] = {}
         for name, value in self.fills.items():
             if name in frame and (isinstance(value, str) or is_number(frame[name])):
                 empty, cells = frame[name].isna(), frame[name]
-                _count(touched, f"missing {name}", empty)
+                _count(cleaning_counts, f"missing {name}", empty)
                 cells = cells.astype("object") if isinstance(value, str) else cells.astype("float64")
                 filled[name] = cells.where(~empty, value)
         return frame.assign(**filled)
@@ -64,27 +64,27 @@ class Cleaning:
 
 
 class CleaningLearner:
-    """Sees the training rows, a frame at a time; keeps the values of columns that need them."""
+    """Reads the training rows frame by frame; keeps the values of columns that need statistics."""
 
     def __init__(self, params: CleanParams) -> None:
         self._params = params
         self._values: dict[str, list[pd.Series]] = {}
-        self._seen: set[str] = set()
+        self._columns: set[str] = set()
 
     def clean(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame as far as it can be cleaned before anything is learned."""
+        """Apply the steps that need no learned values, and keep what the others will learn from."""
         frame = _stateless(frame, self._params, None)
-        self._seen.update(map(str, frame.columns))
-        for name in {*self._params.clip, *self._params.missing} & self._seen:
+        self._columns.update(map(str, frame.columns))
+        for name in {*self._params.clip, *self._params.missing} & self._columns:
             if name in frame:
                 self._values.setdefault(name, []).append(frame[name].dropna())
         return frame
 
     def learned(self) -> Cleaning:
-        """Raises BadData for a column that no row has, or a statistic of a column without values."""
+        """Raises BadData for a column that no frame has, or a statistic of a column without values."""
         named = {*self._params.clip, *self._params.missing, *self._params.impossible}
-        if absent := sorted(named - self._seen):
-            raise BadData(f"params.yaml: clean names {absent}, but the data has only {sorted(self._seen)}")
+        if absent := sorted(named - self._columns):
+            raise BadData(f"params.yaml: clean names {absent}, but the data has only {sorted(self._columns)}")
         bounds = {name: self._bounds(name, ends) for name, ends in self._params.clip.items()}
         fills = {name: self._fill(name, rule, bounds) for name, rule in self._params.missing.items()}
         return Cleaning(self._params, fills, bounds)
@@ -121,27 +121,33 @@ class CleaningLearner:
         return values.to_numpy(dtype=np.float64)
 
 
-def _stateless(frame: pd.DataFrame, params: CleanParams, touched: CleaningCounts | None) -> pd.DataFrame:
+def _stateless(
+    frame: pd.DataFrame, params: CleanParams, cleaning_counts: CleaningCounts | None
+) -> pd.DataFrame:
     changed: dict[str, pd.Series] = {}
     if params.trim or params.case:
         for name in frame.columns[frame.dtypes == "str"]:
-            changed[name] = _tidy(frame[name], params, touched)
+            changed[name] = _tidy(frame[name], params, cleaning_counts)
     for name, limits in params.impossible.items():
         if name in frame and _is_numeric(frame[name]):
             impossible = _outside(frame[name], limits.min, limits.max)
-            _count(touched, f"impossible {name}", impossible)
+            _count(cleaning_counts, f"impossible {name}", impossible)
             changed[name] = frame[name].mask(impossible)
     return frame.assign(**changed)
 
 
-def _tidy(column: pd.Series, params: CleanParams, touched: CleaningCounts | None) -> pd.Series:
-    """By the different texts, which are fewer than cells."""
+def _tidy(column: pd.Series, params: CleanParams, cleaning_counts: CleaningCounts | None) -> pd.Series:
+    """Trim and change case once for each distinct text: there are fewer of them than cells."""
     tidy = {text: text for text in column.dropna().unique()}
     for step, change in (("trim", str.strip), ("case", str.upper if params.case == "upper" else str.lower)):
         if getattr(params, step):
             before, tidy = tidy, {text: change(now) for text, now in tidy.items()}
-            _count(touched, f"{step} {column.name}", column.isin([t for t in tidy if tidy[t] != before[t]]))
-    emptied = {text: now if now else None for text, now in tidy.items()}  # spaces alone are no value
+            _count(
+                cleaning_counts,
+                f"{step} {column.name}",
+                column.isin([t for t in tidy if tidy[t] != before[t]]),
+            )
+    emptied = {text: now if now else None for text, now in tidy.items()}  # a cell of spaces is empty
     if all(text == now for text, now in emptied.items()):
         return column
     return column.map(emptied).astype("str")
@@ -154,7 +160,7 @@ def _outside(column: pd.Series, low: float | None, high: float | None) -> pd.Ser
 
 
 def is_number(column: pd.Series) -> bool:
-    """Numbers, booleans, and columns without any value, which may become either."""
+    """True for numbers, booleans, and columns without any value, whose type is still open."""
     if _is_numeric(column) or column.isna().all():
         return True
     return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "boolean"
@@ -164,6 +170,6 @@ def _is_numeric(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column.dtype)
 
 
-def _count(touched: CleaningCounts | None, step: str, cells: pd.Series) -> None:
-    if touched is not None:
-        touched[step] += int(cells.sum())
+def _count(cleaning_counts: CleaningCounts | None, step: str, cells: pd.Series) -> None:
+    if cleaning_counts is not None:
+        cleaning_counts[step] += int(cells.sum())

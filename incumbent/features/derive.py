@@ -1,7 +1,7 @@
-"""Columns made of others, as params.yaml declares them: by the same code in training and in scoring.
+"""Columns derived from others, as params.yaml declares them: by the same code in training and in scoring.
 
-Two steps. `added` needs whole rows of a whole file (the project's function, lags); `derived` follows cleaning
-and works row by row with what was learned from training rows (dates, ratios, frequencies).
+Two steps. `added` runs before cleaning and needs all rows of a file (the project's function, lags); `derived`
+runs after cleaning, row by row, with what was learned from training rows (dates, ratios, frequencies).
 """
 
 from collections import Counter
@@ -17,13 +17,13 @@ from incumbent.params import DatasetParams, FeatureParams, own_code
 from incumbent.tables.split import as_text, text_of
 
 ALONE = 100
-"""Rows that the project's function is tried on by themselves."""
+"""Number of rows for the test that the project's function gives the same values without the other rows."""
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """`made`: the columns of the project's function; `digest` its module's; `shares`: column -> value ->
-    share of the training rows that had it."""
+    """`made`: columns that the project's function makes; `digest`: that of its module; `shares`: column ->
+    value -> its share of the training rows."""
 
     params: FeatureParams = field(default_factory=FeatureParams)
     time: str | None = None
@@ -48,9 +48,9 @@ class Derivation:
         return list(dict.fromkeys([*self.params.sources, *ordered]))
 
     def added(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """A whole file's rows, or one side's of it, with the columns of step one.
+        """Add the columns of step one; frame: all rows of a file, or of one side of its split.
 
-        Raises BadData when the project's function fails or is another than when this was learned.
+        Raises BadData when the project's function fails, or changed since this was learned.
         """
         new: dict[str, pd.Series] = {}
         if self.params.function is not None:
@@ -64,7 +64,7 @@ class Derivation:
         return frame.assign(**new)
 
     def derived(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Cleaned rows with the columns of step two. Raises BadData for a time or a number that is none."""
+        """Add the columns of step two to cleaned rows. Raises BadData for a cell of the wrong type."""
         new: dict[str, Any] = {}
         for name, parts in self.params.dates.items():
             times = _times(frame[name])
@@ -101,21 +101,21 @@ class Derivation:
         )
 
     def by_function(self, path: str, frame: pd.DataFrame) -> pd.DataFrame:
-        """What the project's function makes of the rows, without the target. Raises as `added`."""
+        """Call the project's function on the rows, without the target. Raises as `added`."""
         function, digest = own_code.load(path)
         if self.digest is not None and digest != self.digest:
             raise BadData(
                 f"features.function '{path}' is not what it was when the model was made: its module changed; "
-                "put a new function into a new module, and models made with the old one go on"
+                "put a new function into a new module, so that models made with the old one still work"
             )
         made = own_code.call(path, function, frame.drop(columns=self.target, errors="ignore"))
         if self.made and (lost := set(self.made) - set(map(str, made.columns))):
-            raise BadData(f"features.function = '{path}' made no {sorted(lost)} this time")
+            raise BadData(f"features.function = '{path}' no longer makes the columns {sorted(lost)}")
         return made
 
 
 class DerivationLearner:
-    """Sees the training rows, a frame at a time."""
+    """Reads the training rows frame by frame; counts values for the frequencies."""
 
     def __init__(self, params: FeatureParams, dataset: DatasetParams) -> None:
         shares: dict[str, dict[str, float]] = {name: {} for name in params.frequency}
@@ -133,7 +133,7 @@ class DerivationLearner:
         return self._start.derived_names
 
     def add(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Step one, checked: names are new, the sources there, and a row's values are its own."""
+        """Step one, with checks: sources exist, new names are free, the function treats rows one by one."""
         if absent := [name for name in self._start.sources if name not in frame]:
             raise BadData(
                 f"params.yaml: features names {absent}, but the data has only "
@@ -145,8 +145,8 @@ class DerivationLearner:
             self._made = tuple(map(str, made.columns))
             if not alone.equals(made.head(ALONE)):
                 raise BadData(
-                    f"features.function = '{path}' gives a row other values when other rows are beside it; "
-                    "scoring has other rows beside it than training"
+                    f"features.function = '{path}' gives a row other values when the frame has other rows; "
+                    "make it depend on the row alone: scoring has other frames than training"
                 )
         names = [*self._made, *self._start.added_names, *self._start.derived_names]
         twice = [name for name, count in Counter([*frame.columns, *names]).items() if count > 1]
@@ -155,14 +155,14 @@ class DerivationLearner:
         return self._start.added(frame)
 
     def derive(self, cleaned: pd.DataFrame) -> pd.DataFrame:
-        """Step two, as far as it can be done before all is learned."""
+        """Step two without the frequencies, which are known only after the last frame."""
         for name, counts in self._counts.items():
             counts.update(as_text(cleaned[name]).dropna())
         self._rows += len(cleaned)
         return self._start.derived(cleaned)
 
     def learned(self, fills: Mapping[str, float | str]) -> Derivation:
-        """`fills`: what cleaning puts into empty cells, which have that value's share then."""
+        """`fills`: what cleaning puts into empty cells; those cells count for that value's share."""
         params = self._start.params
         digest = own_code.load(params.function)[1] if params.function else None
         for name, counts in self._counts.items():

@@ -20,7 +20,7 @@ Columns = Mapping[str, int | None]
 class Feature:
     """A column the model reads. `categories` is its vocabulary, or None for a number.
 
-    With `means` it is a number that stands for a category of the column `source`.
+    With `means` it is target-encoded: a number for each category of the column `source`.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Feature:
 
     @property
     def is_category(self) -> bool:
-        """Whether the table has categories here, whatever the model reads."""
+        """Whether the table's column holds categories, even if the model reads numbers for them."""
         return self.categories is not None or self.means is not None
 
     def to_json(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Feature:
         )
 
     def encode(self, column: pd.Series) -> np.ndarray:
-        """The cells as float32 (n,); a category as its code. Raises BadData for text where numbers were."""
+        """The cells as float32 (n,), categories as codes. Raises BadData for text in a numeric column."""
         if self.means is not None:
             codes = pd.Categorical(as_text(column), categories=list(self.means.words)).codes
             return np.where(column.isna(), np.nan, codes).astype(np.float32)
@@ -55,8 +55,8 @@ class Feature:
             codes = pd.Categorical(as_text(column), categories=list(self.categories)).codes
             return np.where(codes < 0, np.nan, codes).astype(np.float32)
         if not is_number(column):
-            seen: Sequence[Any] = column.dropna().unique()[:3].tolist()
-            raise BadData(f"column '{self.name}' was a number and now holds {seen} ({column.dtype})")
+            values: Sequence[Any] = column.dropna().unique()[:3].tolist()
+            raise BadData(f"column '{self.name}' was a number and now holds {values} ({column.dtype})")
         if column.dtype == object:
             column = column.astype("Float64")
         return column.to_numpy(dtype=np.float32, na_value=np.nan)

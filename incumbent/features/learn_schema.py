@@ -24,11 +24,11 @@ def learn_schema(
     features: FeatureParams | None = None,
     folds: int = 0,
 ) -> Schema:
-    """Features, order, vocabularies, classes and what cleaning needs, as the given training rows have them.
+    """Learn features, their order, vocabularies, classes and the values for cleaning from training rows.
 
-    The newest frame, the last, tells which columns there are. Timestamps are not features. A class with fewer
-    rows than `folds` is rare. Raises BadData for no rows or a missing target. What encodes categories by the
-    target is learned from encoded rows, by Schema.learned_means.
+    The last frame, the newest, decides which columns are features; timestamps are none. A class with fewer
+    rows than `folds` is rare. Target encoding is learned later, from encoded rows, by Schema.learned_means.
+    Raises BadData for no rows or a missing target.
     """
     learner = SchemaLearner(dataset, task, clean or CleanParams(), features or FeatureParams())
     for frame in frames:
@@ -37,7 +37,7 @@ def learn_schema(
 
 
 class SchemaLearner:
-    """Counts and words of the frames so far; what they come to in the end."""
+    """Collects row counts and vocabularies frame by frame; `learned` makes the schema of them."""
 
     def __init__(self, dataset: DatasetParams, task: Task, clean: CleanParams, asked: FeatureParams) -> None:
         self._dataset, self._task, self._asked = dataset, task, asked
@@ -48,7 +48,7 @@ class SchemaLearner:
         self._categorical, self._words = set(dataset.categorical), dict[str, set[str]]()
 
     def add(self, frame: pd.DataFrame) -> None:
-        """Training rows; the columns of the last frame are those of the schema."""
+        """Add training rows; the columns of the last frame become those of the schema."""
         target = self._dataset.target
         require_target(frame, target)
         self._rows += len(frame)
@@ -102,7 +102,7 @@ class SchemaLearner:
 def _encoded(
     columns: Sequence[str], words: dict[str, tuple[str, ...]], classes: tuple[str, ...]
 ) -> Iterator[Feature]:
-    """A feature for each column encoded by the target; of many classes one for each."""
+    """One feature for each target-encoded column, and for each class of a multiclass target."""
     for name in columns:
         if not classes:
             yield Feature(f"{name}_target", None, Means(words[name]), name)

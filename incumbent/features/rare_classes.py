@@ -1,4 +1,4 @@
-"""Classes with too few training rows to be in every fold, and what becomes of them."""
+"""Classes with too few training rows for every fold, and how training treats them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from incumbent.params import RareTreatment
 OTHER = "other"
 
 NAMED = 20
-"""As many classes are named, the others counted."""
+"""Most classes that a message names; it gives the number of the others."""
 
 
 @dataclass(frozen=True)
 class RareClasses:
-    """`rows`: class -> its training rows, of each class with fewer than `least`, which is search.folds."""
+    """`rows`: class -> number of training rows, for classes with fewer than `least` (= search.folds)."""
 
     treatment: RareTreatment = "keep"
     least: int = 0
@@ -23,12 +23,12 @@ class RareClasses:
 
     @staticmethod
     def among(counts: Mapping[str, int], treatment: RareTreatment, least: int) -> "RareClasses":
-        """Of all classes, with their training rows."""
+        """counts: number of training rows of every class."""
         few = {name: rows for name, rows in sorted(counts.items()) if rows < least}
         return RareClasses(treatment, least, few)
 
     def classes_of(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Which of them a model tells apart. Raises BadData when a single one remains."""
+        """The classes that a model learns. Raises BadData when only one remains."""
         names = set(names)
         if self.treatment == "keep" or not self.rows:
             return tuple(sorted(names))
@@ -41,13 +41,13 @@ class RareClasses:
             )
         return tuple(sorted(left))
 
-    def are_enough(self, name: str, fresh: int) -> bool:
-        """Whether a class that no model tells apart is worth a full training once `fresh` rows more came."""
+    def is_enough(self, name: str, fresh: int) -> bool:
+        """Whether a class that the model does not know has enough rows, with `fresh` more, to be learned."""
         return self.treatment == "keep" or self.rows.get(name, 0) + fresh >= self.least
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """A sentence for the log and the decision; none where no class is rare."""
+        """One sentence for the log and the decision; empty where no class is rare."""
         if not self.rows:
             return ()
         what = {

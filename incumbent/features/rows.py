@@ -1,6 +1,6 @@
-"""Rows for a model from Parquet partitions: the right side of the split, encoded by the schema.
+"""Rows for a model from Parquet partitions: one side of the split, encoded by the schema.
 
-One partition is in memory as a frame at a time; what stays is a float32 matrix.
+Only one partition is in memory as a frame at a time; its rows stay as a float32 matrix.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,28 +22,28 @@ from incumbent.tables.parquet import read_partition
 from incumbent.tables.split import as_text, group_hashes
 
 MISSING = "missing"
-"""The protected value of a row that has none, as in a comparison."""
+"""The protected value of a row with an empty cell, as in a comparison."""
 
 
 @dataclass(frozen=True)
 class Rows:
     """X: (n, features) float32, as Schema.codes; y: (n,) as Schema.labels; group: (n,) float64, the hash of
-    the split group. protected: (n,) text of the column that `bias` names, if it does.
+    the split group; protected: (n,) text of the column that `bias` names, None without.
 
-    `touched` tells what cleaning did to them; part: (n,) int32, which of the partitions that read_rows was
-    given each is from; weights: (n,) float64, how much each counts in training, None for ones.
+    part: (n,) int32, index of each row's partition among those given to read_rows; weights: (n,) float64
+    weights in training, None for ones.
     """
 
     X: np.ndarray
     y: np.ndarray
     group: np.ndarray
-    touched: CleaningCounts = field(default_factory=CleaningCounts)
+    cleaning_counts: CleaningCounts = field(default_factory=CleaningCounts)
     part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     weights: np.ndarray | None = None
     protected: np.ndarray | None = None
 
     def take(self, numbers: np.ndarray) -> "Rows":
-        """Some of them, by their numbers."""
+        """The rows with these numbers, without `cleaning_counts` and `part`."""
         weights, protected = (
             None if each is None else each[numbers] for each in (self.weights, self.protected)
         )
@@ -52,18 +52,18 @@ class Rows:
 
 
 class Side(Enum):
-    """Which rows to read: those that train, or those that judge."""
+    """Which rows to read: those to train on, or those to compare models on."""
 
     TRAINING = "training"
     HOLDOUT = "holdout"
 
 
 def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side) -> Rows:
-    """All rows of one side, in the order of `paths`. Raises BadData when a file does not fit."""
+    """All rows of one side, in the order of `paths`. Raises BadData when a file does not fit the schema."""
     parts = []
-    touched = CleaningCounts()
-    for frame, group in frames(paths, params, side, touched):
-        X = schema.codes(frame, absent_as_missing=True, touched=touched)
+    cleaning_counts = CleaningCounts()
+    for frame, group in frames(paths, params, side, cleaning_counts):
+        X = schema.codes(frame, absent_as_missing=True, cleaning_counts=cleaning_counts)
         if not (kept := schema.trained_on(frame)).all():
             frame, group, X = frame[kept], group[kept], X[kept]
         parts.append(Rows(X, schema.labels(frame), group, protected=_protected(frame, params)))
@@ -73,14 +73,14 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
         np.concatenate([part.X for part in parts]),
         np.concatenate([part.y for part in parts]),
         np.concatenate([part.group for part in parts]),
-        touched,
+        cleaning_counts,
         np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.y) for part in parts]),
         protected=_joined([part.protected for part in parts]),
     )
 
 
 def training_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:
-    """Learn the schema from the training side and encode it. Raises BadData for a target without variety."""
+    """Learn the schema from the training side and encode it. Raises BadData for a target of one value."""
     schema, _ = survey(paths, params)
     rows = read_rows(paths, schema, params, Side.TRAINING)
     require_variety(rows, params)
@@ -88,7 +88,7 @@ def training_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:
 
 
 def survey(paths: Sequence[Path], params: Params) -> tuple[Schema, list[int]]:
-    """The schema, but for means, and how many training rows each partition has; no row is kept."""
+    """The schema without target encoding, and the training rows of each partition; keeps no row in memory."""
     counts: list[int] = []
 
     def counted() -> Iterator[pd.DataFrame]:
@@ -103,8 +103,8 @@ def survey(paths: Sequence[Path], params: Params) -> tuple[Schema, list[int]]:
 
 
 def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params, *, grouped: bool = False) -> Rows:
-    """Rows of a version's sample; for means, or if `grouped`, with the hash of the group that they had in
-    their partition, else with 0: an update asks for no groups and need not hash its rows."""
+    """Encode rows of a version's sample. The group hashes are those that the rows had in their partition if
+    `grouped`, or if target encoding needs them; else 0: an update has no use for them."""
     kept = kept[schema.trained_on(kept)]
     X, group = schema.codes(kept, complete=True), np.zeros(len(kept))
     if grouped or schema.has_means:
@@ -113,16 +113,18 @@ def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params, *, grouped:
 
 
 def require_variety(rows: Rows, params: Params) -> None:
-    """Raises BadData when there is nothing to tell apart."""
+    """Raises BadData when the target has a single value."""
     if len(np.unique(rows.y)) < 2:
         what = "value" if params.task == "regression" else "class"
-        told = f"the target '{params.dataset.target}' has a single {what} in all {len(rows.y)} training rows"
+        message = (
+            f"the target '{params.dataset.target}' has a single {what} in all {len(rows.y)} training rows"
+        )
         hint = f"; is dataset.positive = {params.dataset.positive!r} right?"
-        raise BadData(told + hint if params.task == "binary" else told)
+        raise BadData(message + hint if params.task == "binary" else message)
 
 
 def prior(rows: Rows, schema: Schema) -> np.ndarray:
-    """What the trivial baseline predicts for every row: the classes' shares, or the mean; (1,) or (K,)."""
+    """The trivial baseline's prediction for every row: the mean, (1,), or the K classes' shares, (K,)."""
     if schema.task == "multiclass":
         return np.bincount(rows.y, minlength=len(schema.classes)) / len(rows.y)
     return np.array([rows.y.mean(dtype=np.float64)])
@@ -131,11 +133,11 @@ def prior(rows: Rows, schema: Schema) -> np.ndarray:
 def sample(parts: Sequence[pd.DataFrame], size: int) -> pd.DataFrame:
     """A uniform sample that can be merged: the `size` rows with the smallest hash (bottom-k sketch).
 
-    sample([sample([a], k), b], k) has the same rows as sample([a, b], k), so a version's sample is made
-    from its parent's and the new rows, never from history.
+    sample([sample([a], k), b], k) has the same rows as sample([a, b], k). So a version's sample is made of
+    its parent's sample and the new rows, without reading history.
     """
     pool = pd.concat(parts, ignore_index=True)
-    # Numbers as floats: a column that had no empty cell so far may be of integers.
+    # Hash numbers as floats: a column is of integers until its first empty cell.
     numbers = pool.select_dtypes("number").columns
     hashes = pd.util.hash_pandas_object(pool.astype(dict.fromkeys(numbers, "float64")), index=False)
     order = np.argsort(hashes.to_numpy(), kind="stable")
@@ -145,7 +147,7 @@ def sample(parts: Sequence[pd.DataFrame], size: int) -> pd.DataFrame:
 def sample_partitions(paths: Sequence[Path], params: Params, start: pd.DataFrame | None) -> pd.DataFrame:
     """Merge training rows of the partitions into the sample `start`, retrain.replay rows at most.
 
-    They are kept with the columns that only a whole file tells: see Derivation.added.
+    The rows keep the columns that need all rows of a file: see Derivation.added.
     """
     merged = [] if start is None else [start]
     for frame, _ in frames(paths, params, Side.TRAINING):
@@ -154,7 +156,7 @@ def sample_partitions(paths: Sequence[Path], params: Params, start: pd.DataFrame
 
 
 def latest_rows(paths: Sequence[Path], params: Params) -> pd.DataFrame:
-    """Training rows of the last partition that has any, as sample_partitions keeps them."""
+    """Training rows of the last partition that has any, with the same columns as in sample_partitions."""
     for path in reversed(paths):
         frame, _ = next(frames([path], params, Side.TRAINING))
         if len(frame):
@@ -183,11 +185,12 @@ def _added(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
 
 
 def frames(
-    paths: Sequence[Path], params: Params, side: Side, touched: CleaningCounts | None = None
+    paths: Sequence[Path], params: Params, side: Side, cleaning_counts: CleaningCounts | None = None
 ) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """Each partition's rows of one side that have a label, with the hash of their group, (n,) float64.
+    """Each partition's labelled rows of one side, with the hash of their group, (n,) float64.
 
-    With clean.duplicates exact copies of a row within a partition train once; `touched` is told of them.
+    With clean.duplicates, drops exact copies of a row within a partition from the training side;
+    `cleaning_counts` counts them.
     """
     for path in paths:
         frame = read_partition(path)
@@ -198,10 +201,10 @@ def frames(
         if params.clean.duplicates and side is Side.TRAINING:
             copies = mask & frame.duplicated().to_numpy()
             mask &= ~copies
-            if touched is not None:
-                touched["duplicates"] += int(copies.sum())
+            if cleaning_counts is not None:
+                cleaning_counts["duplicates"] += int(copies.sum())
         kept = frame.loc[mask]
-        # Empty cells make objects of booleans, and objects hash otherwise.
+        # Empty cells turn booleans into objects, which hash differently.
         yield kept if labelled.all() else _inferred(kept, params.dataset.target), hashes[mask]
 
 

@@ -1,6 +1,6 @@
 """The frozen contract between a table and a model: columns, their order, vocabularies, classes.
 
-Learned once, from training rows only, kept in the manifest; every later frame is encoded by it.
+It is learned once, from training rows only, and kept in the manifest; every later frame is encoded by it.
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,10 +21,8 @@ from incumbent.tables.split import as_text
 
 @dataclass(frozen=True)
 class Schema:
-    """`positive` is the event's value of a binary target; `classes` are a multiclass target's, as text.
-
-    `derivation` makes columns of others; `rare` tells which classes had few training rows.
-    """
+    """`positive`: the value of a binary target that counts as 1; `classes`: a multiclass target's, as text;
+    `rare`: classes with few training rows."""
 
     features: tuple[Feature, ...]
     target: str
@@ -48,18 +46,18 @@ class Schema:
 
     @property
     def own(self) -> list[str]:
-        """Features that are columns of the table itself, not made of others."""
+        """Features that are columns of the table itself, not derived from others."""
         made = {*self.derivation.added_names, *self.derivation.derived_names}
         return [each.name for each in self.features if each.name not in made and each.means is None]
 
     @property
     def inputs(self) -> list[str]:
-        """Columns that a table must have, sorted: its own features, and what the others are made of."""
+        """Columns that a table must have, sorted: its own features, and the sources of derived ones."""
         return sorted({*self.own, *self.derivation.sources})
 
     @property
     def has_means(self) -> bool:
-        """Whether features depend on the target, so that each fold must learn its own."""
+        """Whether a feature is target-encoded, so that each fold must learn its own means."""
         return any(feature.means is not None for feature in self.features)
 
     def encode(
@@ -68,16 +66,19 @@ class Schema:
         *,
         absent_as_missing: bool = False,
         complete: bool = False,
-        touched: CleaningCounts | None = None,
+        cleaning_counts: CleaningCounts | None = None,
     ) -> np.ndarray:
         """The features as float32 (n, features): categories as codes, missing or unseen as NaN.
 
-        frame: all rows of a file, or of one side of it; with `complete` some of them, as a version's sample
-        keeps them, with the columns that only the whole file tells. `absent_as_missing` reads partitions from
-        before a column came or after it went. `touched` is told how many cells were cleaned. Raises BadData
-        when a column holds something else than before or, without that, is absent.
+        frame: all rows of a file, or of one side of its split; with `complete` any rows, which have the
+        columns of Derivation.added already, as a version's sample does. `absent_as_missing`: an absent
+        column counts as empty, for partitions from before it came or after it went. Adds the numbers of
+        cleaned cells to `cleaning_counts`. Raises BadData when a column's type changed or, without
+        `absent_as_missing`, when it is absent.
         """
-        codes = self.codes(frame, absent_as_missing=absent_as_missing, complete=complete, touched=touched)
+        codes = self.codes(
+            frame, absent_as_missing=absent_as_missing, complete=complete, cleaning_counts=cleaning_counts
+        )
         return self.with_means(codes)
 
     def codes(
@@ -86,11 +87,11 @@ class Schema:
         *,
         absent_as_missing: bool = False,
         complete: bool = False,
-        touched: CleaningCounts | None = None,
+        cleaning_counts: CleaningCounts | None = None,
     ) -> np.ndarray:
-        """The same, with the code of the category where `with_means` puts its mean; -1 is unseen there."""
+        """As `encode`, before `with_means`: a target-encoded column has codes of categories, -1 if unseen."""
         prepared = self.prepared(
-            frame, absent_as_missing=absent_as_missing, complete=complete, touched=touched
+            frame, absent_as_missing=absent_as_missing, complete=complete, cleaning_counts=cleaning_counts
         )
         matrix = np.empty((len(frame), len(self.features)), dtype=np.float32)
         for position, feature in enumerate(self.features):
@@ -98,7 +99,7 @@ class Schema:
         return matrix
 
     def with_means(self, codes: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
-        """Codes -> what the model reads; `group`: hashes (n,) of rows that the means were learned from."""
+        """Replace codes by means; group: (n,) hashes if the means were learned from these rows, else None."""
         if not self.has_means:
             return codes
         matrix = codes.copy()
@@ -106,20 +107,22 @@ class Schema:
             if feature.means is not None:
                 code = codes[:, position]
                 matrix[:, position] = (
-                    feature.means.of_new(code) if group is None else feature.means.of_learned(code, group)
+                    feature.means.encode_new(code)
+                    if group is None
+                    else feature.means.encode_learned(code, group)
                 )
         return matrix
 
     def learned_means(self, codes: np.ndarray, y: np.ndarray, group: np.ndarray) -> "Schema":
-        """With the means that these rows give to categories."""
+        """A schema with the categories' means of these rows; arguments as in Means.learned."""
         if not self.has_means:
             return self
         smoothing = self.derivation.params.smoothing
         features = tuple(
             feature
             if feature.means is None
-            else replace(feature, means=feature.means.learned(codes[:, place], y, group, smoothing))
-            for place, feature in enumerate(self.features)
+            else replace(feature, means=feature.means.learned(codes[:, position], y, group, smoothing))
+            for position, feature in enumerate(self.features)
         )
         return replace(self, features=features)
 
@@ -129,9 +132,9 @@ class Schema:
         *,
         absent_as_missing: bool = False,
         complete: bool = False,
-        touched: CleaningCounts | None = None,
+        cleaning_counts: CleaningCounts | None = None,
     ) -> pd.DataFrame:
-        """Cleaned, with a column for each feature; one with means has the category. Raises as `encode`."""
+        """Cleaned rows with a column for each feature, categories as they are. Raises as `encode`."""
         absent = [name for name in self.inputs if name not in frame]
         if absent_as_missing:
             frame = frame.assign(**dict.fromkeys(absent, np.nan))
@@ -139,7 +142,7 @@ class Schema:
             raise BadData(f"columns {absent} are missing; the model was trained with them")
         whole = frame if complete else self.derivation.added(frame)
         names = dict.fromkeys([*self.inputs, *self.derivation.added_names])
-        derived = self.derivation.derived(self.cleaning.apply(whole[list(names)], touched))
+        derived = self.derivation.derived(self.cleaning.apply(whole[list(names)], cleaning_counts))
         encoded = {each.name: derived[each.source] for each in self.features if each.means is not None}
         return derived.assign(**encoded)[[feature.name for feature in self.features]]
 
@@ -147,7 +150,7 @@ class Schema:
         """The target as numbers, shape (n,).
 
         binary: 1 for the positive class, else 0, int8; multiclass: position in `classes`, int32;
-        regression: float64. Raises BadData when the target is missing, has empty cells, or holds what
+        regression: float64. Raises BadData when the target is missing, has empty cells, or has values that
         the task does not allow.
         """
         target = target_of(frame, self.target)
@@ -155,56 +158,55 @@ class Schema:
             return numbers_of(target)
         if self.task == "multiclass":
             return self._codes(target)
-        found = target.unique().tolist()
-        if len(found) > 2 or (len(found) == 2 and self.positive not in found):
+        values = target.unique().tolist()
+        if len(values) > 2 or (len(values) == 2 and self.positive not in values):
             raise BadData(
-                f"the target '{self.target}' holds {sorted(map(str, found))[:10]}; a binary target has two "
+                f"the target '{self.target}' holds {sorted(map(str, values))[:10]}; a binary target has two "
                 f"classes, one of them dataset.positive = {self.positive!r}"
             )
         return (target == self.positive).to_numpy(dtype=np.int8)
 
     def new_classes(self, frame: pd.DataFrame) -> list[str]:
-        """Classes of a multiclass target that training never had."""
+        """Classes of a multiclass target that the model does not know, with rows enough to be learned."""
         if self.task != "multiclass":
             return []
         labelled = frame[is_labelled(frame, self.target)]
         counts = counts_of(target_of(labelled, self.target))
         unknown = sorted(counts.keys() - set(self.classes))
-        return [name for name in unknown if self.rare.are_enough(name, counts[name])]
+        return [name for name in unknown if self.rare.is_enough(name, counts[name])]
 
     def of_known_class(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Without the rows of a class that the model does not tell apart."""
+        """The rows whose class the model knows."""
         if self.task != "multiclass":
             return frame
-        return frame[self._told_apart(target_of(frame, self.target)).isin(self.classes)]
+        return frame[self._as_class(target_of(frame, self.target)).isin(self.classes)]
 
     def trained_on(self, frame: pd.DataFrame) -> np.ndarray:
-        """Which rows models learn from and are judged on, (n,) bool: all that have a label, but for those of
-        rare classes that are dropped."""
+        """Mask of the rows to train and compare on, (n,) bool: labelled, and not of a dropped rare class."""
         labelled = is_labelled(frame, self.target)
         if self.task != "multiclass" or self.rare.treatment != "drop":
             return labelled
         return labelled & as_text(frame[self.target]).isin(self.classes).to_numpy()
 
     def class_of(self, name: str) -> str:
-        """The class that the model has for the target's value."""
+        """The class that stands for the target's value: 'other' for a grouped rare class."""
         grouped = self.rare.treatment == "group" and OTHER in self.classes
         return OTHER if grouped and name not in self.classes else name
 
-    def _told_apart(self, target: pd.Series) -> pd.Series:
+    def _as_class(self, target: pd.Series) -> pd.Series:
         names = as_text(target)
         return names.map({name: self.class_of(name) for name in names.dropna().unique()})
 
     def _codes(self, target: pd.Series) -> np.ndarray:
-        names = self._told_apart(target)
+        names = self._as_class(target)
         codes = pd.Categorical(names, categories=list(self.classes)).codes.astype(np.int32)
         if (codes < 0).any():
             unknown = sorted(set(names[codes < 0]))[:10]
-            raise BadData(f"the target '{self.target}' holds {unknown}, classes that training never had")
+            raise BadData(f"the target '{self.target}' holds {unknown}, classes that were not in training")
         return codes
 
     def unseen_share(self, frame: pd.DataFrame) -> float:
-        """Share of rows that hold a category outside the vocabulary in any column."""
+        """Share of rows with a category outside the vocabulary in any column."""
         unseen = np.zeros(len(frame), dtype=bool)
         frame = self.prepared(frame)
         for feature in self.features:
@@ -240,7 +242,7 @@ class Schema:
 
 
 def differences(schema: Schema, frame: pd.DataFrame, dataset: DatasetParams) -> list[str]:
-    """How the frame differs from the schema, one sentence each; empty when they agree."""
+    """How the frame differs from the schema, one sentence for each difference."""
     now, before = set(feature_names(frame, dataset)), set(schema.own)
     return [
         *(f"column '{name}' is new" for name in sorted(now - before)),

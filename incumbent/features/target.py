@@ -1,4 +1,4 @@
-"""The column to predict: where it is, which rows have it, and its values as numbers."""
+"""The column to predict: require it, find the labelled rows, read its values as numbers."""
 
 import numpy as np
 import pandas as pd
@@ -31,12 +31,12 @@ def target_of(frame: pd.DataFrame, name: str) -> pd.Series:
 
 
 def counts_of(target: pd.Series) -> dict[str, int]:
-    """Rows of each class, as text."""
+    """Number of rows of each class; classes as text."""
     return {str(name): int(rows) for name, rows in as_text(target).value_counts().items()}
 
 
 def numbers_of(target: pd.Series) -> np.ndarray:
-    """A regression's target as float64 (n,). Raises BadData for text, and beyond float32."""
+    """A regression's target as float64 (n,). Raises BadData for text, and for numbers beyond float32."""
     if not pd.api.types.is_numeric_dtype(target.dtype):
         raise BadData(
             f"the target '{target.name}' holds {target.unique()[:3].tolist()} ({target.dtype}); "

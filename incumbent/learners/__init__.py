@@ -1,8 +1,8 @@
 """Model families behind one protocol: a learner turns binned rows into the bytes of a model.
 
 Models are plain text or tensors, never pickles. The same rows, options and seed give the same bytes. A new
-family is a module here and a line in each function below; what all families need (folds, weights, search)
-is not their business and stays out.
+family is a module here and a case in each function below; what all families share (folds, weights, search)
+belongs to other rooms.
 """
 
 from incumbent.errors import BadInput
@@ -14,7 +14,7 @@ __all__ = ["Batch", "Learner", "NotPortable", "Point", "Trained", "joined", "lea
 
 
 def learner_type(name: str) -> type[Learner]:
-    """The learner of this name, to load its models with. Raises BadInput for a name from the future."""
+    """The learner of this name, to load its models with. Raises BadInput for an unknown name."""
     match name:
         case "lightgbm":
             from incumbent.learners.lightgbm import LightGBM

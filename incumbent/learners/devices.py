@@ -1,4 +1,4 @@
-"""Where a model is trained: the one place that chooses, and tells when it is not where it was asked for."""
+"""Choose the device to train on, and report when it is not the one asked for."""
 
 import os
 import time
@@ -16,7 +16,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(frozen=True)
 class Device:
-    """`asked` is learner.device; `used` one of cpu, gpu (OpenCL), cuda; `fell_back` why it differs."""
+    """`asked`: learner.device; `used`: cpu, gpu (OpenCL) or cuda; `fell_back`: why they differ."""
 
     asked: str
     used: str
@@ -27,7 +27,7 @@ class Device:
 
 
 def torch_device(asked: str) -> Device:
-    """auto and cuda: the first GPU that the process may see (CUDA_VISIBLE_DEVICES), else the CPU."""
+    """For auto and cuda the first visible GPU (CUDA_VISIBLE_DEVICES), else the CPU."""
     import torch
 
     if asked == "cpu" or torch.cuda.device_count():
@@ -37,7 +37,7 @@ def torch_device(asked: str) -> Device:
 
 @lru_cache
 def lightgbm_device(asked: str) -> Device:
-    """gpu: LightGBM's OpenCL learner; cuda needs a build with it. Whether it works is tried on a few rows."""
+    """gpu: LightGBM's OpenCL learner; cuda needs a build with it. Tries the device on a few rows."""
     if asked == "cpu":
         return Device(asked, asked)
     import lightgbm as lgb
@@ -52,7 +52,7 @@ def lightgbm_device(asked: str) -> Device:
 
 
 def visible() -> list[str]:
-    """The GPUs that this process may see, as CUDA_VISIBLE_DEVICES names them."""
+    """The GPUs visible to this process, as CUDA_VISIBLE_DEVICES names them."""
     import torch
 
     count = torch.cuda.device_count()
@@ -61,7 +61,7 @@ def visible() -> list[str]:
 
 
 def slots() -> int:
-    """How many workers of a study fit on this machine: one on each GPU; without GPUs, one on each core."""
+    """Number of study workers for this machine: one for each GPU; without GPUs, one for each core."""
     return len(visible()) or os.cpu_count() or 1
 
 

@@ -21,19 +21,19 @@ from incumbent.tables.atomic import atomic_write
 if TYPE_CHECKING:
     import optuna
 
-# AUC after every single tree would cost a fifth of the training time.
+# Rounds; computing the AUC after every tree would cost a fifth of the training time.
 EVALUATE_EVERY = 10
 
-# A fold of fewer rows in all can't make two leaves of the fewest rows that the search tries, 20.
+# Rows; fewer can't fill two leaves of min_child_samples = 20, the least that the search tries.
 TINY = 50
 
-# New rows that an update's refit reads: it needs the number of a leaf for every row and tree at once.
+# Most new rows for an update's refit, which holds a leaf number for every row and tree in memory.
 MOST_TO_REFIT = 100_000
 
-# Rows of each of the two sides that an update's trees have, if there are as many.
+# Bounds for the rows of each side, new rows and history, that an update's new trees are grown on.
 FEWEST_TO_GROW, MOST_TO_GROW = 10_000, 20_000
 
-# What stops a fold and ranks trials: the metric that promotes if LightGBM has it, else its nearest kin.
+# Metric that stops a fold and ranks trials: promotion.metric where LightGBM has it, else a similar one.
 STOPS_BY = {
     "roc_auc": "auc",
     "average_precision": "average_precision",
@@ -43,7 +43,7 @@ STOPS_BY = {
     "rmse": "rmse",
     "r2": "rmse",
 }
-# Where the processes of a group found each other; LightGBM would keep it in the model.
+# Network addresses of a group's processes, which LightGBM writes into the model.
 _ADDRESSES = re.compile(r"^\[(machines|local_listen_port): .*\]$", re.MULTILINE)
 LIKELIHOOD: dict[Task, str] = {
     "binary": "binary_logloss",
@@ -62,8 +62,8 @@ class Trees:
         return int(self.booster.current_iteration())
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        # LightGBM's number of threads is one global of the process. A call that leaves it out sets it
-        # back to all cores, and crashes the folds that train beside it with buffers for fewer.
+        # LightGBM's number of threads is global to the process. A call without it resets it to all cores,
+        # and crashes folds that train in parallel, as their buffers are for fewer threads.
         return np.asarray(self.booster.predict(X, num_threads=self.threads), dtype=np.float64)
 
     def gains(self) -> np.ndarray:
@@ -92,10 +92,10 @@ class LightGBM:
             "seed": seed,
             "deterministic": True,
             "num_threads": learner.threads,
-            # The bins are shared by trials whose leaves have other minimal sizes.
+            # Trials with different min_child_samples share the bins.
             "feature_pre_filter": False,
         }
-        # On a GPU sums in double precision, or no two runs are the same; the row-wise way is the CPU's.
+        # A GPU must sum in double precision, or runs differ; force_row_wise is for the CPU only.
         self.device = lightgbm_device(learner.device)
         if self.device.used == "cpu":
             self._options["force_row_wise"] = True
@@ -108,7 +108,7 @@ class LightGBM:
         return LightGBM(self._learner, seed, self._schema, self._metric)
 
     def bin(self, X: np.ndarray, y: np.ndarray) -> lgb.Dataset:
-        """(n, features) float32 and (n,) labels -> one Dataset; its bins see quantiles, never labels."""
+        """(n, features) float32 and (n,) labels -> one Dataset; its bins depend on X alone."""
         with _refusals():
             binned = lgb.Dataset(
                 X, y, categorical_feature=self._categorical, params=self._params({}), free_raw_data=False
@@ -135,7 +135,7 @@ class LightGBM:
         held: np.ndarray,
         weights: np.ndarray | None = None,
     ) -> Iterator[Point]:
-        """Boost on rows `fit`, and tell the metric on rows `held` every EVALUATE_EVERY rounds."""
+        """Boost on rows `fit`; yield the score on rows `held` every EVALUATE_EVERY rounds."""
         params, last = self._params(_splitting(options, binned)), self._learner.rounds
         with _refusals():
             booster = lgb.Booster(params, _part(binned, params, fit, weights))
@@ -156,18 +156,18 @@ class LightGBM:
         weights: np.ndarray | None = None,
         checkpoint: Path | None = None,
     ) -> Trees:
-        """In stretches, each from the model before it with random numbers of its own: so it is the same
-        whether that model was just grown or read from the checkpoint."""
+        """Train in stretches of learner.checkpoint rounds, each with its own seed, on top of the last model.
+        So the result is the same whether that model is in memory or was read from the checkpoint."""
         params, every = self._params(_splitting(options, binned)), self._learner.checkpoint
         model = lgb.Booster(model_file=checkpoint) if checkpoint and checkpoint.exists() else None
         done = model.current_iteration() if model else 0
-        # A stretch ends early only where no split is left that gains anything: then all is done.
+        # A stretch ends early only if no split gains anything; then training is complete.
         while done < rounds and done % every == 0:
             goal = min(done + every, rounds)
             with _refusals():
                 part = _part(binned, params, rows, weights)
                 if model is not None:
-                    part.get_data()  # the start that it gives is predicted from the features
+                    part.get_data()  # init_model predicts from the raw features
                 its_own = {**params, "seed": (self._seed + done) % 2**31}
                 model = lgb.train(its_own, part, goal - done, init_model=model)
             if checkpoint:
@@ -179,9 +179,9 @@ class LightGBM:
         return Trees(model, self._learner.threads)
 
     def fit_share(self, share: Batch, options: dict[str, Any], rounds: int, start: Path) -> Trees:
-        """LightGBM's data-parallel learner: histograms of all shares are summed before each split.
+        """LightGBM's data-parallel learner: sums the histograms of all shares before each split.
 
-        It bins on all shares together, so trees need no `start`.
+        It computes bins from all shares together, so trees need no `start`.
         """
         params = self._params(options)
         with _refusals():
@@ -193,16 +193,16 @@ class LightGBM:
     def update(
         self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int
     ) -> Trees:
-        """Refit the leaves on the new rows, then grow a few slow trees on new rows and history.
+        """Refit the leaves on the new rows, then grow a few trees at a low rate on new rows and history.
 
-        Of many new rows a sample stands for all. Plain continuation (`init_model` alone) forgets; see
+        Many new rows are sampled. Plain continuation (`init_model` alone) forgets history; see
         docs/decisions/0003.
         """
         rng = np.random.default_rng(self._seed)
         read = _some(fresh, MOST_TO_REFIT, rng)
         old = lgb.Booster(model_file=champion)
-        # So that all rows ever seen count the same; but with a long history the new ones never count less
-        # than refit_decay leaves them, or the model could not follow a change.
+        # Weight all rows, old and new, equally. With a long history refit_decay limits the weight of the old
+        # ones, so that the model can still follow a change.
         decay = min(self._learner.refit_decay, known / (known + len(fresh.y)))
         refitted = old.refit(
             read.X,
@@ -231,7 +231,7 @@ class LightGBM:
     def _ranking(
         self, binned: lgb.Dataset, held: np.ndarray
     ) -> Callable[[np.ndarray, lgb.Dataset], tuple[str, float, bool]] | None:
-        """The one-vs-rest AUC over the classes that have rows, where LightGBM's own is NaN for the others."""
+        """One-vs-rest AUC over the classes that have rows, if some have none: LightGBM's own would be NaN."""
         y = binned.get_label()[held].astype(int)
         if self._options["metric"] != "auc_mu" or len(np.unique(y)) == len(self._schema.classes):
             return None
@@ -239,18 +239,18 @@ class LightGBM:
         return lambda predicted, _: (self._metric, score(y, predicted, judging), True)
 
     def _params(self, options: dict[str, Any]) -> dict[str, Any]:
-        """The user's own options win over those of a trial: what is given is not searched."""
+        """The user's learner.options override those of a trial."""
         return {**self._options, **options, **self._learner.options}
 
 
 def _splitting(options: dict[str, Any], binned: lgb.Dataset) -> dict[str, Any]:
-    """The options, with leaves of a tenth of the rows where a table is so small that no tree would split."""
+    """The options; for a table too small to split, with leaves of at least a tenth of the rows."""
     rows = binned.num_data()
     return {**options, "min_child_samples": max(1, rows // 10)} if rows < TINY else options
 
 
 def _enough_to_grow(batch: Batch) -> int:
-    """Half of the rows, as the refit has read them; within bounds, as there are only a few trees to grow."""
+    """Half of the rows, within bounds: the refit has used them all, and only a few trees are grown."""
     return min(max(len(batch.y) // 2, FEWEST_TO_GROW), MOST_TO_GROW)
 
 
@@ -265,7 +265,7 @@ def _some(batch: Batch, most: int, rng: np.random.Generator) -> Batch:
 def _part(
     binned: lgb.Dataset, params: dict[str, Any], rows: np.ndarray | None, weights: np.ndarray | None = None
 ) -> lgb.Dataset:
-    """The rows, ascending, by themselves; the shared Dataset keeps its own weights and start, which are none.
+    """A Dataset of these rows, ascending, with weights of its own; the shared Dataset stays as it is.
 
     Only their bins are copied: the part would else keep the rows' features too, and their numbers as a list
     of Python's, ten times as large as the bins. `used_indices` is where subset() itself puts that list; no

@@ -1,6 +1,6 @@
-"""LightGBM's trees as an ONNX graph that decides every float32 row as LightGBM does.
+"""LightGBM's trees as an ONNX graph that takes the same branch as LightGBM for every float32 row.
 
-Straight from the text format, whole trees at a time: docs/decisions/0006 tells what a converter cost.
+Converts the text format directly, a whole tree at a time; docs/decisions/0006 has the figures of a converter.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from incumbent.learners.protocol import NotPortable
 
 INPUT = "features"
 
-# Of ai.onnx.ml and ONNX: the oldest that has all that the graph needs, so that old runtimes read it.
+# The oldest opsets of ai.onnx.ml and ONNX that have all that the graph needs, so that old runtimes read it.
 ML_OPSET, OPSET, IR = 1, 9, 4
 
-# ONNX's name for what LightGBM does to the sum of the leaves.
+# ONNX's name for the transformation of the sum of the leaves, by LightGBM's objective.
 TRANSFORMS = {"binary": "LOGISTIC", "multiclass": "SOFTMAX", "regression": "NONE"}
 
-# The bits of LightGBM's decision_type; the two above these tell what is missing to the node.
+# The bits of LightGBM's decision_type; the two bits from MISSING_SHIFT on say what counts as missing.
 CATEGORICAL, DEFAULT_LEFT, MISSING_SHIFT = 1, 2, 2
 
 
@@ -31,8 +31,8 @@ def to_onnx(booster: lgb.Booster) -> Any:
 
     The last output has the predictions: `probabilities`, float32 (n, classes), before it `label`; for a
     regression `variable`, float32 (n, 1). The same booster gives the same graph. NotPortable for an
-    objective whose answer is no function of the leaves that ONNX knows. What it does not know of an exotic
-    booster (linear leaves, a random forest's mean) shows when the graph is checked against LightGBM.
+    objective whose transformation ONNX does not have. Other unsupported kinds of booster (linear leaves, a
+    random forest's mean) are detected when the graph's predictions are checked against LightGBM's.
     """
     head, *trees = booster.model_to_string().split("\nTree=")
     objective = _fields(head)["objective"].split()[0]
@@ -41,7 +41,7 @@ def to_onnx(booster: lgb.Booster) -> Any:
     width = booster.num_model_per_iteration()
     nodes, leaves = _ensemble([_nodes(_fields(tree)) for tree in trees], width)
     attributes = {**nodes, "post_transform": TRANSFORMS[objective]}
-    answers = [("variable", TensorProto.FLOAT, [None, 1])]
+    outputs = [("variable", TensorProto.FLOAT, [None, 1])]
     if objective == "regression":
         kind = "TreeEnsembleRegressor"
         attributes |= {f"target_{name}": values for name, values in leaves.items()} | {"n_targets": 1}
@@ -49,17 +49,17 @@ def to_onnx(booster: lgb.Booster) -> Any:
         kind, classes = "TreeEnsembleClassifier", max(2, width)
         attributes |= {f"class_{name}": values for name, values in leaves.items()}
         attributes["classlabels_int64s"] = range(classes)
-        answers = [
+        outputs = [
             ("label", TensorProto.INT64, [None]),
             ("probabilities", TensorProto.FLOAT, [None, classes]),
         ]
-    node = helper.make_node(kind, [INPUT], [name for name, _, _ in answers], domain="ai.onnx.ml")
+    node = helper.make_node(kind, [INPUT], [name for name, _, _ in outputs], domain="ai.onnx.ml")
     node.attribute.extend(_attribute(name, values) for name, values in attributes.items())
     graph = helper.make_graph(
         [node],
         "incumbent",
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, booster.num_feature()])],
-        [helper.make_tensor_value_info(*answer) for answer in answers],
+        [helper.make_tensor_value_info(*output) for output in outputs],
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="incumbent")
@@ -67,7 +67,7 @@ def to_onnx(booster: lgb.Booster) -> Any:
 
 @dataclass(frozen=True)
 class _Tree:
-    """ONNX's nodes of one tree, numbered from 0; first `inner` deciding ones, then the leaves."""
+    """ONNX's nodes of one tree, numbered from 0: first `inner` decision nodes, then the leaves."""
 
     feature: np.ndarray
     value: np.ndarray
@@ -83,7 +83,7 @@ class _Tree:
 
 
 def _nodes(tree: Mapping[str, str]) -> _Tree:
-    """LightGBM asks whether a category is in a set; ONNX asks for one category after the other."""
+    """LightGBM tests whether a category is in a set; ONNX needs a chain of nodes, one for each category."""
 
     def numbers(name: str, dtype: Any = np.int64) -> np.ndarray:
         return np.fromstring(tree.get(name, ""), dtype=dtype, sep=" ")
@@ -92,10 +92,10 @@ def _nodes(tree: Mapping[str, str]) -> _Tree:
     categorical = (kind & CATEGORICAL) > 0
     values = [np.array([each]) for each in _rounded_down(threshold)]
     words, bounds = numbers("cat_threshold", np.uint32), numbers("cat_boundaries")
-    for place in np.flatnonzero(categorical):
-        number = int(threshold[place])
+    for node in np.flatnonzero(categorical):
+        number = int(threshold[node])
         bits = words[bounds[number] : bounds[number + 1]].astype("<u4").view(np.uint8)
-        values[place] = np.flatnonzero(np.unpackbits(bits, bitorder="little")).astype(np.float32)
+        values[node] = np.flatnonzero(np.unpackbits(bits, bitorder="little")).astype(np.float32)
     length = np.array([len(each) for each in values], dtype=np.int64)
     after = np.cumsum(length)
     inner = int(after[-1]) if len(after) else 0
@@ -106,7 +106,7 @@ def _nodes(tree: Mapping[str, str]) -> _Tree:
         to = numbers(name)
         return np.where(to < 0, inner + ~to, (after - length)[np.maximum(to, 0)])[owner]
 
-    # Where nothing was missing in training LightGBM takes an empty cell for 0; no category is it either.
+    # If training had no missing values, LightGBM treats one as 0; for a category it is never in the set.
     defaults = np.where(kind >> MISSING_SHIFT == 0, threshold >= 0, (kind & DEFAULT_LEFT) > 0)
     return _Tree(
         feature=numbers("split_feature")[owner],
@@ -127,7 +127,7 @@ def _ensemble(trees: list[_Tree], width: int) -> tuple[dict[str, Any], dict[str,
     is_leaf = number >= np.repeat(inner, sizes)
 
     def both(name: str, dtype: Any) -> np.ndarray:
-        """A leaf decides nothing; what it has there is never looked at."""
+        """The attribute of all nodes; 0 for leaves, where ONNX ignores it."""
         column = np.zeros(len(number), dtype)
         column[~is_leaf] = np.concatenate([getattr(tree, name) for tree in trees])
         return column
@@ -150,8 +150,8 @@ def _ensemble(trees: list[_Tree], width: int) -> tuple[dict[str, Any], dict[str,
 
 
 def _rounded_down(thresholds: np.ndarray) -> np.ndarray:
-    """ONNX keeps a threshold t as float32. Rounded to the nearest it may pass t and take a row with it to the
-    other side; with the greatest float32 that is not above t, x <= t stays true or false for every float32 x.
+    """The greatest float32 values that are not above the thresholds. With them, x <= t has the same result
+    for every float32 x; a threshold rounded to the nearest float32 could be above t and change a branch.
     """
     with np.errstate(over="ignore"):  # beyond float32's range it becomes infinity, which is right
         near = thresholds.astype(np.float32)
@@ -159,7 +159,7 @@ def _rounded_down(thresholds: np.ndarray) -> np.ndarray:
 
 
 def _attribute(name: str, values: Any) -> Any:
-    """As helper.make_attribute, which looks at each value of a list by itself."""
+    """As helper.make_attribute, but faster for arrays: that one inspects each value."""
     if not isinstance(values, np.ndarray):
         return helper.make_attribute(name, values)
     attribute = onnx.AttributeProto(name=name, type=onnx.AttributeProto.INTS)

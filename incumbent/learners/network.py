@@ -1,4 +1,4 @@
-"""A tabular network: piecewise-linear number and category embeddings, and an ensemble in one network.
+"""A tabular network: piecewise-linear encodings of numbers, embeddings of categories, an ensemble in one net.
 
 Sources: Gorishniy et al. 2022, "On Embeddings for Numerical Features in Tabular Deep Learning" (numbers as
 piecewise-linear encodings over quantile bins); Gorishniy et al. 2025, "TabM: Advancing Tabular Deep Learning
@@ -23,7 +23,7 @@ BINS = 16
 
 @dataclass(frozen=True)
 class Shape:
-    """All that is needed to build a network before its tensors are loaded.
+    """All parameters needed to build a network before its tensors are loaded.
 
     numbers, categories: positions of the features in X; sizes: of the vocabularies, in order.
     """
@@ -43,7 +43,7 @@ class Shape:
 
     @property
     def inputs(self) -> int:
-        """Of the first layer: BINS and a flag for missing per number, an embedding per category."""
+        """Inputs of the first layer: BINS and a missing flag per number, an embedding per category."""
         return len(self.numbers) * (BINS + 1) + sum(self.embedded)
 
 
@@ -69,7 +69,7 @@ class TabM(nn.Module):
         self.head_biases = nn.Parameter(torch.zeros(shape.members, 1, shape.outputs))
 
     def draw(self, generator: torch.Generator) -> None:
-        """Initial weights. From the generator alone: other threads draw from torch's global one."""
+        """Draw initial weights from `generator`: other threads use torch's global one."""
         with torch.no_grad():
             for embedding in self.embeddings:
                 embedding.normal_(0, 0.1, generator=generator)
@@ -90,27 +90,27 @@ class TabM(nn.Module):
         return (hidden.transpose(0, 1) @ self.heads + self.head_biases).transpose(0, 1)
 
     def encode(self, X: torch.Tensor) -> torch.Tensor:
-        """(n, inputs): each number as the share of every quantile bin that it fills, missing as a flag."""
+        """(n, inputs): each number as its share of every quantile bin, with a flag for missing."""
         numbers = X[:, list(self.shape.numbers)]
         missing = torch.isnan(numbers)
         filled = torch.where(missing, torch.zeros_like(numbers), numbers)[:, :, None]
         shares = ((filled - self.left) / self.width).clamp(0, 1) * ~missing[:, :, None]
         parts = [shares.flatten(1), missing.to(X.dtype)]
-        for place, size, embedding in zip(
+        for position, size, embedding in zip(
             self.shape.categories, self.shape.sizes, self.embeddings, strict=True
         ):
-            code = X[:, place]
-            known = (code >= 0) & (code < size)  # NaN is neither
+            code = X[:, position]
+            known = (code >= 0) & (code < size)  # false for NaN
             parts.append(embedding[torch.where(known, code, torch.full_like(code, size)).long()])
         return torch.cat(parts, dim=1)
 
 
 def quantile_bins(X: np.ndarray, numbers: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Left edges and widths of each number's bins, (numbers, BINS) float32; unused bins stay empty."""
+    """Left edges and widths of each number's bins, (numbers, BINS) float32; no value reaches unused bins."""
     left = np.full((len(numbers), BINS), np.finfo(np.float32).max, dtype=np.float32)
     width = np.ones((len(numbers), BINS), dtype=np.float32)
-    for row, place in enumerate(numbers):
-        column = X[:, place]
+    for row, position in enumerate(numbers):
+        column = X[:, position]
         column = column[np.isfinite(column)]
         if len(column):
             edges = np.unique(np.quantile(column, np.linspace(0, 1, BINS + 1)).astype(np.float32))
@@ -128,7 +128,7 @@ def from_document(document: dict[str, Any]) -> Shape:
     return Shape(**values)
 
 
-def answers(outputs: torch.Tensor, task: Task, center: float, spread: float) -> torch.Tensor:
+def mean_prediction(outputs: torch.Tensor, task: Task, center: float, spread: float) -> torch.Tensor:
     """(n, members, outputs) -> (n, classes) probabilities, the members' mean; regression (n, 1)."""
     if task == "multiclass":
         return outputs.softmax(-1).mean(1)

@@ -1,4 +1,4 @@
-"""What every model family gives: a learner that fits binned rows, and the trained model."""
+"""The protocols of a model family: a learner that fits binned rows, and the trained model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,30 +38,30 @@ def joined(first: Batch, second: Batch) -> Batch:
 
 
 class Trained(Protocol):
-    """A model that is done, or was loaded."""
+    """A model, fitted or loaded."""
 
     @property
     def rounds(self) -> int:
-        """Boosting rounds or epochs that it has."""
+        """Number of its boosting rounds or epochs."""
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """(n, features) float32 -> float64: binary (n,) the probability of the positive class,
         multiclass (n, classes) probabilities, regression (n,) the value."""
 
     def gains(self) -> np.ndarray:
-        """How much each feature contributed to the model; (features,) float64, any unit."""
+        """Contribution of each feature to the model; (features,) float64, any unit."""
 
     def save(self, path: Path) -> None:
         """Write the model's own format, never a pickle."""
 
     def to_onnx(self) -> Any:
-        """An onnx.ModelProto that takes X and has the predictions in its last output, or NotPortable."""
+        """An onnx.ModelProto with the input X and the predictions as its last output, or NotPortable."""
 
 
 class Point(NamedTuple):
-    """The score on held-out rows after so many rounds.
+    """The score on held-out rows after `rounds` rounds.
 
-    A greater score is better: errors are negated, as scikit-learn does.
+    A greater score is better: errors are negated, as in scikit-learn.
     """
 
     rounds: int
@@ -72,17 +72,17 @@ class Learner(Protocol):
     """`bin` once, then `fit` as often as needed on subsets of the same rows. Safe to use from threads."""
 
     file: ClassVar[str]
-    """What its model's file is called in a version."""
+    """Name of the model's file in a version."""
 
     device: Device
     """Where it trains."""
 
     def bin(self, X: np.ndarray, y: np.ndarray) -> Any:
-        """Prepare (n, features) float32 and (n,) labels once for all folds and trials."""
+        """Prepare X, (n, features) float32, and labels, (n,), once for all folds and trials."""
 
     @staticmethod
     def search_space(trial: "optuna.Trial") -> dict[str, Any]:
-        """Options that this trial tries."""
+        """Options for this trial."""
 
     def curve(
         self,
@@ -92,11 +92,11 @@ class Learner(Protocol):
         held: np.ndarray,
         weights: np.ndarray | None = None,
     ) -> Iterator[Point]:
-        """Fit on the row numbers `fit`, and tell every few rounds how the row numbers `held` are predicted.
+        """Fit on the row numbers `fit`; yield the score on the row numbers `held` every few rounds.
 
-        It goes on, up to learner.rounds, for as long as it is asked for a next point; curves of the same
-        learner have their points after the same rounds.
-        weights: of the rows `fit`, in their order; the metric takes every row of `held` once.
+        Training goes on only while the caller asks for the next point, up to learner.rounds. All curves of
+        a learner have points after the same rounds. weights: of the rows `fit`, in their order; the score
+        gives every row of `held` the weight 1.
         """
 
     def fit(
@@ -108,18 +108,18 @@ class Learner(Protocol):
         weights: np.ndarray | None = None,
         checkpoint: Path | None = None,
     ) -> Trained:
-        """Fit so many rounds, on the row numbers `rows`, ascending, or on all; `weights`: of these.
+        """Fit `rounds` rounds on the row numbers `rows`, ascending, or on all rows; `weights`: of these.
 
-        checkpoint: a file that is kept up to date by learner.checkpoint, and gone on from where it is there;
-        it must be of the same fit. The model has the same bytes either way.
+        checkpoint: a file to resume from if it exists, written as often as learner.checkpoint says; it must
+        be of the same fit. The model has the same bytes either way.
         """
 
     def fit_share(self, share: Batch, options: dict[str, Any], rounds: int, start: Path) -> Trained:
-        """Fit so many rounds as one of a group of processes, each with a share of the rows; all get one
-        model.
+        """Fit `rounds` rounds as one of a group of processes, each with a share of the rows; all return the
+        same model.
 
-        The group is there already: torch's, or LightGBM's in `options`. start: what networks begin with, a
-        file that `fit` made in no rounds of a sample of the rows.
+        The group exists already: torch's process group, or LightGBM's network in `options`. start: file of
+        an untrained network, made by `fit` with 0 rounds from a sample of the rows.
         """
 
     def update(
@@ -127,12 +127,12 @@ class Learner(Protocol):
     ) -> Trained:
         """Continue from a model's file with new rows and a sample of history.
 
-        options: those that the model was tuned to; known: training rows that it has seen so far.
+        options: those that the model was tuned to; known: number of rows that it was trained on so far.
         """
 
     def reseeded(self, seed: int) -> "Learner":
-        """The same with another seed; what it was given to `bin` stays good."""
+        """The same learner with another seed; results of `bin` stay valid."""
 
     @staticmethod
     def load(path: Path, threads: int) -> Trained:
-        """A model from a file whose digest was verified. Raises Tampered when it is no model."""
+        """The model in a file whose digest was verified. Raises Tampered when it holds no model."""

@@ -1,4 +1,4 @@
-"""A tabular network (network.py) trained by torch; kept as safetensors, its shape as JSON in the header."""
+"""A tabular network (network.py) trained by torch; stored as safetensors, with its shape in the header."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from incumbent.compare import score
 from incumbent.errors import BadParams, Tampered
 from incumbent.features.schema import Schema
 from incumbent.learners.devices import torch_device
-from incumbent.learners.network import BINS, TabM, answers, from_document, quantile_bins, to_document
+from incumbent.learners.network import BINS, TabM, from_document, mean_prediction, quantile_bins, to_document
 from incumbent.learners.protocol import Batch, Point, joined
 from incumbent.learners.torch_training import Binned, Setup, Training, train_with_checkpoint
 from incumbent.params import METRICS, PromotionParams, Task, TorchParams
@@ -30,7 +30,7 @@ HEADER = "incumbent"
 
 @dataclass(frozen=True)
 class Network:
-    """`center` and `spread` turn a regression's outputs into values of the target."""
+    """`center`, `spread`: a regression's prediction is output * spread + center."""
 
     net: TabM
     task: Task
@@ -44,7 +44,7 @@ class Network:
         return self.epochs
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        # In float64 on the CPU: so a row's prediction does not depend on the rows beside it or the machine.
+        # In float64 on the CPU, so that a prediction depends neither on the other rows nor on the machine.
         torch.set_num_threads(self.threads)
         double = TabM(self.net.shape).double()
         double.load_state_dict(self.net.state_dict())
@@ -52,7 +52,7 @@ class Network:
         with torch.inference_mode():
             for start in range(0, max(1, len(X)), PREDICT_ROWS):
                 rows = torch.from_numpy(X[start : start + PREDICT_ROWS].astype(np.float64))
-                parts.append(answers(double(rows), self.task, self.center, self.spread).numpy())
+                parts.append(mean_prediction(double(rows), self.task, self.center, self.spread).numpy())
         predicted = np.concatenate(parts)
         return predicted if self.task == "multiclass" else predicted[:, -1]
 
@@ -115,7 +115,7 @@ class Torch:
         held: np.ndarray,
         weights: np.ndarray | None = None,
     ) -> Iterator[Point]:
-        """Train on rows `fit`, and tell the metric on rows `held` after each epoch."""
+        """Train on rows `fit`; yield the score on rows `held` after each epoch."""
         X, sign = binned.X[held].numpy(), 1 if METRICS[self._promotion.metric].greater_is_better else -1
         truth = self._truth(binned, held)
         training = self._training(binned, options, fit, weights)
@@ -143,7 +143,7 @@ class Torch:
         return self._network(training, rounds)
 
     def fit_share(self, share: Batch, options: dict[str, Any], rounds: int, start: Path) -> Network:
-        """Distributed data parallel in torch's process group: the gradients of all shares are averaged."""
+        """Distributed data parallel in torch's process group: averages the gradients of all shares."""
         first, own = Torch.load(start, self._learner.threads), self._of_rank(torch.distributed.get_rank())
         training = own._training(
             self.bin(share.X, share.y), options, None, share.weights, start=first, grouped=True
@@ -153,14 +153,14 @@ class Torch:
         return self._network(training, rounds)
 
     def _of_rank(self, rank: int) -> "Torch":
-        """Orders and dropout that differ between the processes of a group."""
+        """A seed of its own for each process, so that the order of rows and dropout differ."""
         return self.reseeded(int(np.random.SeedSequence([self._seed, rank]).generate_state(1)[0]))
 
     def update(
         self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int
     ) -> Network:
-        """Go on from the champion's weights with the new rows and the sample of history; more slowly than
-        the tuned options, which were for starting from nothing."""
+        """Continue from the champion's weights with the new rows and the sample of history, at a lower rate
+        than the tuned one, which is for training from scratch."""
         old = Torch.load(champion, self._learner.threads)
         X, y, weights = joined(fresh, replay)
         binned = self.bin(X, y)
@@ -207,7 +207,7 @@ class Torch:
         )
 
     def _network(self, training: Training, epochs: int) -> Network:
-        """A copy of what it is by now, on the CPU."""
+        """A copy of the current network, on the CPU."""
         net = TabM(training.net.shape)
         net.load_state_dict(training.net.state_dict())
         task, threads = self._schema.task, self._learner.threads

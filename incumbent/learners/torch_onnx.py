@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from incumbent.learners.network import TabM, answers
+from incumbent.learners.network import TabM, mean_prediction
 from incumbent.params import Task
 
 
@@ -17,12 +17,12 @@ class _Graph(nn.Module):
         self.net, self.task, self.center, self.spread = net, task, center, spread
 
     def forward(self, features: torch.Tensor) -> Any:
-        predicted = answers(self.net(features), self.task, self.center, self.spread)
+        predicted = mean_prediction(self.net(features), self.task, self.center, self.spread)
         return predicted if self.task == "regression" else (predicted.argmax(1), predicted)
 
 
 def to_onnx(net: TabM, task: Task, center: float, spread: float) -> Any:
-    """An onnx.ModelProto with the input and outputs of LightGBM's: see lightgbm_onnx.to_onnx."""
+    """An onnx.ModelProto with the same input and outputs as lightgbm_onnx.to_onnx."""
     shape = net.shape
     rows = torch.zeros(2, len(shape.numbers) + len(shape.categories))
     outputs = ["variable"] if task == "regression" else ["label", "probabilities"]
@@ -44,7 +44,7 @@ def to_onnx(net: TabM, task: Task, center: float, spread: float) -> Any:
 
 
 def _forget_origin(model: Any) -> None:
-    """The exporter notes source files and line numbers beside every node: the same network, other bytes."""
+    """Remove the source files and line numbers that the exporter adds: equal networks give equal bytes."""
     for node in model.graph.node:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")

@@ -1,4 +1,4 @@
-"""Epochs of a network over rows, and checkpoints to go on from after an interruption."""
+"""Train a network epoch by epoch, with checkpoints to resume from after an interruption."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from incumbent.tables.atomic import atomic_write
 
 @dataclass(frozen=True)
 class Binned:
-    """Features and labels as tensors, and the quantile bins of the numbers; they see no label."""
+    """Features and labels as tensors, and the quantile bins of the numbers, which depend on X alone."""
 
     X: torch.Tensor
     y: torch.Tensor
@@ -41,10 +41,10 @@ class Setup:
 class Training:
     """One run of AdamW (Loshchilov & Hutter 2019) over some rows, epoch by epoch.
 
-    rows: numbers of those of `binned`, None for all; weights: (n,) of these. start: a network to go on from,
-    with its `center` and `spread`, which turn a regression's outputs into values of the target. grouped: one
-    of torch's process group, each with rows of its own; a step takes learner.batch rows of them together.
-    compiled: by torch.compile; in one thread of a process at a time.
+    rows: row numbers in `binned`, None for all; weights: (n,) of these. start: a network to continue, with
+    its `center` and `spread`, as in torch.Network. grouped: whether this is one of torch's process group,
+    each with its own rows; a step then takes learner.batch rows in all. compiled: use torch.compile, which
+    only one thread of a process may do at a time.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class Training:
         )
 
     def epoch(self) -> None:
-        """Every row once, in an order of its own."""
+        """Train on every row once, in a random order."""
         torch.set_num_threads(self._params.threads)
         order = torch.randperm(len(self._y), generator=self._order).to(self._device)
         if self._length > len(order):
             order = order.repeat(-(-self._length // len(order)))[: self._length]
         for batch in order.split(self._batch):
-            # float32's range in half the bytes; only GPUs gain from it.
+            # bfloat16 has the range of float32 in half the bytes; only GPUs gain from it.
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
                 outputs = self._model(self._X[batch], self._dropout, self._noise)
             losses = member_losses(
@@ -103,15 +103,15 @@ class Training:
             self._optimizer.step()
 
     def state(self) -> dict[str, torch.Tensor]:
-        """All that the next epoch depends on, copied: weights, the optimizer's memory, random numbers."""
-        found = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
+        """A copy of all that the next epoch depends on: weights, optimizer state, random generators."""
+        tensors = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
         for number, memory in self._optimizer.state_dict()["state"].items():
-            found |= {f"optimizer.{number}.{name}": tensor for name, tensor in memory.items()}
-        found |= {"order": self._order.get_state(), "noise": self._noise.get_state()}
-        return {name: tensor.detach().cpu().clone() for name, tensor in found.items()}
+            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in memory.items()}
+        tensors |= {"order": self._order.get_state(), "noise": self._noise.get_state()}
+        return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Go on from what `state` gave."""
+        """Resume from the result of `state`."""
         self._order.set_state(state["order"])
         self._noise.set_state(state["noise"])
         weights = {n.removeprefix("net."): tensor for n, tensor in state.items() if n.startswith("net.")}
@@ -135,7 +135,7 @@ class Training:
         return net, float(y.double().mean()), float(y.double().std()) or 1.0
 
     def _join(self) -> None:
-        """All processes take as many steps: those with fewer rows begin their order again."""
+        """Join the process group. All take the same number of steps: those with fewer rows repeat some."""
         self._model = torch.nn.parallel.DistributedDataParallel(self.net, broadcast_buffers=False)
         self._batch = max(1, self._params.batch // torch.distributed.get_world_size())
         longest = torch.tensor(self._length, device=self._device)
@@ -156,15 +156,15 @@ class Training:
         )
 
     def _placed(self, tensor: torch.Tensor) -> torch.Tensor:
-        """All rows at once on the device, through pinned memory: no loader, no copy per batch."""
+        """Copy all rows to the device once, through pinned memory, instead of batch by batch."""
         return tensor.pin_memory().to(self._device) if self._device.type == "cuda" else tensor
 
 
 def member_losses(outputs: torch.Tensor, y: torch.Tensor, task: Task, focal: float) -> torch.Tensor:
-    """Each member's own loss of each row, (n, members); outputs (n, members, outputs).
+    """Loss of each row for each member, (n, members); outputs: (n, members, outputs).
 
-    focal: gamma of Lin et al. 2017, "Focal Loss for Dense Object Detection": a row that is predicted with
-    probability p for its class counts (1 - p)^gamma as much, so the easy ones of the common class recede.
+    focal: gamma of Lin et al. 2017, "Focal Loss for Dense Object Detection": a row predicted with probability
+    p for its class gets the weight (1 - p)^gamma, so that easy rows of the frequent class count less.
     """
     n, members, width = outputs.shape
     targets = y[:, None].expand(n, members)
@@ -183,9 +183,9 @@ def member_losses(outputs: torch.Tensor, y: torch.Tensor, task: Task, focal: flo
 
 
 def train_with_checkpoint(training: Training, epochs: int, checkpoint: Path, seconds: float) -> None:
-    """So many epochs in all, from the checkpoint on if there is one; written again after so many seconds.
+    """Train up to `epochs` epochs in all, from the checkpoint if it exists; write one every `seconds`.
 
-    When interrupted, the checkpoint is of the last whole epoch.
+    An interruption writes a checkpoint of the last whole epoch.
     """
     done, last = 0, time.monotonic()
     if checkpoint.exists():

@@ -1,4 +1,4 @@
-"""A view of the project's studies in the browser: optuna-dashboard, on the loopback and behind a login."""
+"""The project's studies in the browser: optuna-dashboard, on the loopback interface and behind a login."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ NAME = "dashboard"
 
 
 def prepare(stack: Stack) -> Service:
-    """Settle the port, make the storage; the service to run."""
+    """Choose the port and create the storage; return the service to run."""
     from incumbent.search.studies import address_of, make_storage
 
     if find_spec("optuna_dashboard") is None:
@@ -32,12 +32,12 @@ def prepare(stack: Stack) -> Service:
 
 
 def url(stack: Stack) -> str | None:
-    """Where a browser sees the studies; None before the first start."""
+    """URL of the studies' page; None before the first start."""
     ports = stack.known_ports(NAME)
     return f"http://{HOST}:{ports['http']}/dashboard/" if ports else None
 
 
 def healthy(stack: Stack) -> bool:
-    """Does it answer?"""
+    """Whether it answers."""
     address = url(stack)
     return address is not None and is_healthy(address, login(stack))

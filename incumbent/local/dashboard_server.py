@@ -1,6 +1,6 @@
-"""The program that serves the view of the studies: optuna-dashboard, which knows no users, behind a login.
+"""Serve optuna-dashboard, which has no users of its own, behind a login.
 
-Address and login come from the environment: everybody on this machine can read command lines.
+Address and login come from the environment, as every user of the machine can read command lines.
 """
 
 import hmac
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class Server(ThreadingMixIn, WSGIServer):
-    """Answers requests side by side."""
+    """Answers each request in a thread."""
 
     daemon_threads = True
 
 
 def behind_login(app: "WSGIApplication", login: str) -> "WSGIApplication":
-    """The application for those who send `login` (`user:password`), 401 for everybody else."""
+    """The application behind basic authentication by `login` (`user:password`); 401 without it."""
     wanted = b"Basic " + b64encode(login.encode())
 
     def guarded(request: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
@@ -32,7 +32,7 @@ def behind_login(app: "WSGIApplication", login: str) -> "WSGIApplication":
             challenge = ("WWW-Authenticate", 'Basic realm="incumbent", charset="UTF-8"')
             start("401 Unauthorized", [challenge, ("Content-Type", "text/plain")])
             return [b"log in as 'incumbent ui' says\n"]
-        if _another_page_asks_for_a_change(request):
+        if _is_cross_site_write(request):
             start("403 Forbidden", [("Content-Type", "text/plain")])
             return [b"refused: another web page made this request\n"]
         return app(request, start)
@@ -40,8 +40,8 @@ def behind_login(app: "WSGIApplication", login: str) -> "WSGIApplication":
     return guarded
 
 
-def _another_page_asks_for_a_change(request: "WSGIEnvironment") -> bool:
-    # A browser that knows the login sends it along with what any page asks of this server.
+def _is_cross_site_write(request: "WSGIEnvironment") -> bool:
+    # A browser that has the login sends it with the requests of every page, also of another site.
     reads = request["REQUEST_METHOD"] in {"GET", "HEAD"}
     return not reads and request.get("HTTP_SEC_FETCH_SITE", "none") not in {"none", "same-origin"}
 

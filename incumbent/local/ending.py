@@ -1,4 +1,4 @@
-"""End processes together with all that they started."""
+"""End processes together with their descendants."""
 
 import signal
 import time
@@ -9,7 +9,7 @@ import psutil
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """A zombie is dead: it only waits for its parent, which may never ask."""
+    """Whether it runs; a zombie does not: it only waits for its parent to read its exit status."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
@@ -17,7 +17,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def descendants(process: psutil.Process) -> list[psutil.Process]:
-    """All that it started, and they started. Once it is gone, nothing tells whose children they were."""
+    """All descendants. Call it before the process ends: then they can't be found any more."""
     try:
         return process.children(recursive=True)
     except psutil.Error:
@@ -25,7 +25,7 @@ def descendants(process: psutil.Process) -> list[psutil.Process]:
 
 
 def end(processes: Iterable[psutil.Process], grace: float) -> None:
-    """Ask them to stop, wait, then kill what is left."""
+    """Send SIGTERM, wait `grace` seconds, then kill those that are left."""
     left = [process for process in processes if is_alive(process)]
     for signum, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
         for process in left:

@@ -1,4 +1,4 @@
-"""The variables that lead programs to the local stack's servers."""
+"""Environment variables that direct programs to the local stack's servers."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from incumbent.local.state import Stack
 
 
 def environment(project: Path) -> dict[str, str]:
-    """What a program of this project needs; empty when the project never had a local stack."""
+    """The variables for a program of this project; empty when it never had a local stack."""
     stack = Stack(project.resolve())
     if not stack.exists:
         return {}
@@ -19,7 +19,7 @@ def environment(project: Path) -> dict[str, str]:
 
 @contextmanager
 def only(variables: Mapping[str, str]) -> Iterator[None]:
-    """For a while, these are all the AWS_* variables of this process: a user's profile is not for our S3."""
+    """Within the block these are the only AWS_* variables: a user's own profile is not for the local S3."""
     before = dict(os.environ)
     try:
         for name in [name for name in before if name.startswith("AWS_")]:

@@ -1,4 +1,4 @@
-"""Do the services answer?"""
+"""Health of the services: wait for them, and describe them."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ PATIENCE = 60.0
 
 
 def wait_healthy(stack: Stack, name: str, say: Callable[[str], None]) -> None:
-    """Return when the service answers; raise StorageUnavailable when it ends, or takes too long."""
+    """Wait until the service answers. Raises StorageUnavailable when it ends or takes too long."""
     if is_healthy(stack, name):
         return
     say(f"waiting for {name}")
@@ -27,7 +27,7 @@ def wait_healthy(stack: Stack, name: str, say: Callable[[str], None]) -> None:
 
 
 def is_healthy(stack: Stack, name: str) -> bool:
-    """Does it answer? A worker answers by reporting to the server."""
+    """Whether it answers; a worker answers by its heartbeat at the server."""
     if not stack.exists:
         return False
     if name == s3.NAME:

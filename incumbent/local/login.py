@@ -1,4 +1,4 @@
-"""The one login of the stack's web servers: Prefect's API and UI, and the view of the studies."""
+"""The login that the stack's web servers share: Prefect's API and UI, and the studies' dashboard."""
 
 import secrets
 
@@ -9,11 +9,11 @@ _FILE = "login.json"
 
 
 def make_login(stack: Stack) -> None:
-    """Make a new password, in a file that only the owner of the project can read."""
+    """Make a new password, in a file that only the project's owner can read."""
     write_private(stack.state_dir / _FILE, {"user": USER, "password": secrets.token_hex(20)})
 
 
 def login(stack: Stack) -> str:
-    """`user:password`, as Prefect's settings have it; empty before the first start."""
+    """`user:password`, the format of Prefect's settings; empty before the first start."""
     known = read_json(stack.state_dir / _FILE)
     return f"{known['user']}:{known['password']}" if known else ""

@@ -1,4 +1,4 @@
-"""Short questions to servers on this machine, past any proxy that the environment names."""
+"""Short HTTP requests to servers on this machine, ignoring any proxy in the environment."""
 
 import http.client
 import json
@@ -10,18 +10,18 @@ from urllib.parse import urlsplit
 
 
 def is_healthy(url: str, login: str | None = None) -> bool:
-    """Does a GET answer 200? `login` is `user:password`."""
+    """Whether a GET returns 200. `login` is `user:password`."""
     return _ask("GET", url, _headers(login))[0] == http.client.OK
 
 
 def ask_prefect(environment: Mapping[str, str], path: str, body: dict[str, Any]) -> Any:
     """The JSON answer to a POST; None when the server is down or refuses.
 
-    `environment` says which server and with which login, by PREFECT_API_URL and PREFECT_API_AUTH_STRING.
+    environment: has the server's address in PREFECT_API_URL, the login in PREFECT_API_AUTH_STRING.
     """
     api = environment["PREFECT_API_URL"]
     headers = _headers(environment.get("PREFECT_API_AUTH_STRING"))
-    # The server takes a POST only with a token that it gave to the same client.
+    # The server accepts a POST only with a CSRF token that it gave to the same client.
     client = str(uuid.uuid4())
     token = _json(*_ask("GET", f"{api}/csrf-token?client={client}", headers))
     if token is not None:

@@ -1,4 +1,4 @@
-"""Flow runs whose process is gone: Prefect would show them as active for ever, and hold their slots."""
+"""Crash flow runs whose process is gone: Prefect would keep them active, and their slots taken, for ever."""
 
 from incumbent.local.loopback import ask_prefect
 from incumbent.local.prefect_server import client_settings
@@ -8,10 +8,10 @@ ACTIVE = ["PENDING", "RUNNING", "CANCELLING"]
 
 
 def crash_lost_runs(stack: Stack, pools: list[str]) -> None:
-    """Mark the active runs of these pools as crashed; call it only when none of their processes lives.
+    """Mark the active runs of these pools as crashed; call it only when none of their processes is alive.
 
-    The automation for silent runs does not see all of them: one that died before its first heartbeat
-    was never heard. Failing here is harmless, for the next start or stop tries again.
+    The automation for silent runs misses a run that died before its first heartbeat. A failure here is
+    harmless: the next start or stop tries again.
     """
     state = {"type": "CRASHED", "name": "Crashed", "message": "its process ended with the local stack"}
     active = {"flow_runs": {"state": {"type": {"any_": ACTIVE}}}, "work_pools": {"name": {"any_": pools}}}

@@ -1,4 +1,4 @@
-"""What the Prefect server has to know: work pools, deployments, and what becomes of runs that fell silent."""
+"""Register work pools, deployments and the automation for silent runs with the Prefect server."""
 
 import subprocess
 from contextlib import suppress
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.events.schemas.automations import AutomationCore
 
-# Also tells whether an automation on the server is this one: change it with the automation.
+# Also identifies the automation on the server: change this text whenever you change the automation.
 SILENCE = "marks a run as crashed 90 s after its last heartbeat, which frees its slot"
 
 
 def register(stack: Stack) -> None:
-    """Make the work pools and the automation for silent runs, where they are missing."""
+    """Create the work pools and the automation for silent runs where they are missing."""
     from prefect.client.orchestration import SyncPrefectClient
 
     with SyncPrefectClient(stack.api_url, auth_string=login(stack)) as client:
@@ -31,7 +31,7 @@ def register(stack: Stack) -> None:
 
 
 def deploy(stack: Stack, worker: Service) -> None:
-    """Deploy all of the project's prefect.yaml, in the environment that its flows will run in."""
+    """Deploy all deployments of the project's prefect.yaml, in the environment of their flow runs."""
     log = log_file(stack, "deploy")
     result = subprocess.run(
         [*PREFECT, "--no-prompt", "deploy", "--all"],
@@ -56,7 +56,7 @@ def _make_pool(client: "SyncPrefectClient", pool: str) -> None:
 
     with suppress(ObjectNotFound):
         client.read_work_pool(pool)
-        return  # also with a limit that the user has set
+        return  # leaves a limit that the user has set
     wanted = WorkPoolCreate(
         name=pool,
         type="process",
@@ -68,14 +68,14 @@ def _make_pool(client: "SyncPrefectClient", pool: str) -> None:
 
 
 def _devices() -> int:
-    # Two runs on one GPU would share its memory.
+    # One run per GPU: two would share its memory.
     from incumbent.learners.devices import slots
 
     return slots()
 
 
 def _make_retrain_queue(client: "SyncPrefectClient") -> None:
-    """One retraining at a time, whichever deployment it comes from; the others wait in the queue."""
+    """A queue that runs one retraining at a time, of whichever deployment; the others wait."""
     from prefect.exceptions import ObjectAlreadyExists
 
     with suppress(ObjectAlreadyExists):
@@ -84,10 +84,10 @@ def _make_retrain_queue(client: "SyncPrefectClient") -> None:
 
 def _watch_heartbeats(client: "SyncPrefectClient") -> None:
     wanted = _silence_automation()
-    found = client.read_automations_by_name(wanted.name)
-    if [automation.description for automation in found] == [wanted.description]:
-        return  # replacing it would forget the runs that it is watching
-    for automation in found:
+    existing = client.read_automations_by_name(wanted.name)
+    if [automation.description for automation in existing] == [wanted.description]:
+        return  # replacing it would lose the state of the runs that it is watching
+    for automation in existing:
         client.delete_automation(automation.id)
     client.create_automation(wanted)
 
@@ -99,7 +99,7 @@ def _silence_automation() -> "AutomationCore":
     from prefect.events.schemas.events import ResourceSpecification
 
     message = "no heartbeat for 90 s"
-    # Never start it again from here: a crash is reported twice, and two processes would run.
+    # Do not start the run again here: a crash is reported twice, so two processes would run.
     crash = ChangeFlowRunState(name=None, state=StateType.CRASHED, message=message, force=False)
     return AutomationCore(
         name="incumbent: crash silent runs",

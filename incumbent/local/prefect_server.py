@@ -1,4 +1,4 @@
-"""The local Prefect server and its workers: which commands, with which settings."""
+"""Commands and settings of the local Prefect server and its workers."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from incumbent.local.processes import Service, running
 from incumbent.local.state import HOST, Stack
 
 NAME = "prefect"
-# Without -P, a file in the project's folder could pass for a module that Prefect imports.
+# -P: without it, a file in the project's folder could shadow a module that Prefect imports.
 PREFECT = (sys.executable, "-P", "-m", "prefect")
 POOLS = ("cpu", "gpu")
 
@@ -29,27 +29,27 @@ def pool_of(worker: str) -> str:
 
 
 def prepare_server(stack: Stack) -> Service:
-    """Settle the port; the server to run."""
+    """Choose the port; return the server to run."""
     if running(stack, NAME) is None:
         stack.settle_ports(NAME, ["api"])
     settings = {
         **client_settings(stack),
         "PREFECT_SERVER_API_HOST": HOST,
-        # Not '--port': the UI would go on calling the default port.
+        # Not by '--port': the UI would still call the default port.
         "PREFECT_SERVER_API_PORT": str(stack.ports(NAME)["api"]),
-        # Whoever can make a flow run chooses its command: without a login, every user of this machine could
-        # run programs as this one.
+        # Who creates a flow run chooses its command: without a login, every user of this machine could run
+        # programs as this user.
         "PREFECT_SERVER_API_AUTH_STRING": login(stack),
         "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        # Kept in memory, a restart of the server would kill the runs of limited deployments.
+        # On disk: with leases in memory, a restart of the server kills the runs of limited deployments.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
     del settings["PREFECT_API_URL"]
     command = (sys.executable, "-P", "-m", "incumbent.local.prefect_on_sqlite", "server", "start")
-    # Not in the project's folder, whose prefect.toml or .env are not meant for the server.
+    # Not started in the project's folder, as its prefect.toml or .env are not meant for the server.
     return Service(NAME, command, stack.state_dir, _inherited(), settings)
 
 
@@ -60,9 +60,9 @@ def worker(stack: Stack, pool: str) -> Service:
         **client_settings(stack),
         **s3.client_settings(stack),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
-        # Threads that spin while they wait make LightGBM many times slower beside a busy neighbour.
+        # Threads that wait actively make LightGBM many times slower on a busy machine.
         "OMP_WAIT_POLICY": "PASSIVE",
-        # Flow runs start with 'python': it has to be ours.
+        # Flow runs start 'python': it must be this interpreter.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
     }
     command = (*PREFECT, "worker", "start")
@@ -71,24 +71,24 @@ def worker(stack: Stack, pool: str) -> Service:
 
 
 def client_settings(stack: Stack) -> dict[str, str]:
-    """What any process needs to work with this server."""
+    """Settings that any client of this server needs."""
     return {
         "PREFECT_API_URL": stack.api_url,
         "PREFECT_API_AUTH_STRING": login(stack),
         "PREFECT_HOME": str(stack.state_dir / "prefect"),
         "DO_NOT_TRACK": "1",
-        # Without a heartbeat a killed run would stay Running for ever; see watch_heartbeats.
+        # Without heartbeats a killed run would stay Running for ever; see pools.register.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     }
 
 
 def server_healthy(stack: Stack) -> bool:
-    """Does the API answer?"""
+    """Whether the API answers."""
     return is_healthy(f"{stack.api_url}/health")
 
 
 def worker_online(stack: Stack, name: str) -> bool:
-    """Has the process that runs now, not its predecessor, reported to the server?"""
+    """Whether the worker's current process, not an earlier one, has sent a heartbeat to the server."""
     process = running(stack, name)
     if process is None:
         return False
@@ -103,8 +103,8 @@ def worker_online(stack: Stack, name: str) -> bool:
 
 
 def _inherited() -> dict[str, str]:
-    # A profile, key or database of the user's other Prefect would send our server elsewhere, as a session
-    # token or profile of their other S3 would our flows: the local workers work with the local servers.
+    # Without settings of the user's other Prefect or S3 (profiles, keys, databases, tokens): they would
+    # direct the local server and its flows to other servers.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "AWS_"))}
     kept["PREFECT_LOGGING_LEVEL"] = os.environ.get("PREFECT_LOGGING_LEVEL", "INFO")
     kept["PREFECT_SERVER_LOGGING_LEVEL"] = os.environ.get("PREFECT_SERVER_LOGGING_LEVEL", "WARNING")

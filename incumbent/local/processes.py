@@ -1,4 +1,4 @@
-"""Start a detached process, and know it again later."""
+"""Start detached processes, and recognise them in a later command."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ import psutil
 from incumbent.local.ending import descendants, end, is_alive
 from incumbent.local.state import Stack, read_json, write_private
 
-# In the environment of everything we start, and so of everything that those start.
+# An environment variable of every process that we start, which its descendants inherit.
 MARKER = "INCUMBENT_STACK"
 
 
@@ -37,7 +37,7 @@ class Service:
 
     @property
     def digest(self) -> str:
-        """Tells whether a running process was started with these settings."""
+        """sha256 (hex) of the settings, to check whether a running process was started with them."""
         return hashlib.sha256(json.dumps(sorted(self.settings.items())).encode()).hexdigest()
 
 
@@ -55,7 +55,7 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def start(stack: Stack, service: Service) -> None:
-    """Start it in a session of its own: it outlives this command, and Ctrl-C in the terminal spares it."""
+    """Start it in its own session, so that it outlives this command and Ctrl-C does not reach it."""
     log = log_file(stack, service.name)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
@@ -72,7 +72,7 @@ def start(stack: Stack, service: Service) -> None:
             preexec_fn=_restore_interrupt,
         )
     created = psutil.Process(child.pid).create_time()
-    child.returncode = 0  # we will not wait for it: silences Popen's warning about a child left behind
+    child.returncode = 0  # silences Popen's warning about a child that nobody waits for
     record = {"pid": child.pid, "created": created, "digest": service.digest}
     write_private(_record(stack, service.name), record)
 
@@ -84,7 +84,7 @@ def running(stack: Stack, name: str) -> psutil.Process | None:
         return None
     try:
         process = psutil.Process(record["pid"])
-        # The clock behind create_time is corrected a little now and then; pids are not reused that fast.
+        # create_time can change by clock corrections; pids are not reused within two seconds.
         ours = abs(process.create_time() - record["created"]) < 2
     except (KeyError, TypeError, ValueError, psutil.Error):
         return None
@@ -92,22 +92,22 @@ def running(stack: Stack, name: str) -> psutil.Process | None:
 
 
 def runs_as_wanted(stack: Stack, service: Service) -> bool:
-    """Is it running, and with these settings?"""
+    """Whether it is running with these settings."""
     record = read_json(_record(stack, service.name)) or {}
     return running(stack, service.name) is not None and record.get("digest") == service.digest
 
 
 def stop(stack: Stack, *names: str, grace: float = 10.0) -> None:
-    """Stop these services, where they run, and their descendants; forget them."""
-    found = [process for name in names if (process := running(stack, name))]
-    end([each for process in found for each in (process, *descendants(process))], grace)
+    """Stop these services, if they run, with their descendants; delete their records."""
+    services = [process for name in names if (process := running(stack, name))]
+    end([each for process in services for each in (process, *descendants(process))], grace)
     for name in names:
         _record(stack, name).unlink(missing_ok=True)
 
 
 def strays(stack: Stack, *names: str) -> list[psutil.Process]:
-    """Processes of this stack outside these services: their parent died, or a record was lost."""
-    # A command that a flow of this stack runs must not end itself.
+    """Processes of this stack that belong to none of these services: a parent died or a record was lost."""
+    # Without this process and its parents: a command that a flow of this stack runs must not end itself.
     known = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for name in names:
         process = running(stack, name)
@@ -117,16 +117,16 @@ def strays(stack: Stack, *names: str) -> list[psutil.Process]:
 
 
 def _marked(stack: Stack) -> list[psutil.Process]:
-    found = []
+    marked = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if process.environ().get(MARKER) == str(stack.state_dir) and is_alive(process):
-                found.append(process)
-    return found
+                marked.append(process)
+    return marked
 
 
 def _restore_interrupt() -> None:
-    # A script that starts us with '&' leaves SIGINT ignored, and Prefect's workers stop by SIGINT only.
+    # A script that starts this command with '&' ignores SIGINT, but Prefect's workers stop by SIGINT only.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

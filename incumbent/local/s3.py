@@ -1,4 +1,4 @@
-"""The local S3 server: SeaweedFS in one process (`weed mini`), on this machine's loopback only."""
+"""The local S3 server: SeaweedFS in one process (`weed mini`), on the loopback interface only."""
 
 import os
 import secrets
@@ -13,13 +13,13 @@ from incumbent.local.state import HOST, Stack, read_json, write_private
 
 NAME = "s3"
 _SERVERS = ("master", "volume", "filer", "s3", "admin")
-# Each server also speaks gRPC this far above its port. That can be changed, but one of weed's own clients
-# takes no notice and would try in vain, or reach a stranger, every few seconds.
+# Each server also listens for gRPC at its port plus this offset. The offset can be changed, but one of weed's
+# own clients ignores that and would call the wrong port every few seconds.
 _GRPC = 10_000
 
 
 def prepare(stack: Stack) -> Service:
-    """Settle ports, credentials and folders; the service to run."""
+    """Prepare ports, credentials and folders; return the service to run."""
     weed = _find_weed()
     if running(stack, NAME) is None:
         remove_sockets(stack)
@@ -28,18 +28,18 @@ def prepare(stack: Stack) -> Service:
         _make_credentials(stack)
     s3_certificate.make(stack)
     _data_dir(stack).mkdir(mode=0o700, exist_ok=True)
-    # weed writes its options down, and an option that we do not give would come from the last run.
+    # weed stores its options, and would use those of the last run for all that we do not give.
     (_data_dir(stack) / "mini.options").unlink(missing_ok=True)
-    # weed would take credentials and buckets from these, too.
+    # weed would read credentials and buckets from variables with these prefixes, too.
     foreign = ("AWS_", "S3_", "WEED_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    # Some of weed's sockets ask for no certificate, and lie where everybody can reach them: /tmp.
+    # Some of weed's sockets need no certificate and are in /tmp: the umask keeps other users out.
     settings, umask = s3_certificate.settings(), 0o077
     return Service(NAME, _command(stack, weed), stack.state_dir, inherited, settings, umask)
 
 
 def healthy(stack: Stack) -> bool:
-    """Does it answer? Compare-and-swap is safe only 2.5 s after the first write (see the stack)."""
+    """Whether it answers. Compare-and-swap is safe only 2.5 s after the first write (see stack.SETTLING)."""
     return is_healthy(f"{stack.s3_url}/healthz")
 
 
@@ -53,10 +53,10 @@ def credentials(stack: Stack) -> tuple[str, str] | None:
 
 
 def client_settings(stack: Stack) -> dict[str, str]:
-    """What any process needs to work with this server."""
+    """Settings that any client of this server needs."""
     access_key, secret_key = credentials(stack) or ("", "")
-    # What the user's own files say of other servers, or what is broken in them, is not for this one. DVC
-    # would stumble over /dev/null, but not over a file that is not there.
+    # Hides the user's own AWS files, which are for other servers or may be broken. A file that does not
+    # exist, as DVC fails on /dev/null.
     no_file = str(stack.state_dir / "no-aws-config")
     return {
         "AWS_ENDPOINT_URL": stack.s3_url,
@@ -69,10 +69,10 @@ def client_settings(stack: Stack) -> dict[str, str]:
 
 
 def remove_sockets(stack: Stack) -> None:
-    """Remove the sockets of a stopped server: weed leaves some, and after a kill all."""
+    """Remove the sockets of a stopped server: weed leaves some, and all of them after a kill."""
     for port in stack.known_ports(NAME).values():
         for each in (port, port + _GRPC):
-            # That folder is built into weed; good, for a socket below a project's long path would not work.
+            # weed's own folder for sockets; in the project's folder, their paths could be too long.
             for socket in Path("/tmp").glob(f"seaweedfs-*-{each}.sock"):  # noqa: S108
                 socket.unlink(missing_ok=True)
 
@@ -105,9 +105,9 @@ def _command(stack: Stack, weed: str) -> tuple[str, ...]:
         *(f"-s3.config={_config(stack)}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
         *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
         *("-admin.ui=false", "-webdav=false", "-master.telemetry=false"),
-        # Resuming the old state stalls for 5 to 20 s after a kill; there is only one master to agree with.
+        # Resuming the old state takes 5 to 20 s after a kill, and a single master does not need it.
         *("-master.resumeState=false", "-master.electionTimeout=1s", "-master.volumeSizeLimitMB=64"),
-        # As many volumes as the disk holds: a fixed number fails after as many buckets.
+        # 0: as many volumes as the disk holds; a fixed number would limit the number of buckets.
         *("-volume.max=0", "-volume.preStopSeconds=0"),
     )
 

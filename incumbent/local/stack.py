@@ -1,4 +1,4 @@
-"""The local stack as a whole: start it, stop it, look at it."""
+"""The local stack as a whole: start it, stop it, show its status."""
 
 import time
 from collections.abc import Callable, Collection
@@ -20,7 +20,7 @@ __all__ = ["Stack", "down", "environment", "status", "up"]
 Say = Callable[[str], None]
 
 BUCKET = "incumbent"
-# Two writers could both win one compare-and-swap this soon after a start (seen in 2 of 55 restarts).
+# Seconds; sooner after a start, two writers can both win one compare-and-swap (2 of 55 restarts).
 SETTLING = 2.5
 SERVERS = (s3.NAME, prefect_server.NAME, dashboard.NAME)
 WORKERS = tuple(prefect_server.worker_name(pool) for pool in prefect_server.POOLS)
@@ -28,9 +28,9 @@ SERVICES = (*SERVERS, *WORKERS)
 
 
 def up(project: Path, say: Say, then: Callable[[], None] = lambda: None) -> Stack:
-    """Start what does not run, wait until all of it is healthy, deploy; harmless when it runs already.
+    """Start the services that do not run, wait until all are healthy, deploy; safe to repeat.
 
-    `then` is the last step. Whichever step fails, what was started for it stops again.
+    `then` is the last step. If a step fails, the services that this call started stop again.
     """
     stack = Stack(project.resolve())
     if not stack.project.is_dir():
@@ -38,17 +38,17 @@ def up(project: Path, say: Say, then: Callable[[], None] = lambda: None) -> Stac
     make_private_dirs(stack)
     with stack.lock():
         if not stack.exists:
-            _stop(stack, SERVICES, say)  # left by a stack whose files were deleted: nobody can reach it
+            _stop(stack, SERVICES, say)  # processes of a stack whose files were deleted
         before = {name for name in SERVICES if processes.running(stack, name)}
         if not before or not login(stack):
-            # While nothing of ours ran, somebody else could listen at our port, and learn the password.
+            # While the stack was down, another user could listen on our port and learn the old password.
             make_login(stack)
         try:
             _start_servers(stack, say)
             _start_workers(stack, say)
             then()
         except BaseException:
-            # Also on Ctrl-C: half a stack is of no use. What ran before stays.
+            # Also on Ctrl-C, as half a stack is of no use. Services that ran before stay.
             _stop(stack, [name for name in SERVICES if name not in before], say)
             raise
     say("the local stack is up")
@@ -56,7 +56,7 @@ def up(project: Path, say: Say, then: Callable[[], None] = lambda: None) -> Stac
 
 
 def down(project: Path, say: Say) -> None:
-    """Stop everything, with the flow runs that the workers started; data, ports and S3's keys stay."""
+    """Stop all services and the flow runs of the workers; keep data, ports and S3's keys."""
     stack = Stack(project.resolve())
     if not stack.state_dir.is_dir():
         say(f"no local stack in {stack.project}")
@@ -68,7 +68,7 @@ def down(project: Path, say: Say) -> None:
 
 
 def status(project: Path) -> dict[str, Any]:
-    """Which services run and answer, and where."""
+    """The services, whether they run and answer, and the addresses."""
     stack = Stack(project.resolve())
     known = stack.exists
     addresses = {
@@ -81,7 +81,7 @@ def status(project: Path) -> dict[str, Any]:
 
 
 def access(project: Path) -> dict[str, Any]:
-    """How the owner gets in: addresses and login of the web pages. Raises BadInput when they are not up."""
+    """Addresses and login of the web pages. Raises BadInput when the stack is not up."""
     stack = Stack(project.resolve())
     if not is_healthy(stack, prefect_server.NAME):
         raise BadInput(f"the local stack of {stack.project} is not up; start it with 'incumbent up'")
@@ -98,7 +98,7 @@ def _start_servers(stack: Stack, say: Say) -> None:
     from incumbent.storage.dataset.versions import explained
     from incumbent.storage.s3.address import ensure_bucket
 
-    # Prefect needs several seconds: S3 starts and settles meanwhile.
+    # S3 starts and settles during the several seconds that Prefect needs.
     _start(stack, s3.prepare(stack), say)
     _start(stack, prefect_server.prepare_server(stack), say)
     _start(stack, dashboard.prepare(stack), say)
@@ -153,15 +153,15 @@ def _stop(stack: Stack, names: Collection[str], say: Say) -> None:
 
 
 def _stop_workers(stack: Stack, names: Collection[str], say: Say) -> None:
-    # First their flow runs, which then report that they crash: a worker that stops just drops them.
-    found = [process for name in names if (process := processes.running(stack, name))]
-    if found:
+    # End their flow runs first, so that these report a crash: a stopping worker would just drop them.
+    workers = [process for name in names if (process := processes.running(stack, name))]
+    if workers:
         say(f"stopping {' and '.join(names)}")
-    end([run for worker in found for run in descendants(worker)], grace=10.0)
+    end([run for worker in workers for run in descendants(worker)], grace=10.0)
     processes.stop(stack, *names)
 
 
 def _release_runs(stack: Stack, workers: Collection[str]) -> None:
-    # A run outlives a worker that was killed: then it is for the automation to judge by its heartbeats.
+    # With strays, runs may have outlived a killed worker: the automation crashes them if heartbeats stop.
     if workers and stack.exists and not processes.strays(stack, *SERVICES):
         crash_lost_runs(stack, [prefect_server.pool_of(worker) for worker in workers])

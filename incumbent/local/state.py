@@ -1,4 +1,4 @@
-"""What the local stack remembers between two commands: folders, ports, private files in `.incumbent/`."""
+"""State of the local stack between commands: folders, ports and private files in `.incumbent/`."""
 
 import json
 import secrets
@@ -15,25 +15,25 @@ from incumbent.errors import BadInput
 from incumbent.tables.atomic import atomic_write
 
 HOST = "127.0.0.1"
-# These and their companions stay below every system's range for outgoing connections, so that no client
-# takes one while we are down.
+# These and their companions are below every system's range for outgoing connections, so that no client
+# takes one while the stack is down.
 PORTS = range(10_000, 22_000)
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The local stack of one project; a value that only reads."""
+    """The local stack of one project; a frozen value."""
 
     project: Path
 
     @property
     def state_dir(self) -> Path:
-        """Everything the stack keeps; deleting it (when stopped) forgets the stack."""
+        """All state of the stack; delete it, while stopped, to reset the stack."""
         return self.project / ".incumbent"
 
     @property
     def run_dir(self) -> Path:
-        """Which processes run."""
+        """Records of running processes."""
         return self.state_dir / "run"
 
     @property
@@ -43,13 +43,13 @@ class Stack:
 
     @property
     def exists(self) -> bool:
-        """Was it ever started, and are its addresses and credentials still known?"""
+        """Whether it was ever started, and its addresses and credentials are still there."""
         known = self.known_ports("s3") and self.known_ports("prefect")
         return bool(known) and read_json(self.state_dir / "s3.json") is not None
 
     @property
     def ui_url(self) -> str:
-        """Where a browser sees flows and runs."""
+        """URL of Prefect's UI."""
         return f"http://{HOST}:{self.ports('prefect')['api']}"
 
     @property
@@ -63,22 +63,23 @@ class Stack:
         return f"http://{HOST}:{self.ports('s3')['s3']}"
 
     def ports(self, service: str) -> dict[str, int]:
-        """The ports of a service, by what listens on them."""
+        """Name -> port of a service. Raises BadInput when it never started."""
         ports = self.known_ports(service)
         if not ports:
             raise BadInput(f"no local stack in {self.project}; start it with 'incumbent up'")
         return ports
 
     def known_ports(self, service: str) -> dict[str, int]:
-        """The same, or nothing when the service never started."""
+        """The same; empty when the service never started."""
         known = read_json(self.state_dir / "stack.json") or {}
         ports: dict[str, int] = known.get(service, {})
         return ports
 
     def settle_ports(self, service: str, names: Sequence[str], companion: int = 0) -> None:
-        """Keep the ports of a stopped service while they are free, so that addresses outlive a restart.
+        """Keep the ports of a stopped service if they are free, so that addresses survive a restart; else
+        choose new ones.
 
-        The service also listens this far above each of them.
+        companion: the service also listens on each port plus this number.
         """
         known = read_json(self.state_dir / "stack.json") or {}
         kept = known.get(service, {})
@@ -96,20 +97,20 @@ class Stack:
 
 
 def make_private_dirs(stack: Stack) -> None:
-    """Make the folders, readable by their owner only and invisible to git."""
+    """Create the folders, readable by their owner only and ignored by git."""
     for folder in (stack.state_dir, stack.run_dir, stack.log_dir):
         make_private(folder)
     (stack.state_dir / ".gitignore").write_text("*\n")
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder, or close one that is there: nobody but its owner looks in."""
+    """Create the folder, or restrict an existing one, so that only its owner can read it."""
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
 
 
 def write_private(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON that only its owner ever could read, whole or not at all."""
+    """Write JSON atomically, to a file that only its owner can read at any time."""
     write_private_bytes(path, json.dumps(content, indent=1).encode())
 
 
@@ -120,7 +121,7 @@ def write_private_bytes(path: Path, content: bytes) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The content; None for a file that is absent or damaged, which is then made anew."""
+    """The content; None for a file that is absent or damaged, which callers write anew."""
     try:
         content = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
@@ -129,18 +130,18 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _free_ports(count: int, taken: set[int], companion: int) -> list[int]:
-    found: list[int] = []
-    while len(found) < count:
+    ports: list[int] = []
+    while len(ports) < count:
         port = secrets.choice(PORTS)
-        if port not in taken and port not in found and _is_free(port, companion):
-            found.append(port)
-    return found
+        if port not in taken and port not in ports and _is_free(port, companion):
+            ports.append(port)
+    return ports
 
 
 def _is_free(port: int, companion: int) -> bool:
     for each in {port, port + companion}:
         with socket.socket() as probe:
-            # As servers do: connections of our last run that linger in TIME_WAIT are no obstacle.
+            # As servers do, so that connections of our last run in TIME_WAIT do not block the port.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, each))

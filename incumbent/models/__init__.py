@@ -1,4 +1,4 @@
-"""What a version is: a schema, a learner's model and its calibration; it predicts, exports, proves itself.
+"""A version as a model: schema, a learner's model and calibration; how it predicts, exports and is verified.
 
-A model here is made already; how it was trained, and what it is compared with, is not known.
+Models here are trained already; this room knows neither training nor comparison.
 """

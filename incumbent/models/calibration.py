@@ -1,6 +1,6 @@
-"""From a learner's scores to a version's answer: calibrated probabilities, and the threshold that decides.
+"""From a learner's scores to a version's output: calibrated probabilities and the decision threshold.
 
-Learned from predictions for rows that the predicting model did not see; frozen with the model's schema.
+Both are learned from out-of-fold predictions and frozen with the model's schema.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from scipy.special import expit, logit
 from incumbent.params import DecisionParams
 
 NEVER = float(np.nextafter(1, 2))
-"""The threshold that no probability reaches."""
+"""A threshold above 1, which no probability reaches."""
 
 EDGE = 1e-12
-"""Probabilities nearer to 0 or 1 count as this near: their logit stays finite."""
+"""Probabilities are clipped to [EDGE, 1 - EDGE], so that their logit is finite."""
 
 
 class Curve(Protocol):
-    """One class's score -> its probability; both (n,) float64 in [0, 1]."""
+    """A class's scores -> its probabilities; both (n,) float64 in [0, 1]."""
 
     def __call__(self, scores: np.ndarray) -> np.ndarray: ...
 
@@ -42,12 +42,12 @@ class Sigmoid:
 
 
 UNTOUCHED = Sigmoid(1.0, 0.0)
-"""Scores as they are."""
+"""The identity: scores as they are."""
 
 
 @dataclass(frozen=True)
 class Isotonic:
-    """Zadrozny and Elkan 2002: any rising curve, linear between the points."""
+    """Zadrozny and Elkan 2002: any rising curve, linear between its points."""
 
     scores: tuple[float, ...]
     probabilities: tuple[float, ...]
@@ -61,21 +61,21 @@ class Isotonic:
 
 @dataclass(frozen=True)
 class Output:
-    """`curves`: one for two classes, one each for many, none when scores are taken as they are.
+    """`curves`: one for a binary target, one for each class of a multiclass one, none without calibration.
     `threshold`: the probability from which a row counts as positive; None when none was chosen."""
 
     curves: tuple[Curve, ...] = ()
     threshold: float | None = None
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
-        """(n,) or (n, classes) as Trained.predict -> the same, calibrated. Each class by itself, then
-        brought to a sum of 1 (Zadrozny and Elkan 2002); where no class has any probability, all are alike.
+        """(n,) or (n, classes) as Trained.predict -> the same, calibrated: each class by itself, then divided
+        by the sum (Zadrozny and Elkan 2002); where the sum is 0, all classes get the same probability.
         """
         if not self.curves:
             return scores
         if scores.ndim == 1:
             return self.curves[0](scores)
-        each = np.column_stack([curve(scores[:, place]) for place, curve in enumerate(self.curves)])
+        each = np.column_stack([curve(scores[:, label]) for label, curve in enumerate(self.curves)])
         total = each.sum(axis=1, keepdims=True)
         return np.divide(each, total, out=np.full_like(each, 1 / each.shape[1]), where=total > 0)
 
@@ -88,18 +88,18 @@ class Output:
 
     @staticmethod
     def of_schema(document: Mapping[str, Any]) -> "Output":
-        """The part of a manifest's `schema`; versions from before there was one give scores as they are."""
+        """Read it from a manifest's `schema`; versions older than this part have no calibration."""
         return Output.from_json(document["output"]) if "output" in document else Output()
 
 
 def learn_output(y: np.ndarray, scores: np.ndarray, method: str | None, costs: DecisionParams) -> Output:
-    """y: (n,) class codes; scores: (n,) of class 1, or (n, classes), by models that did not see the rows."""
+    """y: (n,) class codes; scores: (n,) of class 1, or (n, classes), by models not trained on these rows."""
     curves = learn_curves(y, scores, method)
     return Output(curves, choose_threshold(y, Output(curves).apply(scores), costs))
 
 
 def learn_curves(y: np.ndarray, scores: np.ndarray, method: str | None) -> tuple[Curve, ...]:
-    """Of each class, as in learn_output; none without a method."""
+    """One curve for each class, with arguments as in learn_output; none without a method."""
     if method is None:
         return ()
     if scores.ndim == 1:
@@ -108,28 +108,31 @@ def learn_curves(y: np.ndarray, scores: np.ndarray, method: str | None) -> tuple
 
 
 def choose_threshold(y: np.ndarray, probabilities: np.ndarray, costs: DecisionParams) -> float | None:
-    """The threshold with the least cost on these rows, (n,) each; None without costs."""
+    """The threshold with the least cost on these rows, both (n,); None without costs."""
     from sklearn.metrics import roc_curve
 
     if costs.false_negative is None:
         return None
-    alarms, found, thresholds = roc_curve(y, probabilities, drop_intermediate=False)
+    false_positive_rate, true_positive_rate, thresholds = roc_curve(y, probabilities, drop_intermediate=False)
     share = y.mean()
-    cost = costs.false_positive * alarms * (1 - share) + costs.false_negative * (1 - found) * share
+    cost = costs.false_positive * false_positive_rate * (1 - share)
+    cost += costs.false_negative * (1 - true_positive_rate) * share
     return min(float(thresholds[np.argmin(cost)]), NEVER)
 
 
 def mean_cost(y: np.ndarray, positive: np.ndarray, costs: DecisionParams) -> float:
-    """Of a row, when these are taken for positive; (n,) of 0 and 1, and (n,) bool."""
-    alarms, missed = positive & (y == 0), ~positive & (y == 1)
-    return float(costs.false_positive * alarms.mean() + (costs.false_negative or 0) * missed.mean())
+    """Mean cost of a row; y: (n,) of 0 and 1; positive: (n,) bool, the decisions."""
+    false_positive, false_negative = positive & (y == 0), ~positive & (y == 1)
+    return float(
+        costs.false_positive * false_positive.mean() + (costs.false_negative or 0) * false_negative.mean()
+    )
 
 
 def _learn_curve(event: np.ndarray, scores: np.ndarray, method: str) -> Curve:
     from sklearn.isotonic import IsotonicRegression
     from sklearn.linear_model import LogisticRegression
 
-    if event.all() or not event.any():  # a rare class that no fold held out has nothing to teach
+    if event.all() or not event.any():  # a rare class that no fold held out: no curve to learn
         return UNTOUCHED
     if method == "isotonic":
         rising = IsotonicRegression(y_min=0, y_max=1).fit(scores, event)

@@ -1,4 +1,4 @@
-"""What a model was made with: enough to install the same again."""
+"""The environment that made a model: enough to install the same one again."""
 
 import platform
 from importlib import metadata
@@ -7,7 +7,7 @@ PACKAGES = ("lightgbm", "numpy", "optuna", "pandas", "pyarrow", "scikit-learn", 
 
 
 def describe_environment() -> dict[str, object]:
-    """Python's version and platform, ours, and the versions of the packages that shape a model."""
+    """Versions of Python, of incumbent and of the packages that affect a model, and the platform."""
     return {
         "incumbent": metadata.version("incumbent"),
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""A version from the registry, ready to predict: its frozen schema, its learner's model, its calibration."""
+"""A version from the registry, ready to predict: frozen schema, learner's model, calibration."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from incumbent.models.calibration import Output
 
 @dataclass(frozen=True)
 class Model:
-    """`output` is what follows the learner's scores."""
+    """`output`: calibration and threshold, applied to the learner's scores."""
 
     version: str
     schema: Schema
@@ -30,34 +30,37 @@ class Model:
         *,
         absent_as_missing: bool = False,
         complete: bool = False,
-        touched: CleaningCounts | None = None,
+        cleaning_counts: CleaningCounts | None = None,
     ) -> np.ndarray:
-        """As Trained.predict, calibrated, for raw rows; arguments and errors are those of Schema.encode."""
-        X = self.schema.encode(frame, absent_as_missing=absent_as_missing, complete=complete, touched=touched)
+        """Calibrated predictions for raw rows, shaped as Trained.predict; arguments as in Schema.encode."""
+        X = self.schema.encode(
+            frame, absent_as_missing=absent_as_missing, complete=complete, cleaning_counts=cleaning_counts
+        )
         return self.output.apply(self.trained.predict(X))
 
-    def score(self, frame: pd.DataFrame, touched: CleaningCounts | None = None) -> pd.DataFrame:
-        """Predictions as a table: `score`, or `score_<class>` for each class and the likeliest, `predicted`.
+    def score(self, frame: pd.DataFrame, cleaning_counts: CleaningCounts | None = None) -> pd.DataFrame:
+        """Predictions as a table: `score`; for a multiclass target `score_<class>` for each class, and the
+        likeliest class as `predicted`.
 
-        A model of two classes with a threshold also has `predicted`: true from the threshold on. Raises
-        BadData when a column does not fit.
+        A binary model with a threshold also has `predicted`: true from the threshold on. Raises BadData when
+        a column does not fit.
         """
-        predicted = self.predict(frame, touched=touched)
+        predicted = self.predict(frame, cleaning_counts=cleaning_counts)
         if predicted.ndim == 1:
             threshold = self.output.threshold
             decided = {} if threshold is None else {"predicted": predicted >= threshold}
             return pd.DataFrame({"score": predicted, **decided})
         names = self.schema.classes
-        by_class = {f"score_{name}": predicted[:, place] for place, name in enumerate(names)}
+        by_class = {f"score_{name}": predicted[:, label] for label, name in enumerate(names)}
         return pd.DataFrame({**by_class, "predicted": np.array(names)[predicted.argmax(axis=1)]})
 
 
 def open_model(folder: Path, manifest: dict[str, Any]) -> Model:
     """The model of a pulled (and so verified) version.
 
-    Of the parameters that made it only the number of threads counts: a params.yaml of another incumbent,
-    with other keys, is no reason not to predict. Raises Tampered for a manifest without schema or learner,
-    BadInput for a learner of a newer incumbent.
+    Reads only the number of threads from the manifest's parameters: a model with the params.yaml of another
+    release of incumbent, with other keys, still predicts. Raises Tampered for a manifest without schema or
+    learner, BadInput for a learner that only a newer incumbent has.
     """
     try:
         version, learner = manifest["version"], learner_type(manifest["learner"])

@@ -15,7 +15,7 @@ from incumbent.models.calibration import Output
 from incumbent.models.model import Model
 
 TOLERANCE = 1e-5
-"""ONNX sums leaves in float32: errors of 1e-6 in a probability are usual, a wrong branch is far beyond."""
+"""ONNX sums leaves in float32: errors of 1e-6 in a probability are usual; a wrong branch exceeds 1e-5."""
 
 CHECKED_ROWS = 1000
 SCHEMA = "schema"
@@ -23,7 +23,7 @@ SCHEMA = "schema"
 
 @dataclass(frozen=True)
 class Export:
-    """What came of an export: the largest difference that was seen, or the reason why there is no file."""
+    """Result of an export: the largest difference in the check, or the reason why there is no file."""
 
     difference: float | None
     reason: str | None = None
@@ -33,19 +33,19 @@ class Export:
 
 
 def to_onnx(trained: Trained, output: Output, document: Mapping[str, Any]) -> bytes | NotPortable:
-    """The model in ONNX; its metadata `schema` is the JSON of `document`, the manifest's `schema`: all
-    that an input needs.
+    """The model in ONNX. `document`, the manifest's `schema`, becomes the metadata `schema` as JSON: all that
+    a caller needs to encode the input.
 
-    Its answer is the version's: calibrated, with `label` by the version's threshold. The input `features`
-    is float32 (n, features), as Schema.encode makes it: columns in the schema's order, categories as their
+    The output is the version's: calibrated, with `label` by the version's threshold. The input `features` is
+    float32 (n, features), as Schema.encode makes it: columns in the schema's order, categories as their
     position in the vocabulary, missing and unseen as NaN. The same model gives the same bytes.
     """
     model = trained.to_onnx()
     if isinstance(model, NotPortable):
         return model
-    from incumbent.models.onnx_tail import answering
+    from incumbent.models.onnx_tail import append_output
 
-    model = answering(model, output)
+    model = append_output(model, output)
     if isinstance(model, NotPortable):
         return model
     model.metadata_props.add().key = SCHEMA
@@ -66,11 +66,11 @@ def _with_schema(model: Any, document: Mapping[str, Any]) -> bytes:
 
 
 def check_onnx(model: bytes, X: np.ndarray, native: np.ndarray, tolerance: float = TOLERANCE) -> float:
-    """Run it in onnxruntime on X, float32 (n, features), and return the largest absolute difference.
+    """Run it in onnxruntime on X, float32 (n, features); return the largest absolute difference to `native`.
 
-    `native` is what the version predicts for the same rows, as Model.predict. Of a regression, which has
-    no scale of its own, the difference is in units of the predictions' range over these rows. Raises
-    Unfaithful beyond the tolerance.
+    native: the version's predictions for the same rows, as Model.predict. For a regression, which has no
+    scale of its own, the difference is divided by the range of the predictions. Raises Unfaithful beyond the
+    tolerance.
     """
     session = _session(model)
     *labels, predicted = session.run(None, {session.get_inputs()[0].name: X})
@@ -79,7 +79,7 @@ def check_onnx(model: bytes, X: np.ndarray, native: np.ndarray, tolerance: float
     if is_regression:
         difference /= _scale(native)
     largest = float(difference.max(initial=0.0))
-    if not largest <= tolerance:  # NaN is beyond it too
+    if not largest <= tolerance:  # written so that NaN fails too
         rows = int((~(difference <= tolerance)).reshape(len(X), -1).any(axis=1).sum())
         unit = " of the predictions' range" if is_regression else ""
         raise Unfaithful(
@@ -90,9 +90,9 @@ def check_onnx(model: bytes, X: np.ndarray, native: np.ndarray, tolerance: float
 
 
 def export_onnx(model: Model, document: Mapping[str, Any], X: np.ndarray, path: Path) -> Export:
-    """Write the model as ONNX, if it can be and if it predicts the same on rows like X and on odd ones.
+    """Write the model as ONNX if that is possible and if it predicts the same on `odd_rows` of X.
 
-    document: as in to_onnx; X: float32 (n, features), as the model reads rows.
+    document: as in to_onnx; X: float32 (n, features), encoded rows.
     """
     exported = to_onnx(model.trained, model.output, document)
     if isinstance(exported, NotPortable):
@@ -107,7 +107,7 @@ def export_onnx(model: Model, document: Mapping[str, Any], X: np.ndarray, path: 
 
 
 def odd_rows(X: np.ndarray, schema: Schema) -> np.ndarray:
-    """Some rows of X, the same with a third of the cells missing, and with codes that no vocabulary has."""
+    """Some rows of X; the same with a third of the cells missing; and with codes outside the vocabulary."""
     rng = np.random.default_rng(0)
     rows = X[np.linspace(0, len(X) - 1, min(len(X), CHECKED_ROWS), dtype=np.int64)]
     missing = np.where(rng.random(rows.shape) < 1 / 3, np.float32(np.nan), rows)

@@ -1,4 +1,4 @@
-"""What follows a learner's scores, as nodes at the end of its ONNX graph."""
+"""Calibration and threshold as nodes at the end of a learner's ONNX graph."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,16 +10,16 @@ from incumbent.learners import NotPortable
 from incumbent.models.calibration import Output, Sigmoid
 
 EDGE = 1e-7
-"""Nearer to 0 or 1 float32 knows no probability."""
+"""Probabilities are clipped to [EDGE, 1 - EDGE]: float32 is no finer near 1."""
 
 OPSET, IR = 13, 7
-"""What the nodes below need. LightGBM's graphs are of an older one, whose few nodes mean the same here."""
+"""What the nodes below need. LightGBM's graphs declare an older opset, whose few nodes mean the same here."""
 
 
-def answering(model: Any, output: Output) -> Any:
-    """The onnx.ModelProto with calibrated probabilities as its last output, and the label that they mean.
+def append_output(model: Any, output: Output) -> Any:
+    """The onnx.ModelProto with calibrated probabilities as its last output, and the label by the threshold.
 
-    NotPortable for isotonic curves: beside their steps a float32 falls to the other side.
+    NotPortable for isotonic curves: near a step, a float32 can fall on the wrong side.
     """
     if not output.curves and output.threshold is None:
         return model
@@ -30,7 +30,7 @@ def answering(model: Any, output: Output) -> Any:
             "an isotonic calibration has steps that ONNX's float32 can't follow; "
             "imbalance.calibrate = 'sigmoid' can be exported"
         )
-    graph = _End(model)
+    graph = _Tail(model)
     if len(slopes) == 1:  # the curve of class 1; class 0 has the rest
         slopes, intercepts = slopes * 2, [-intercepts[0], intercepts[0]]
     if slopes:
@@ -39,7 +39,7 @@ def answering(model: Any, output: Output) -> Any:
     return model
 
 
-class _End:
+class _Tail:
     """Adds nodes after the outputs `label` and the probabilities, (n, classes), of a graph."""
 
     def __init__(self, model: Any) -> None:
@@ -85,11 +85,11 @@ class _End:
         self._count += 1
         name = named or f"answer_{self._count}"
         names = []
-        for place, each in enumerate(inputs):
+        for position, each in enumerate(inputs):
             if isinstance(each, str):
                 names.append(each)
             else:
-                names.append(f"{name}_{place}")
+                names.append(f"{name}_{position}")
                 self._graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(each), names[-1]))
         self._graph.node.append(onnx.helper.make_node(kind, names, [name], **attributes))
         return name

@@ -3,8 +3,8 @@
     python -m incumbent.models.probe FOLDER
 
 FOLDER holds manifest.json and the files that it lists. Prints one JSON line: {"passed": true}, or false with
-the reason and whether the files are to blame. A crash or a traceback is an answer too; who started it,
-incumbent.storage.serving.first_parse, reads them.
+the reason and whether the files are damaged. The caller, incumbent.storage.serving.first_parse, also handles
+a crash or a traceback.
 """
 
 import json
@@ -20,15 +20,15 @@ from incumbent.tables.parquet import read_partition
 LIMITS = {
     resource.RLIMIT_CORE: 0,
     resource.RLIMIT_FSIZE: 0,
-    # Of addresses, not of memory in use: libraries reserve gigabytes that they never touch.
+    # Address space, not memory in use: libraries reserve gigabytes that they never write to.
     resource.RLIMIT_AS: 16 * 2**30,
-    # Seconds; for an endless loop whose parent was killed before its timeout.
+    # Seconds of CPU; ends an endless loop when the parent was killed before its own timeout.
     resource.RLIMIT_CPU: 600,
 }
 
 
 def probe(folder: Path) -> dict[str, object]:
-    """Does the model predict for the golden rows what it did when it was made?"""
+    """Check that the model's predictions for its golden rows are those from when it was made."""
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         check_golden(open_model(folder, manifest), read_partition(folder / GOLDEN))
@@ -43,8 +43,8 @@ def _restrain() -> None:
         _, hard = resource.getrlimit(what)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (most, most))
-    # LightGBM imports scikit-learn when it is there, for classes that are not used here: two thirds of the
-    # time that a probe takes.
+    # LightGBM imports scikit-learn if installed, for classes that are not used here: two thirds of a probe's
+    # time.
     sys.modules["sklearn"] = None  # type: ignore[assignment]
 
 

@@ -1,7 +1,7 @@
 """What a project declares in params.yaml, as frozen values that are checked when they are read.
 
-Every other room may read them. Nothing comes in here that reads data or does something: only what may be
-declared, what each key means, and which values go together.
+Every other room may use them. This room defines the allowed keys, their meaning and which values go together;
+it reads no data and does no work.
 """
 
 from incumbent.params.data import (

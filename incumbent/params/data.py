@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from incumbent.params.section import Section
 
-# The forms of dataset.formats, and the kind of column that each is for.
+# The values of dataset.formats, and the kind of column that each is for.
 FORMATS = {
     "decimal-comma": "number",
     "decimal-point": "number",
@@ -17,7 +17,7 @@ FORMATS = {
 }
 
 RareTreatment = Literal["keep", "group", "drop"]
-"""keep: a class like any other, in as many folds as it has rows; group: part of the class OTHER; drop: its
+"""keep: a class like any other, in as many folds as it has rows; group: part of the class 'other'; drop: its
 rows are not trained on."""
 
 

@@ -13,18 +13,18 @@ from incumbent.errors import BadParams
 from incumbent.params.training import LEARNERS
 from incumbent.params.whole import Params
 
-# A few aliases can stand for a value of gigabytes.
+# Limits the value in a message: a few YAML aliases can expand to gigabytes.
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxstring = 2, 80
 
-# Pydantic adds to a value's address which type of a union it tried.
+# Pydantic adds the union's type that it tried to the address of a value.
 _UNION_MEMBERS = ("bool", "int", "float", "str")
 
 
 def load_params(project: Path) -> Params:
     """Read PROJECT/params.yaml.
 
-    Raises BadParams with the file, the key, the value seen and what is allowed.
+    Raises BadParams with the file, the key, its value and what is allowed.
     """
     path = project / "params.yaml"
     try:
@@ -39,7 +39,7 @@ def load_params(project: Path) -> Params:
 
 @lru_cache(maxsize=8)
 def parse_params(text: str, path: Path) -> Params:
-    """The same from the text; `path` is for the messages. Parsed once, however often a run asks."""
+    """Parse the text of params.yaml; `path` is for messages. Cached, as a run asks for it many times."""
     try:
         # YAML 1.2: `1e-3` is a number and `no` a word; duplicate keys are refused; no object tags.
         tree = YAML(typ="safe", pure=True).load(text)
@@ -59,12 +59,12 @@ def _one_line(error: Exception) -> str:
 
 def _explain(path: Path, problem: Any) -> str:
     parts = [part for part in problem["loc"] if part not in _UNION_MEMBERS]
-    seen, message = problem["input"], problem["msg"].removeprefix("Value error, ")
+    value, message = problem["input"], problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "union_tag_invalid":
         parts.append("name")
-        seen, message = seen["name"], f"Input should be {problem['ctx']['expected_tags']}"
+        value, message = value["name"], f"Input should be {problem['ctx']['expected_tags']}"
     elif parts[:1] == ["learner"] and len(parts) > 1:
-        del parts[1]  # which learner it was checked as
+        del parts[1]  # the learner's name, which pydantic adds
     key = ".".join(map(str, parts))
     if problem["type"] == "extra_forbidden":
         *parents, _ = problem["loc"]
@@ -72,7 +72,7 @@ def _explain(path: Path, problem: Any) -> str:
         return f"{path}: unknown key '{key}'; allowed here: {allowed}"
     if problem["type"] == "missing":
         return f"{path}: '{key}' is missing"
-    return f"{path}: {key} = {SHORT.repr(seen)}: {message}" if key else f"{path}: {message}"
+    return f"{path}: {key} = {SHORT.repr(value)}: {message}" if key else f"{path}: {message}"
 
 
 def _fields(parents: list[Any]) -> list[str]:

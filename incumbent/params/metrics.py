@@ -1,4 +1,4 @@
-"""The metrics we judge by: which task each belongs to and which direction is better, known here only."""
+"""The metrics: their tasks and which direction is better. No other module knows the direction."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Task = Literal["binary", "multiclass", "regression"]
 
 @dataclass(frozen=True)
 class Metric:
-    """`bounds`: the values it can take at all. The calculation is in incumbent.compare."""
+    """`bounds`: lowest and highest possible value. The calculation is in incumbent.compare."""
 
     name: str
     tasks: tuple[Task, ...]

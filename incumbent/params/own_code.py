@@ -1,4 +1,4 @@
-"""The project's own function for features: found by its import path, known by the digest of its module."""
+"""The project's own function for features: load it by import path, identify it by its module's digest."""
 
 import hashlib
 import importlib
@@ -37,7 +37,7 @@ def load(path: str) -> tuple[Function, str]:
     try:
         module: Any = importlib.import_module(module_name)
         function: Function = getattr(module, name)
-        # As it was when it was imported: the file may be edited while this process goes on with the old code.
+        # Digest at import: the file may be edited while this process runs the old code.
         if not hasattr(module, DIGEST):
             setattr(module, DIGEST, hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest())
     except (ImportError, AttributeError, TypeError) as error:
@@ -48,9 +48,9 @@ def load(path: str) -> tuple[Function, str]:
 
 
 def call(path: str, function: Function, frame: "pd.DataFrame") -> "pd.DataFrame":
-    """What the function makes of the rows, which it can't change; as many rows, in their order.
+    """Call the function with a copy of the rows; return its columns, with the same rows in the same order.
 
-    Raises BadData when it fails or returns anything else.
+    Raises BadData when it fails or returns other rows.
     """
     import pandas as pd
 

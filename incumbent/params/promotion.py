@@ -1,4 +1,4 @@
-"""Sections of params.yaml on who serves: what promotes, what is watched, and where versions are kept."""
+"""Sections of params.yaml on promotion, monitoring and the registry of versions."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""What every part of params.yaml has in common."""
+"""Base of all sections of params.yaml."""
 
 from pydantic import BaseModel, ConfigDict
 

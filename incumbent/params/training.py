@@ -1,4 +1,4 @@
-"""Sections of params.yaml on how training treats its rows; all of it is off unless asked for."""
+"""Sections of params.yaml on training: balance of classes, bias, learners, search and retraining."""
 
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from incumbent.params.section import Section
 
-# LightGBM options that follow from other parameters, or that equal bytes depend on.
+# LightGBM options that users may not set: other parameters or reproducibility determine them.
 OURS = {
     *("objective", "metric", "seed", "deterministic", "force_row_wise", "num_threads", "feature_pre_filter"),
     *("device_type", "device"),
@@ -25,7 +25,7 @@ class ImbalanceParams(Section):
 
 
 class BiasParams(Section):
-    """One of the two at most; `column` is what it names, `asked` how params.yaml says so."""
+    """At most one of reweigh and reduce is set; `column`: the column it names; `asked`: it as text."""
 
     reweigh: str | None = Field(
         None, description="column; training rows weigh as if its values and the classes were independent"

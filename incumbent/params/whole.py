@@ -1,4 +1,4 @@
-"""All of params.yaml: frozen values that refuse what they do not know, and what does not fit together."""
+"""All of params.yaml as frozen values; unknown keys and values that do not go together are refused."""
 
 import hashlib
 import json
@@ -90,8 +90,8 @@ class Params(Section):
             "promotion.fairness.column": self.promotion.fairness.column,
             "promotion.limits.max_calibration_error": self.promotion.limits.max_calibration_error,
         }
-        if self.task == "regression" and (senseless := [name for name, value in asked.items() if value]):
-            raise ValueError(f"{', '.join(senseless)}: measured on classes, and the task is regression")
+        if self.task == "regression" and (unfit := [name for name, value in asked.items() if value]):
+            raise ValueError(f"{', '.join(unfit)}: measured on classes, and the task is regression")
         return self
 
     @model_validator(mode="after")
@@ -137,15 +137,15 @@ class Params(Section):
 
     @property
     def learns_from_folds(self) -> bool:
-        """Whether the cross-validation's predictions become part of the model."""
+        """Whether calibration or threshold are learned from the cross-validation's predictions."""
         return self.imbalance.calibrate is not None or self.decision.false_negative is not None
 
     @property
     def fold_metric(self) -> str:
-        """What stops a fold and ranks trials: the metric that promotes.
+        """The metric that stops a fold and ranks trials: promotion.metric, or an AUC for reweighted classes.
 
-        Training that changes the classes' weights changes what a probability means, until the folds are done
-        and calibrate it. Judged by probabilities a fold would stop at once, so it is judged by their order.
+        Weights of classes shift the probabilities until calibration, which needs all folds. By a metric of
+        probabilities a fold would stop at once, so the order of predictions is measured.
         """
         metric = self.promotion.metric
         focal = isinstance(self.learner, TorchParams) and self.learner.focal is not None
@@ -154,11 +154,12 @@ class Params(Section):
         return "roc_auc" if self.task == "binary" else "roc_auc_macro"
 
     def shaping_changes(self, other: Mapping[str, Any]) -> tuple[str, ...]:
-        """What shapes a fully trained model and differs from the parameters in a manifest."""
+        """Names of the sections that affect a fully trained model and differ from those of a manifest."""
         mine = self.model_dump(mode="json")
         sections = ("dataset", "task", "split", "learner", "search", "seed")
-        mine["search"], other = _sought(mine["search"]), {**other, "search": _sought(other.get("search", {}))}
-        # Versions from before there was such a section or key were made without it.
+        mine["search"] = _search_result_keys(mine["search"])
+        other = {**other, "search": _search_result_keys(other.get("search", {}))}
+        # A section or key that an older manifest lacks had its default.
         known = {name: field.default for name, field in DatasetParams.model_fields.items()}
         mine["dataset"] = _shaping(mine["dataset"])
         other["dataset"] = _shaping({**known, **other.get("dataset", {})})
@@ -168,21 +169,21 @@ class Params(Section):
             changed += [name] * (mine[name] != {**default, **other.get(name, {})})
         window = other.get("retrain", {}).get("window", "auto")
         changed += ["retrain.window"] * (self.retrain.window != window)
-        # It also stops the folds and ranks the trials.
+        # The metric also stops folds and ranks trials.
         if self.promotion.metric != other.get("promotion", {}).get("metric"):
             changed.append("promotion.metric")
         return tuple(changed)
 
     def digest(self) -> str:
-        """sha256 (hex) of every value, so that two runs can tell whether they would do the same work."""
+        """sha256 (hex) of every value: two runs with the same digest do the same work."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
 
 
 def _shaping(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what only the gate reads, and without how texts are read: the rows and the schema have that."""
+    """Without `classes`, which only the gate uses, and `formats`, which shows in the rows already."""
     return {name: value for name, value in dataset.items() if name not in ("classes", "formats")}
 
 
-def _sought(search: Mapping[str, Any]) -> dict[str, Any]:
-    """What is searched; not by whom, nor where it is written down."""
+def _search_result_keys(search: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that affect the result of a search: all but storage and workers."""
     return {name: value for name, value in search.items() if name not in ("storage", "workers")}

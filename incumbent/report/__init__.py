@@ -1,1 +1,1 @@
-"""Pictures and the run's page, of documents that are there already. Nothing is computed or decided here."""
+"""Plots and the HTML page of a run, made from its documents. This room computes and decides nothing."""

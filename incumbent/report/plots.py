@@ -24,10 +24,10 @@ def roc(y: np.ndarray, champion: np.ndarray, challenger: np.ndarray, names: tupl
     return _png(figure)
 
 
-def reliability(seen: Calibration, challenger: str) -> bytes:
-    """How often the event happened where the challenger gave a probability, in equally filled bins."""
+def reliability(curve: Calibration, challenger: str) -> bytes:
+    """Reliability curve: frequency of the event by the challenger's probability, in equally filled bins."""
     figure, axes = _axes("Predicted probability", "Observed frequency")
-    predicted, observed = [each.predicted for each in seen.bins], [each.observed for each in seen.bins]
+    predicted, observed = [each.predicted for each in curve.bins], [each.observed for each in curve.bins]
     top = max(*predicted, *observed)
     axes.plot([0, top], [0, top], color=FAINT, linewidth=1)
     axes.plot(predicted, observed, "o-", color=CHALLENGER, label=challenger)
@@ -36,7 +36,8 @@ def reliability(seen: Calibration, challenger: str) -> bytes:
 
 
 def confusion(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> bytes:
-    """Share of each true class (row) that the challenger (n, classes) takes for which (column)."""
+    """Confusion matrix: share of each true class (row) by the challenger's class (column); predicted:
+    (n, classes)."""
     figure, axes = _axes("Predicted class", "True class")
     shares = confusion_matrix(y, predicted.argmax(axis=1), labels=range(len(classes)), normalize="true")
     axes.imshow(shares, cmap="Greens", vmin=0, vmax=1)
@@ -56,7 +57,7 @@ def residuals(y: np.ndarray, champion: np.ndarray, challenger: np.ndarray, names
 
 
 def trials(values: Sequence[float], pruned: Sequence[bool]) -> bytes:
-    """The study: score of each trial, the best so far, and which trials were cut short."""
+    """The study: score of each trial, the best so far, and which trials were pruned."""
     figure, axes = _axes("Trial", "Mean score over folds (greater is better)")
     numbers, cut = np.arange(len(values)), np.asarray(pruned, dtype=bool)
     best = np.maximum.accumulate(np.where(cut, -np.inf, values))

@@ -1,4 +1,4 @@
-"""Choose the learner's options and how much of history to read, by folds of the training rows.
+"""Choose the learner's options, and how much history to train on, by folds of the training rows.
 
-Strategies, studies and races of trials belong here; what is chosen leaves as a StudyResult or a Window.
+Strategies, studies and early stopping of trials belong here; the choice leaves as a StudyResult or a Window.
 """

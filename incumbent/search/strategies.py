@@ -1,4 +1,4 @@
-"""How a study picks what to try next; each strategy is one of Optuna's own samplers."""
+"""How a study chooses the options of its next trial; each strategy is one of Optuna's own samplers."""
 
 import itertools
 import math
@@ -20,11 +20,11 @@ Space = Callable[[optuna.Trial], Any]
 
 
 class StrategySampler(BaseSampler):
-    """The strategy that `search.strategy` names: each trial is drawn by a sampler of its own.
+    """The strategy that `search.strategy` names, with a new sampler for each trial.
 
-    Its seed follows from the trial's slot. So what a trial tries is a function of the seed, its slot and
-    the trials before it, and a study goes on in another process as if it had never stopped. `trials` is how
-    many there are to make.
+    The sampler's seed follows from the trial's slot. So a trial's options are a function of the seed, its
+    slot and the trials before it, and a study resumes in another process as if it had never stopped.
+    `trials`: the number of trials to run.
 
     grid: every combination of search.grid, other options in the middle of their range. random. tpe:
     tree-structured Parzen estimator (Bergstra et al. 2011). gp: Gaussian process with expected improvement;
@@ -48,7 +48,7 @@ class StrategySampler(BaseSampler):
 
     def _sampler(self, slot: int) -> BaseSampler:
         seed = int(np.random.SeedSequence([self._seed, slot]).generate_state(1)[0])
-        # Half of a small budget explores at random, the rest follows the model of what was seen.
+        # Half of a small budget explores at random; the rest follows the sampler's model of past trials.
         startup = min(10, self._search.trials // 2)
         with quiet():
             match self._search.strategy:
@@ -64,7 +64,7 @@ class StrategySampler(BaseSampler):
                 case "cmaes":
                     return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
                 case "genetic":
-                    # At least four generations, else nothing is ever inherited.
+                    # Small enough for at least four generations, else nothing is inherited.
                     population = max(2, min(50, self._search.trials // 4))
                     return optuna.samplers.NSGAIISampler(seed=seed, population_size=population)
 
@@ -91,13 +91,13 @@ class StrategySampler(BaseSampler):
 
 
 def typical_options(space: Space) -> Any:
-    """What the space gives in the middle of each range."""
+    """The options in the middle of each range."""
     middles = {name: _middle(each) for name, each in _ranges(space).items()}
     return space(optuna.trial.FixedTrial(middles))
 
 
 def _combinations(search: SearchParams, space: Space) -> list[dict[str, Any]]:
-    """In an order that shows every value early, whenever the budget ends."""
+    """All combinations of search.grid, shuffled so that a study cut short has tried most values."""
     ranges = _ranges(space)
     unknown = sorted(search.grid.keys() - ranges.keys())
     if unknown or not search.grid:
@@ -112,7 +112,7 @@ def _combinations(search: SearchParams, space: Space) -> list[dict[str, Any]]:
     if combinations > search.trials:
         raise BadParams(
             f"search.grid has {combinations} combinations, more than search.trials = {search.trials}; "
-            "raise the one or thin out the other"
+            "raise search.trials, or remove values from the grid"
         )
     fixed = {name: _middle(each) for name, each in ranges.items() if name not in search.grid}
     points = [

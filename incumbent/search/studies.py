@@ -1,7 +1,7 @@
-"""Where studies are kept, so that one goes on after a crash and several processes can share one.
+"""Storage of studies, so that a study can resume after a crash and several processes can share one.
 
-A trial of a study has a number; its slot tells which of the budget's trials it is. They differ only after a
-worker of a shared study died: its trial failed, and a copy with a higher number takes its slot.
+A trial has a number, and a slot: its position in the budget of trials. They differ only after a worker of a
+shared study died: its trial failed, and a copy with a higher number takes its slot.
 """
 
 import itertools
@@ -21,9 +21,9 @@ from incumbent.errors import BadParams, NotFound, StorageUnavailable
 from incumbent.params import Params
 
 FILE = "studies.db"
-# Seconds. A trial whose worker gave no sign of life for GRACE is given to another one.
+# Seconds. A trial whose worker sent no heartbeat for GRACE goes to another worker.
 HEARTBEAT, GRACE = 10, 60
-# A trial that no worker survives, for want of memory say, must not end them all.
+# Limited, as a trial that kills every worker, by taking all memory say, must not end the study.
 RETRIES = 3
 # Seconds that a process waits while another one writes to the same SQLite file.
 PATIENCE = 60
@@ -31,67 +31,66 @@ PATIENCE = 60
 
 @dataclass(frozen=True)
 class StudyRef:
-    """Where a study is kept: the URL of Optuna's storage, and the study's name there."""
+    """Address of a study: the URL of Optuna's storage, and the study's name there."""
 
     address: str
     name: str
 
 
 def address_of(project: Path, storage: str | None) -> str:
-    """`search.storage`, or the project's own file."""
+    """`search.storage`, else the project's own file."""
     return storage or f"sqlite:///{(project / '.incumbent' / FILE).resolve()}"
 
 
 def study_ref(project: Path, params: Params, work: str) -> StudyRef:
-    """The place of the study of this work (hex): whoever claims the work has the study to itself."""
+    """The study of this work (hex): whoever has claimed the work is alone with the study."""
     return StudyRef(address_of(project, params.search.storage), f"{params.dataset.name}-{work[:16]}")
 
 
-def open_study(place: StudyRef | None, sampler: BaseSampler) -> optuna.Study:
-    """The study that is kept there, made if need be; without a place one that is forgotten."""
+def open_study(ref: StudyRef | None, sampler: BaseSampler) -> optuna.Study:
+    """Open the study, or create it; without a reference, create one in memory."""
     return optuna.create_study(
-        storage=_storage(place.address) if place else InMemoryStorage(),
-        study_name=place.name if place else None,
+        storage=_storage(ref.address) if ref else InMemoryStorage(),
+        study_name=ref.name if ref else None,
         sampler=sampler,
         direction="maximize",
         load_if_exists=True,
     )
 
 
-def join_study(place: StudyRef, sampler: BaseSampler) -> optuna.Study:
-    """The study that another process opened. Raises NotFound when this one does not see it."""
+def join_study(ref: StudyRef, sampler: BaseSampler) -> optuna.Study:
+    """Open a study that another process created. Raises NotFound when this machine has none of that name."""
     try:
-        return optuna.load_study(storage=_storage(place.address), study_name=place.name, sampler=sampler)
+        return optuna.load_study(storage=_storage(ref.address), study_name=ref.name, sampler=sampler)
     except KeyError as error:
         raise NotFound(
-            f"no study '{place.name}' at {place.address}; workers on several machines share one by "
-            "search.storage"
+            f"no study '{ref.name}' at {ref.address}; workers on several machines share one by search.storage"
         ) from error
 
 
 def make_storage(address: str) -> None:
-    """Make the tables, where they are missing: readers expect them."""
+    """Create the tables where they are missing: readers expect them."""
     with explained():
         _storage(address)
 
 
-def without_unfinished(study: optuna.Study, place: StudyRef) -> optuna.Study:
-    """The study as it was before the trials that a dead process left half done.
+def without_unfinished(study: optuna.Study, ref: StudyRef) -> optuna.Study:
+    """The study without the unfinished trials of a dead process.
 
-    For a study that is searched by one process alone: made anew of its finished trials, it goes on exactly
-    as if nothing had happened. A death in here costs those trials, nothing else.
+    For a study of a single process: created anew from its finished trials, it goes on exactly as if there had
+    been no crash. A crash in here loses those trials, nothing else.
     """
     trials = study.get_trials()
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if len(finished) < len(trials):
-        optuna.delete_study(study_name=place.name, storage=_storage(place.address))
-        study = open_study(place, study.sampler)
+        optuna.delete_study(study_name=ref.name, storage=_storage(ref.address))
+        study = open_study(ref, study.sampler)
         study.add_trials(finished)
     return study
 
 
 def retry_failed(study: optuna.Study) -> None:
-    """Queue again what failed in a shared study while nobody was left to see it."""
+    """Queue again the failed trials of a shared study that no worker was left to retry."""
     trials = study.get_trials()
     with quiet():
         retried = {number for trial in trials for number in Retry.retry_history(trial)}
@@ -101,14 +100,14 @@ def retry_failed(study: optuna.Study) -> None:
 
 
 def give_back(study: optuna.Study, number: int) -> None:
-    """Fail a trial of one's own, and queue it again; that it was given back is not its fault."""
+    """Fail one's own trial and queue it again, without counting it as a retry."""
     study.tell(number, state=TrialState.FAIL)
     with quiet():
         Retry()(study, study.trials[number])
 
 
 def fail_silent(study: optuna.Study) -> None:
-    """Fail the trials whose worker gave no sign of life, and queue them again."""
+    """Fail the trials whose worker sent no heartbeat, and queue them again."""
     with quiet():
         optuna.storages.fail_stale_trials(study)
 
@@ -126,7 +125,7 @@ def slots(study: optuna.Study) -> dict[int, int]:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """A storage that fails, at any moment of a study, as our error."""
+    """Raise StorageUnavailable when the study's storage fails."""
     from sqlalchemy.exc import DBAPIError
 
     try:
@@ -134,14 +133,14 @@ def explained() -> Iterator[None]:
     except (DBAPIError, optuna.exceptions.StorageInternalError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise StorageUnavailable(
-            f"the study's storage did not answer or refused us: {reason}; see to it, or correct "
+            f"the study's storage did not answer or refused the connection: {reason}; start it, or correct "
             "search.storage, and run it again"
         ) from error
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Optuna warns that some parts may still change; our versions are pinned."""
+    """Hide Optuna's warnings that some parts may still change; our versions are pinned."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield
@@ -161,12 +160,12 @@ def _storage(address: str) -> BaseStorage:
                 heartbeat_stale_trial_callback=_retry,
             )
         if sqlite:
-            # Else who writes waits for who reads, for up to PATIENCE: the dashboard, another worker, or a
-            # thread of the same process that was told to end while it read.
+            # Without WAL, a writer waits up to PATIENCE for readers: the dashboard, another worker, or a
+            # thread of the same process that was stopped in the middle of a read.
             with storage.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         return storage
-    except (ImportError, ArgumentError) as error:  # also of a dialect that there is none of
+    except (ImportError, ArgumentError) as error:  # also for a dialect that does not exist
         raise BadParams(
             f"search.storage can't be opened: {error}; for postgresql:// install 'incumbent[postgres]'"
         ) from error

@@ -18,7 +18,7 @@ from incumbent.search import studies
 from incumbent.search.objective import BeyondBudget, Objective
 from incumbent.search.strategies import Space, StrategySampler
 from incumbent.search.studies import StudyRef, join_study, open_study
-from incumbent.training.folds import Split, folds, judging
+from incumbent.training.folds import Split, folds, scored_folds
 from incumbent.training.training_sets import Tuned, make_folds
 
 # What a study keeps of itself: when no new trial begins any more (Unix time), and that it is over.
@@ -163,7 +163,7 @@ def _scored(rows: Rows, params: Params) -> list[Split]:
     splits = folds(rows, params.search, params.seed)
     if params.search.scheme == "leave-one-out":
         return splits
-    return [splits[number] for number in judging(rows.y, splits, params)]
+    return [splits[number] for number in scored_folds(rows.y, splits, params)]
 
 
 def _out_of_time_or_luck(study: optuna.Study, search: SearchParams) -> bool:

@@ -1,4 +1,4 @@
-"""How much history a full training reads: models of more and of less of it, judged by what came after."""
+"""Choose how much history a full training reads: compare models of more and of less on the latest data."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,8 +22,8 @@ LEAST_ROWS, LEAST_GROUPS = 200, 5
 
 @dataclass(frozen=True)
 class Window:
-    """`partitions`: so many of the latest, None for all history; half_life: partitions after which a row
-    counts half, None for never; `reason`: why, with its figures."""
+    """`partitions`: number of the latest ones, None for all history; half_life: age in partitions at which a
+    row's weight halves, None for equal weights; `reason`: why, with its figures."""
 
     partitions: int | None = None
     half_life: float | None = None
@@ -38,11 +38,11 @@ class Window:
         return f"the latest {self.partitions} partitions" if self.partitions > 1 else "the latest partition"
 
     def of(self, history: Sequence[T]) -> Sequence[T]:
-        """The part of history, the earliest first, that the window lets through."""
+        """The part of history, earliest first, that is in the window."""
         return history if self.partitions is None else history[-self.partitions :]
 
     def weighed(self, rows: Rows) -> Rows:
-        """The rows of that part with the weights of their age; they are 1 on average."""
+        """The rows of that part, weighted by age; the mean weight is 1."""
         if self.half_life is None:
             return rows
         weights = 0.5 ** ((rows.part.max() - rows.part) / self.half_life)
@@ -60,14 +60,14 @@ EVERYTHING = Window()
 
 
 def choose_window(paths: Sequence[Path], params: Params) -> Window:
-    """What retrain.window says; for "auto" the window whose model does best on what came after it.
+    """The window that retrain.window declares; for "auto" the one whose model does best on later data.
 
-    Forward validation (Tashman 2000): the latest partitions with 200 training rows in 5 groups judge; models
-    of all partitions before them, of the later half of these, of the later quarter, and so on, and two of all
-    in which older rows count less, are scored on them. One takes the place of all history only if it is
-    significantly better, by the paired test that also decides promotions, with its confidence corrected for
-    the number of windows (Bonferroni). Only training rows are read: the holdout stays unseen. Raises BadData
-    as `training_rows`.
+    Forward validation (Tashman 2000): the test rows are those of the latest partitions, as many as it takes
+    for 200 training rows in 5 groups. Models of all partitions before, of their later half, later quarter and
+    so on, and two of all partitions in which older rows count less, are scored on the test rows. A window
+    replaces all history only if its model is significantly better, by the paired test that also decides
+    promotions, with its confidence corrected for the number of windows (Bonferroni). Only training rows are
+    read, never the holdout. Raises BadData as `training_rows`.
     """
     asked = params.retrain.window
     if asked != "auto":
@@ -75,31 +75,31 @@ def choose_window(paths: Sequence[Path], params: Params) -> Window:
     if len(paths) < 3:
         return Window(reason="all history: it is too short to try a part of it")
     schema, rows = training_rows(paths, params)
-    judging = _judging(rows, len(paths))
-    if judging is None:
+    tested = _tested(rows, len(paths))
+    if tested is None:
         needed = f"{LEAST_ROWS} rows in {LEAST_GROUPS} groups are needed to judge"
         return Window(reason=f"all history: its later half is too short to try a part of it, {needed}")
-    return _Trial(rows, len(paths), judging, open_learner(params, schema), schema, params).best()
+    return _Trial(rows, len(paths), tested, open_learner(params, schema), schema, params).best()
 
 
-def _judging(rows: Rows, count: int) -> int | None:
-    """The fewest latest partitions that can judge, at most half of them."""
+def _tested(rows: Rows, count: int) -> int | None:
+    """The smallest number of latest partitions with enough rows to test on; None if half are too few."""
     for latest in range(1, count // 2 + 1):
-        seen = rows.part >= count - latest
-        enough = seen.sum() >= LEAST_ROWS and len(np.unique(rows.group[seen])) >= LEAST_GROUPS
-        if enough and len(np.unique(rows.y[seen])) > 1:
+        held = rows.part >= count - latest
+        enough = held.sum() >= LEAST_ROWS and len(np.unique(rows.group[held])) >= LEAST_GROUPS
+        if enough and len(np.unique(rows.y[held])) > 1:
             return latest
     return None
 
 
 class _Trial:
-    """Models of windows of the past against the rows of the partitions that judge."""
+    """Compares models of windows of the past on the rows of the `tested` latest partitions."""
 
     def __init__(
-        self, rows: Rows, count: int, judging: int, learner: Learner, schema: Schema, params: Params
+        self, rows: Rows, count: int, tested: int, learner: Learner, schema: Schema, params: Params
     ) -> None:
         self._rows, self._learner, self._schema, self._params = rows, learner, schema, params
-        self._past, self._judging = count - judging, judging
+        self._past, self._tested = count - tested, tested
         self._held = np.flatnonzero(rows.part >= self._past)
         self._binned = learner.bin(rows.X, rows.y)
         self._options = typical_options(learner.search_space)
@@ -108,13 +108,13 @@ class _Trial:
         windows = list(self._windows())
         if not windows:
             return Window(reason="all history: no part of it can be trained on")
-        tried = {window: self._fold(window) for window in (EVERYTHING, *windows)}
-        best = max(windows, key=lambda window: tried[window].score)
-        if tried[best].score <= tried[EVERYTHING].score:
-            return Window(reason=f"all history: nothing else does better on {self._judges}")
-        champion, challenger = (self._predict(each, tried[each].rounds) for each in (EVERYTHING, best))
+        points = {window: self._best_point(window) for window in (EVERYTHING, *windows)}
+        best = max(windows, key=lambda window: points[window].score)
+        if points[best].score <= points[EVERYTHING].score:
+            return Window(reason=f"all history: nothing else does better on {self._test_partitions}")
+        champion, challenger = (self._predict(each, points[each].rounds) for each in (EVERYTHING, best))
         confidence = 1 - (1 - self._params.promotion.confidence) / len(windows)
-        seen = try_compare(
+        comparison = try_compare(
             self._rows.y[self._held],
             champion,
             challenger,
@@ -122,16 +122,18 @@ class _Trial:
             self._params.promotion.model_copy(update={"confidence": confidence}),
             seed=self._params.seed,
         )
-        if not isinstance(seen, Comparison):
-            return Window(reason=f"all history: {seen.reason}")
-        figures = f"{seen.challenger.value:.4f}, of all history {seen.champion.value:.4f}"
-        told = f"on {self._judges} a model of {best.words} before reached {seen.metric} {figures}"
-        if seen.gain.low <= 0:
-            return Window(reason=f"all history: {told}, which may be chance")
+        if not isinstance(comparison, Comparison):
+            return Window(reason=f"all history: {comparison.reason}")
+        values = f"{comparison.challenger.value:.4f}, of all history {comparison.champion.value:.4f}"
+        result = (
+            f"on {self._test_partitions} a model of {best.words} before reached {comparison.metric} {values}"
+        )
+        if comparison.gain.low <= 0:
+            return Window(reason=f"all history: {result}, which may be chance")
         chosen = best
         if best.partitions is not None:
-            chosen = replace(best, partitions=best.partitions + self._judging)
-        return replace(chosen, reason=f"{chosen.words}: {told}")
+            chosen = replace(best, partitions=best.partitions + self._tested)
+        return replace(chosen, reason=f"{chosen.words}: {result}")
 
     def _windows(self) -> Iterator[Window]:
         length = self._past // 2
@@ -146,25 +148,25 @@ class _Trial:
         first = 0 if window.partitions is None else self._past - window.partitions
         return np.flatnonzero((self._rows.part >= first) & (self._rows.part < self._past))
 
-    def _portion(self, window: Window) -> Fold:
+    def _fold(self, window: Window) -> Fold:
         rows, split = window.weighed(self._rows), (self._fitted(window), self._held)
         [fold] = make_folds(rows, [split], self._learner, self._schema, self._params, self._binned)
         return fold
 
-    def _fold(self, window: Window) -> Point:
-        part = self._portion(window)
-        training = part.training
+    def _best_point(self, window: Window) -> Point:
+        fold = self._fold(window)
+        training = fold.training
         curve = self._learner.curve(
-            training.binned, self._options, training.rows, part.held, training.weights
+            training.binned, self._options, training.rows, fold.held, training.weights
         )
         return stop_early(curve, self._params.learner.patience)
 
     def _predict(self, window: Window, rounds: int) -> np.ndarray:
-        part = self._portion(window)
-        training = part.training
+        fold = self._fold(window)
+        training = fold.training
         model = self._learner.fit(training.binned, self._options, rounds, training.rows, training.weights)
-        return model.predict(part.held_out())
+        return model.predict(fold.held_out())
 
     @property
-    def _judges(self) -> str:
-        return "the latest partition" if self._judging == 1 else f"the latest {self._judging} partitions"
+    def _test_partitions(self) -> str:
+        return "the latest partition" if self._tested == 1 else f"the latest {self._tested} partitions"

@@ -1,7 +1,7 @@
-"""Which rows count how much in training: classes brought into balance, learned from training rows alone.
+"""Weight or resample training rows so that classes balance; learned from training rows alone.
 
-Held-out rows are never touched. What is learned is how much each class counts, a factor that an update keeps:
-were it learned anew, the model's odds would change their meaning whenever the classes' shares do.
+Held-out rows never change. An update keeps the factors of the full training: were they learned anew, the
+model's odds would change their meaning whenever the classes' shares do.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from incumbent.errors import BadData
 from incumbent.features.feature import Columns
 
 NEIGHBOURS = 5
-"""Of SMOTE, as in its paper."""
+"""SMOTE's k, as in its paper."""
 
 
 @dataclass(frozen=True)
 class Resampled:
     """rows: numbers of the rows to fit on, ascending, each once; weights: (rows,) float64, None for ones;
-    labels: (rows,) codes, None for their own; X, y: rows made besides, which weigh 1."""
+    labels: (rows,) codes, None for their own; X, y: additional synthetic rows, of weight 1."""
 
     rows: np.ndarray
     weights: np.ndarray | None = None
@@ -30,16 +30,16 @@ class Resampled:
 
     @property
     def only_weighed(self) -> bool:
-        """Whether these are rows as they are, so that bins made of all rows serve."""
+        """Whether the rows keep their values and labels, so that the bins of all rows can be used."""
         return self.labels is None and self.X is None
 
 
 @dataclass(frozen=True)
 class Balance:
-    """`factors`: what the rows of each class amount to together, as a multiple of their number.
+    """`factors`: total weight of each class, as a multiple of its number of rows.
 
-    `groups`: value of the protected column -> weight of its rows of each class; a negative one (two classes
-    only) is its amount with the other class's label.
+    `groups`: value of the protected column -> weight of its rows of each class; a negative one (binary target
+    only) means the absolute weight with the other class's label.
     """
 
     method: str | None = None
@@ -47,10 +47,10 @@ class Balance:
     groups: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def draw(self, X: np.ndarray, y: np.ndarray, fit: np.ndarray, columns: Columns, seed: int) -> Resampled:
-        """Of the row numbers `fit`, ascending, those to fit on.
+        """Weight or resample the rows with the numbers `fit`, ascending.
 
-        X: (n, features) float32 and y: (n,) class codes of all rows; only those of `fit` are looked at.
-        Raises BadData for what SMOTE can't read.
+        X: (n, features) float32 and y: (n,) class codes of all rows; only those of `fit` are used. Raises
+        BadData for cells that SMOTE can't handle.
         """
         y = y[fit]
         rng = np.random.default_rng(seed)
@@ -66,7 +66,7 @@ class Balance:
         return Resampled(fit)
 
     def by_group(self, protected: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """What `groups` says of each row by its value and class, (n,) each; 1 for a value never seen."""
+        """The signed weights of `groups` for rows by value and class, (n,) each; 1 for an unknown value."""
         weights = np.ones(len(y))
         for value, by_class in self.groups.items():
             rows = protected == value
@@ -84,11 +84,11 @@ class Balance:
 
     @staticmethod
     def of_schema(document: Mapping[str, Any]) -> "Balance":
-        """The part of a manifest's `schema`; versions from before there was one weighed nothing."""
+        """Read it from a manifest's `schema`; versions older than this part have no weights."""
         return Balance.from_json(document["balance"]) if "balance" in document else Balance()
 
     def _repeated(self, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """How often each row is drawn: once, and at random with replacement. A row twice is a weight of 2."""
+        """Oversampling as weights: 1 for each row, plus its number of draws with replacement."""
         weights = np.ones(len(y))
         for label, factor in enumerate(self.factors):
             members = np.flatnonzero(y == label)
@@ -98,7 +98,7 @@ class Balance:
         return weights
 
     def _kept(self, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Places of the rows that are left, ascending; one of each class at least."""
+        """Indices of the rows that undersampling keeps, ascending; at least one of each class."""
         kept = []
         for label, factor in enumerate(self.factors):
             members = np.flatnonzero(y == label)
@@ -109,14 +109,14 @@ class Balance:
     def _with_made(
         self, X: np.ndarray, y: np.ndarray, fit: np.ndarray, columns: Columns, seed: int
     ) -> Resampled:
-        """Chawla et al. 2002: new rows between a row of a rare class and one of its nearest of that class."""
+        """SMOTE (Chawla et al. 2002): new rows between a row of a rare class and a near one of that class."""
         counts = np.bincount(y, minlength=len(self.factors))
         wanted = {
             label: round(factor * count)
             for label, (factor, count) in enumerate(zip(self.factors, counts.tolist(), strict=True))
             if round(factor * count) > count
         }
-        # Nothing lies between a row and none: such a class weighs more instead.
+        # SMOTE needs two rows of a class; a lone row gets weight instead.
         alone = [label for label in wanted if counts[label] < 2 or np.count_nonzero(counts) < 2]
         weights = np.where(np.isin(y, alone), np.array(self.factors)[y], 1.0) if alone else None
         between = {label: count for label, count in wanted.items() if label not in alone}
@@ -128,10 +128,10 @@ class Balance:
 
 
 def learn_balance(y: np.ndarray, classes: int, method: str | None) -> Balance:
-    """Factors that give all classes of these labels, (n,) codes, the same weight or the same number.
+    """Factors that give all classes of these labels, (n,) codes, the same total weight or number of rows.
 
     weights: n / (classes * rows of the class), as scikit-learn's "balanced", so the mean weight is 1; over
-    and smote: up to the commonest class; under: down to the rarest.
+    and smote: up to the most frequent class; under: down to the rarest.
     """
     if method is None:
         return Balance()
@@ -143,7 +143,7 @@ def learn_balance(y: np.ndarray, classes: int, method: str | None) -> Balance:
 
 
 def learn_groups(protected: np.ndarray, y: np.ndarray, classes: int) -> dict[str, tuple[float, ...]]:
-    """Reweighing (Kamiran and Calders 2012): P(value) P(class) / P(value and class), so that in the weighed
+    """Reweighing (Kamiran and Calders 2012): P(value) P(class) / P(value and class), so that in the weighted
     rows the class does not depend on the value. protected: (n,) text; y: (n,) codes."""
     shares = np.bincount(y, minlength=classes) / len(y)
     weights = {}

@@ -1,4 +1,4 @@
-"""What trains in full: this process, or workers that share the rows on a Ray cluster."""
+"""Where a full training runs: in this process, or in workers on a Ray cluster that share the rows."""
 
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -12,7 +12,7 @@ EngineName = Literal["local", "ray"]
 
 @dataclass(frozen=True)
 class Engine:
-    """`workers`: processes that train one model together, each on rows of its own."""
+    """`workers`: processes that train one model together, each on its own share of the rows."""
 
     name: EngineName = "local"
     workers: int = 1
@@ -25,14 +25,14 @@ LOCAL = Engine()
 
 
 def chosen(name: EngineName, params: Params) -> Engine:
-    """Raises BadParams when Ray is not installed, and for what needs all rows in one process."""
+    """Raises BadParams when Ray is not installed, and for parameters that need all rows in one process."""
     if name == "local":
         return LOCAL
     if find_spec("ray") is None:
         raise BadParams("--engine ray needs Ray, which is not installed; pip install 'incumbent[ray]'")
-    if senseless := [told for told, asked in _needs_all_rows(params).items() if asked]:
+    if unfit := [setting for setting, is_set in _needs_all_rows(params).items() if is_set]:
         raise BadParams(
-            f"params.yaml: {'; '.join(senseless)}: needs all training rows in one process, and with "
+            f"params.yaml: {'; '.join(unfit)}: needs all training rows in one process, and with "
             "--engine ray no process has them; change it, or use --engine local"
         )
     return Engine("ray", params.retrain.workers)

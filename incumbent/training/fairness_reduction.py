@@ -1,9 +1,9 @@
-"""Bias reduced by fairlearn: which label and weight make a learner treat the values of a column more alike.
+"""Bias reduction by fairlearn: weights and labels that make a learner treat the values of a column alike.
 
-Agarwal et al. 2018, "A Reductions Approach to Fair Classification", section 3.4: a constraint with its
-Lagrange multipliers is a classification problem with other weights and labels. Of a grid of multipliers one
-is chosen, and so one ordinary model. What a row's weight and label become depends on its value and class
-alone: the whole result is a table, as reweighing's is.
+Agarwal et al. 2018, "A Reductions Approach to Fair Classification", section 3.4: for given Lagrange
+multipliers, a fairness constraint becomes a classification problem with other weights and labels. A grid
+search chooses the multipliers, so the result is one ordinary model. The new weight and label of a row depend
+on its protected value and class alone: the result is a table, as for reweighing.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,12 +18,12 @@ Groups = Mapping[str, tuple[float, ...]]
 """As Balance.groups."""
 
 MOST_MULTIPLIERS = 4
-"""Of more, fairlearn says, a grid is never fine enough."""
+"""With more, fairlearn warns, no practical grid is fine enough."""
 
 
 class _Candidate:
-    """What fairlearn takes for an estimator; X is row numbers, of which the first of each value and class
-    tells the weights of all. It keeps functions only, as fairlearn deep-copies it for each point."""
+    """An estimator for fairlearn; X is row numbers. The first row of each value and class gives the weight of
+    all of them. It holds functions only, as fairlearn deep-copies it for each point of the grid."""
 
     def __init__(
         self, table: Callable[[np.ndarray], Groups], answers: Callable[[Groups], np.ndarray]
@@ -42,11 +42,11 @@ class _Candidate:
 def learn_reduction(
     protected: np.ndarray, y: np.ndarray, bias: BiasParams, answers: Callable[[Groups], np.ndarray]
 ) -> Groups:
-    """The table with the least error and difference, added up, of a grid of fairlearn's.
+    """The table with the least sum of error and constraint violation, from fairlearn's grid search.
 
-    protected: (n,) text; y: (n,) codes 0 and 1; answers: a table -> (n,) bool, what models trained by it
-    say of the rows, which they should not have seen. Empty where there is a single value. Raises BadData
-    when the column has too many values for the grid, or the same answer for everybody does best.
+    protected: (n,) text; y: (n,) codes 0 and 1; answers: a table -> (n,) bool, out-of-fold decisions of
+    models trained by it. Empty for a column of a single value. Raises BadData when the column has too many
+    values for the grid, or when the same answer for every row does best.
     """
     from fairlearn import reductions
 
@@ -97,7 +97,7 @@ def _require_few(values: list[str], bias: BiasParams) -> None:
         raise BadData(
             f"bias.reduce = '{bias.reduce}' has {len(values)} values in the training rows ({values[0]}, "
             f"{values[1]} and on), and {bias.constraint} needs {multipliers} multipliers for them, where a "
-            f"grid serves {MOST_MULTIPLIERS} at most; join rare values, or use bias.reweigh"
+            f"grid can search {MOST_MULTIPLIERS} at most; join rare values, or use bias.reweigh"
         )
     if bias.grid < 2**multipliers:
         raise BadData(

@@ -1,4 +1,4 @@
-"""Which rows train and which are held out in each fold; scikit-learn's splitters."""
+"""Which rows each fold fits on and which it holds out, by scikit-learn's splitters."""
 
 import os
 import warnings
@@ -15,17 +15,17 @@ from incumbent.params import Params, SearchParams
 S = TypeVar("S")
 T = TypeVar("T")
 Split = tuple[np.ndarray, np.ndarray]
-MOST_ALONE = 1000
+MOST_LEFT_OUT = 1000
 
 
 def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
     """(fit, held-out) row numbers of each fold, both ascending.
 
-    stratified: every fold has the classes' shares, or the deciles of a numeric target; a class with fewer
-    rows than folds is in as many folds as it has rows. stratified-group: the same with whole split.by groups.
-    k-fold: at random. time-series: each fold is held out from a model of all rows before it, `gap` rows
-    apart; rows are taken to be in time order, as partitions are by name, and the first rows are never held
-    out. leave-one-out: each row by itself, at most 1,000. Raises BadData when there are too few rows or
+    stratified: every fold has the same shares of classes, or of the deciles of a numeric target; a class with
+    fewer rows than folds is in as many folds as it has rows. stratified-group: the same, keeping split.by
+    groups whole. k-fold: at random. time-series: each fold is predicted by a model of all rows before it,
+    minus a gap of `gap` rows; rows must be in time order, as partitions are by name; the first rows are never
+    held out. leave-one-out: each row by itself, for at most 1,000 rows. Raises BadData for too few rows or
     groups, or too many rows.
     """
     from sklearn.model_selection import (
@@ -59,12 +59,13 @@ def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
     return splits
 
 
-def judging(y: np.ndarray, splits: Sequence[Split], params: Params) -> list[int]:
-    """Numbers of the folds that are scored: those with two classes on both sides, if there are any, else
-    those with two held out. A class of few rows is not on both sides of each. Of numbers r2 alone needs two.
+def scored_folds(y: np.ndarray, splits: Sequence[Split], params: Params) -> list[int]:
+    """Numbers of the folds to score: those with two classes on both sides, if there are any, else those with
+    two classes held out. A class of few rows is not on both sides of every fold. For a regression only r2
+    needs two different values.
 
-    y: (n,) as Rows.y. Raises BadData when no fold can be scored, or scheme k-fold or time-series lets none
-    learn two classes.
+    y: (n,) as Rows.y. Raises BadData when no fold can be scored, or when with scheme k-fold or time-series
+    no fold has two classes to fit on.
     """
     numbers, scheme = range(len(splits)), params.search.scheme
     classes = np.issubdtype(y.dtype, np.integer)
@@ -86,9 +87,9 @@ def judging(y: np.ndarray, splits: Sequence[Split], params: Params) -> list[int]
 
 
 def over_folds(work: Callable[[S], T], splits: Sequence[S]) -> list[T]:
-    """Fold after fold on all cores, one thread each: far faster than one fold on several threads.
+    """Run the folds in parallel, one thread each: far faster than one fold at a time on several threads.
 
-    When interrupted it returns at once: folds that wait never start, those under way end with the process.
+    An interrupt returns at once: waiting folds never start, running ones end with the process.
     """
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
@@ -99,18 +100,18 @@ def over_folds(work: Callable[[S], T], splits: Sequence[S]) -> list[T]:
 
 def _strata(y: np.ndarray, count: int) -> np.ndarray:
     if np.issubdtype(y.dtype, np.integer):
-        # Where all classes are rare there is nothing to keep in proportion.
+        # scikit-learn refuses to stratify when every class has fewer rows than there are folds.
         return y if np.bincount(y).max() >= count else np.zeros(len(y), dtype=y.dtype)
     bins = max(1, min(10, len(y) // count))
     return np.argsort(np.argsort(y, kind="stable"), kind="stable") * bins // len(y)
 
 
 def _require_few(rows: Rows, search: SearchParams) -> None:
-    if (count := len(rows.y)) > MOST_ALONE:
+    if (count := len(rows.y)) > MOST_LEFT_OUT:
         raise BadData(
             f"search.scheme = 'leave-one-out' fits one model a row: {count:,} training rows are "
             f"{count:,} fits a trial and {count * search.trials:,} in all, about {count // 5:,} times the "
-            f"work of five folds; it takes at most {MOST_ALONE:,} rows, use 'stratified'"
+            f"work of five folds; it takes at most {MOST_LEFT_OUT:,} rows, use 'stratified'"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a full training learns and the updates after it keep."""
+"""What a full training learns and later updates keep."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from incumbent.training.balance import Balance
 
 @dataclass(frozen=True)
 class Lineage:
-    """What a full training learns and its updates keep: how rows are read, how classes are weighed, what
-    follows the learner's scores, and the tuned options."""
+    """What a full training learns and later updates keep: the schema of rows, the weights of classes, the
+    calibration and threshold, and the tuned options."""
 
     schema: Schema
     balance: Balance
@@ -33,8 +33,8 @@ class Lineage:
 
 @dataclass(frozen=True)
 class Parent:
-    """The version that an update continues: its model, the folder with its verified files, how it weighed
-    the classes, its tuned options, and how many training rows it knows."""
+    """The version that an update continues: model, folder with its verified files, weights of classes, tuned
+    options. `known`: number of training rows that it has learned from, updates included."""
 
     model: Model
     folder: Path

@@ -1,7 +1,7 @@
-"""One model from rows that no machine holds alone: by LightGBM's data-parallel learner or torch DDP, on Ray.
+"""Train one model on Ray, from more rows than one machine holds: LightGBM's data-parallel learner, torch DDP.
 
-Each worker reads the partitions of its share and no others. The same rows, parameters, seed and number of
-workers give the same model. Ray is an extra, imported in here alone, and only when it is asked for.
+Each worker reads only the partitions of its share. The same rows, parameters, seed and number of workers give
+the same model. Ray is an extra; only this module imports it, and only with --engine ray.
 """
 
 import os
@@ -30,8 +30,8 @@ from incumbent.training.training_sets import Tuned
 
 @dataclass(frozen=True)
 class _Order:
-    """What every worker is told. `shares`: of each worker its partitions, as name and Ray's reference to the
-    bytes; `start`: see Learner.fit_share; `ledger`: Ray's handle of the _Ledger."""
+    """What every worker gets. `shares`: each worker's partitions, as name and Ray's reference to the bytes;
+    `start`: see Learner.fit_share; `ledger`: Ray's handle of the _Ledger."""
 
     params: Params
     schema: Schema
@@ -44,16 +44,16 @@ class _Order:
 
 @dataclass(frozen=True)
 class _Share:
-    """What one worker had: rows, the trivial baseline's prediction for them, what cleaning did, a device."""
+    """One worker's share: number of rows, the trivial baseline's prediction, cleaning, device."""
 
     rows: int
     prior: np.ndarray
-    touched: CleaningCounts
+    cleaning_counts: CleaningCounts
     device: Device
 
 
 class _Ledger:
-    """Every worker writes in what it had; Ray Train only returns what the first one says."""
+    """Collects the workers' shares: Ray Train returns the result of the first worker only."""
 
     def __init__(self) -> None:
         self._shares: dict[int, _Share] = {}
@@ -74,11 +74,11 @@ def fit_together(
     params: Params,
     workers: int,
 ) -> Fitted:
-    """A model of all training rows with these options, for each of `challenger_seeds`.
+    """One model of all training rows with these options, for each of `challenger_seeds`.
 
-    counts: the training rows of each partition; sample: some of them all, as the model reads them. Connects
-    to the cluster at RAY_ADDRESS, or has one of its own on this machine. Raises BadParams for fewer
-    partitions than workers, StorageUnavailable when the cluster does not answer or a worker died.
+    counts: training rows of each partition; sample: encoded rows, sampled from all of them. Connects to the
+    cluster at RAY_ADDRESS, or starts one on this machine. Raises BadParams for fewer partitions than workers,
+    StorageUnavailable when the cluster does not answer or a worker died.
     """
     dealt = deal(counts, workers)
     models = []
@@ -91,20 +91,20 @@ def fit_together(
             start = _start(sample, tuned, schema, params, seed)
             order = _Order(params, schema, tuned, seed, shares, start, ledger)
             models.append(_opened(_run(order), params))
-            found: list[_Share] = ray.get(ledger.read.remote())
-    rows = sum(share.rows for share in found)
-    touched = CleaningCounts()
-    for share in found:
-        touched.update(share.touched)
-    mean = sum(share.prior * share.rows for share in found) / rows
-    return Fitted(models, sample.X, rows, np.asarray(mean), touched, found[0].device)
+            done: list[_Share] = ray.get(ledger.read.remote())
+    rows = sum(share.rows for share in done)
+    cleaning_counts = CleaningCounts()
+    for share in done:
+        cleaning_counts.update(share.cleaning_counts)
+    mean = sum(share.prior * share.rows for share in done) / rows
+    return Fitted(models, sample.X, rows, np.asarray(mean), cleaning_counts, done[0].device)
 
 
 def deal(counts: Sequence[int], workers: int) -> list[list[int]]:
-    """The numbers of the partitions that each worker reads, in their order; their rows are about as many.
+    """Deal partitions to workers so that they get about as many rows each: partition numbers, in order.
 
-    counts: training rows of each partition; those without any go to nobody. The largest first, each to whom
-    has least so far (Graham 1969). Raises BadParams for fewer partitions than workers.
+    counts: training rows of each partition; those without any are left out. The largest goes first, each to
+    the worker with the fewest rows so far (Graham 1969). Raises BadParams for fewer partitions than workers.
     """
     there = [number for number, count in enumerate(counts) if count]
     if len(there) < workers:
@@ -122,7 +122,7 @@ def deal(counts: Sequence[int], workers: int) -> list[list[int]]:
 
 
 def _start(sample: Rows, tuned: Tuned, schema: Schema, params: Params, seed: int) -> bytes:
-    """A network's bins and initial weights, the same for all workers; trees need none."""
+    """A network's preprocessing and initial weights, the same for all workers; trees need none."""
     if params.learner.name == "lightgbm":
         return b""
     learner = open_learner(params, schema).reseeded(seed)
@@ -138,14 +138,14 @@ def _run(order: _Order) -> bytes:
     gpus = ray.cluster_resources().get("GPU", 0) >= workers and params.learner.device != "cpu"
     scaling = ScalingConfig(num_workers=workers, use_gpu=gpus, resources_per_worker=_resources(params, gpus))
     with tempfile.TemporaryDirectory(prefix="incumbent-ray-") as folder:
-        # Nothing is kept there: the model comes back by the hands of the first worker.
+        # Ray requires a folder; nothing is kept there, as the first worker returns the model.
         trainer = _trainer(params.learner.name)(
             _work,
             train_loop_config={"order": order},
             scaling_config=scaling,
             run_config=RunConfig(storage_path=folder),
         )
-        # Ray's waiting swallows what a signal's handler raises; a thread's does not.
+        # Waiting in Ray swallows an exception raised by a signal handler; waiting for a thread does not.
         pool = ThreadPoolExecutor(1)
         try:
             return bytes(pool.submit(trainer.fit).result().return_value)
@@ -156,13 +156,13 @@ def _run(order: _Order) -> bytes:
 
 
 def _work(config: dict[str, Any]) -> bytes:
-    """One worker's part; the model's file."""
+    """Runs in each worker; returns the bytes of the model's file."""
     import ray
 
     order: _Order = config["order"]
     rank, learner = ray.train.get_context().get_world_rank(), open_learner(order.params, order.schema)
     rows = _rows(order, rank)
-    share = _Share(len(rows.y), prior(rows, order.schema), rows.touched, learner.device)
+    share = _Share(len(rows.y), prior(rows, order.schema), rows.cleaning_counts, learner.device)
     ray.get(order.ledger.write.remote(rank, share))
     with tempfile.TemporaryDirectory() as folder:
         start = Path(folder) / learner.file
@@ -175,7 +175,7 @@ def _work(config: dict[str, Any]) -> bytes:
 
 
 def _rows(order: _Order, rank: int) -> Rows:
-    """The training rows of the share; its files are on the driver's machine, so Ray brings their bytes."""
+    """Training rows of the share. Its files are on the driver's machine, so Ray transfers the bytes."""
     import ray
 
     with tempfile.TemporaryDirectory() as folder:
@@ -197,7 +197,7 @@ def _trainer(learner: str) -> Any:
 
 
 def _group(learner: str) -> dict[str, Any]:
-    """LightGBM's options to find the other workers; torch's process group is there already."""
+    """LightGBM's options to find the other workers; torch's process group exists already."""
     if learner == "torch":
         return {}
     from ray.train.lightgbm import get_network_params
@@ -231,13 +231,13 @@ def failure_of(error: Exception) -> IncumbentError:
     for cause in causes:
         if isinstance(cause, IncumbentError):
             return cause
-    told = str(causes[0] if causes else error).strip().splitlines()[-1]
-    return StorageUnavailable(f"training on Ray ended early: {told}; see Ray's logs, and run it again")
+    reason = str(causes[0] if causes else error).strip().splitlines()[-1]
+    return StorageUnavailable(f"training on Ray ended early: {reason}; see Ray's logs, and run it again")
 
 
 @contextmanager
 def _cluster(cpus: int) -> Iterator[None]:
-    """The one at RAY_ADDRESS, or one of this machine's own that ends with the block."""
+    """The cluster at RAY_ADDRESS, or one on this machine that ends with the block."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
@@ -249,7 +249,7 @@ def _cluster(cpus: int) -> Iterator[None]:
         raise StorageUnavailable(f"no Ray cluster answers at RAY_ADDRESS = {address}: {error}") from error
     try:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, ours)  # Ray sets one of its own
+            signal.signal(signal.SIGTERM, ours)  # Ray replaced it
         yield
     finally:
         ray.shutdown()

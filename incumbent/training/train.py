@@ -1,4 +1,4 @@
-"""The challenger: cross-validated, then trained on all training rows, or updated from the champion."""
+"""Fit a challenger: on all training rows, or as an update of the champion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,20 +20,20 @@ from incumbent.training.training_sets import Tuned, batch_of, everything
 
 @dataclass(frozen=True)
 class Fitted:
-    """`models` differ in their seed only. X: rows as a model reads them, to try it on; `rows`: how many it
-    learned from; prior: the trivial baseline's prediction for them; `touched`: what cleaning did to them."""
+    """`models` differ in their seed only. X: (n, features) encoded rows, to try the models on; `rows`: number
+    of training rows; prior: the trivial baseline's prediction, as features.rows.prior."""
 
     models: Sequence[Trained]
     X: np.ndarray
     rows: int
     prior: np.ndarray
-    touched: CleaningCounts
+    cleaning_counts: CleaningCounts
     device: Device
 
     @staticmethod
     def of(models: Sequence[Trained], rows: Rows, schema: Schema, device: Device) -> "Fitted":
-        """Of rows that are all here."""
-        return Fitted(models, rows.X, len(rows.y), prior(rows, schema), rows.touched, device)
+        """For rows that are all in this process."""
+        return Fitted(models, rows.X, len(rows.y), prior(rows, schema), rows.cleaning_counts, device)
 
 
 def train_full(
@@ -46,9 +46,9 @@ def train_full(
     params: Params,
     checkpoints: Sequence[Path] | None = None,
 ) -> list[Trained]:
-    """A model on every training row, for each of `challenger_seeds`.
+    """One model of all training rows for each of `challenger_seeds`.
 
-    checkpoints: a file for each, as Learner.fit keeps it.
+    checkpoints: a file for each, as in Learner.fit.
     """
     models = []
     for number, seed in enumerate(challenger_seeds(params)):
@@ -61,7 +61,7 @@ def train_full(
 
 
 def update(parent: Parent, fresh: Rows, replay: Rows, learner: Learner, params: Params) -> list[Trained]:
-    """Continue from the parent with new rows and history, once for each seed, as Learner.update does."""
+    """Continue from the parent with new rows and a sample of history, by Learner.update, for each seed."""
     models, file = [], parent.folder / learner.file
     for seed in challenger_seeds(params):
         new, past = (batch_of(each, parent.model.schema, parent.balance, seed) for each in (fresh, replay))
@@ -70,5 +70,5 @@ def update(parent: Parent, fresh: Rows, replay: Rows, learner: Learner, params: 
 
 
 def challenger_seeds(params: Params) -> list[int]:
-    """The seed of the challenger, and of those that only tell how much a seed matters."""
+    """The challenger's seed, then those of the extra models that measure the spread between seeds."""
     return [(params.seed + number) % 2**31 for number in range(params.promotion.seeds)]

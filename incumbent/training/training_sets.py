@@ -1,7 +1,7 @@
-"""What a model is fitted on: the one place where training rows become prepared and weighed ones.
+"""What a model is fitted on: binned, weighted and resampled training rows.
 
-Tuning's folds, the cross-validation's, the full training and the update all come through here. A fold learns
-what it needs from the rows that it fits on; its held-out rows stay as they are.
+The folds of tuning and of cross-validation, the full training and the update all use this module. A fold
+learns weights and target encoding from the rows that it fits on; its held-out rows keep their weight.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,11 +38,11 @@ class Tuned:
 
 
 Train = Callable[[TrainingSet], Trained]
-"""A learner with the options and rounds that the search chose."""
+"""Fits a learner with the options and rounds that the search chose."""
 
 
-def training_of(learner: Learner, tuned: Tuned) -> Train:
-    """Fits a training with these options."""
+def train_with(learner: Learner, tuned: Tuned) -> Train:
+    """The function that fits a training set with these options."""
 
     def train(training: TrainingSet) -> Trained:
         return learner.fit(training.binned, tuned.options, tuned.rounds, training.rows, training.weights)
@@ -52,10 +52,10 @@ def training_of(learner: Learner, tuned: Tuned) -> Train:
 
 @dataclass(frozen=True)
 class Fold:
-    """`training` to fit on; `held`: numbers of the held-out rows in its bins; y: their labels.
+    """`training`: the rows to fit on; `held`: numbers of the held-out rows in its bins; y: their labels.
 
-    source, at: a matrix as the model reads it, and where the held-out rows are in it. They are copied only
-    when asked for: those of all folds together are as large as the training rows.
+    source, at: a matrix of encoded rows, and the numbers of the held-out rows in it. `held_out` copies them
+    on demand: those of all folds together are as large as the training rows.
     """
 
     training: TrainingSet
@@ -78,14 +78,14 @@ def make_folds(
     binned: Any,
     train: Train | None = None,
 ) -> list[Fold]:
-    """One for each split. Folds that only choose and weigh rows share the bins of all rows, `binned`.
+    """One fold for each split. Folds that only select and weight rows share the bins of all rows, `binned`.
 
-    train: what bias.reduce tries its weights with; without it, in the search, nothing is reduced.
+    train: fits the models by which bias.reduce tries its weights; None, in the search, skips bias.reduce.
     """
-    return [_portion(rows, split, learner, schema, params, binned, train) for split in splits]
+    return [_fold(rows, split, learner, schema, params, binned, train) for split in splits]
 
 
-def _portion(
+def _fold(
     rows: Rows,
     split: Split,
     learner: Learner,
@@ -112,7 +112,7 @@ def _portion(
 
 
 def _with_own_means(rows: Rows, fit: np.ndarray, schema: Schema) -> tuple[Schema, Rows]:
-    """The rows as a model reads them that has learned the means from those of `fit` alone."""
+    """Encode all rows by means learned from those of `fit` alone."""
     learned = rows.take(fit)
     schema = schema.learned_means(learned.X, learned.y, learned.group)
     X = schema.with_means(rows.X)
@@ -120,15 +120,15 @@ def _with_own_means(rows: Rows, fit: np.ndarray, schema: Schema) -> tuple[Schema
     return schema, replace(rows, X=X)
 
 
-def as_read(rows: Rows, schema: Schema, *, learned: bool) -> Rows:
-    """The rows as the model reads them; `learned`: they are those that the schema was learned from."""
+def encoded(rows: Rows, schema: Schema, *, learned: bool) -> Rows:
+    """Replace codes by the schema's means; `learned`: whether the means were learned from these rows."""
     return replace(rows, X=schema.with_means(rows.X, rows.group if learned else None))
 
 
 def everything(
     rows: Rows, learner: Learner, schema: Schema, balance: Balance, binned: Any, seed: int
 ) -> TrainingSet:
-    """All rows, as the model reads them, by this balance; `binned` are they."""
+    """All encoded rows, weighted and resampled by this balance; `binned`: their bins."""
     resampled = _resampled(rows, np.arange(len(rows.y)), balance, schema, seed)
     if resampled.only_weighed:
         return TrainingSet(
@@ -139,14 +139,14 @@ def everything(
 
 
 def batch_of(rows: Rows, schema: Schema, balance: Balance, seed: int) -> Batch:
-    """All of these rows, as the model reads them, for an update; `balance` is its champion's."""
+    """These encoded rows for an update, weighted and resampled by its champion's balance."""
     return _batch(rows, _resampled(rows, np.arange(len(rows.y)), balance, schema, seed))
 
 
 def learned_balance(
     rows: Rows, fit: np.ndarray, learner: Learner, schema: Schema, params: Params, train: Train | None
 ) -> Balance:
-    """What imbalance.method and `bias` come to for the row numbers `fit`; rows: as the model reads them."""
+    """Learn the weights of imbalance.method and `bias` from the row numbers `fit`; rows: encoded ones."""
     classes = max(2, len(schema.classes))
     balance = learn_balance(rows.y[fit], classes, params.imbalance.method)
     if rows.protected is None:
@@ -161,7 +161,8 @@ def learned_balance(
 def _reduction(
     rows: Rows, balance: Balance, learner: Learner, schema: Schema, params: Params, train: Train
 ) -> Groups:
-    """Each half of the rows is told by a model of the other half: trees know their own rows too well."""
+    """The table of bias.reduce. Score each half with a model trained on the other: trees fit their own rows
+    too closely."""
     whole = "stratified-group" if params.search.scheme == "stratified-group" else "stratified"
     halves = folds(rows, params.search.model_copy(update={"folds": 2, "scheme": whole}), params.seed)
     scores = np.empty(len(rows.y))
@@ -184,7 +185,7 @@ def _reduction(
 
 
 def _resampled(rows: Rows, fit: np.ndarray, balance: Balance, schema: Schema, seed: int) -> Resampled:
-    """The balance's choice, each row of it by its group and by its own weight besides."""
+    """Apply the balance, and multiply each row's weight by that of its group and by its own."""
     resampled = balance.draw(rows.X, rows.y, fit, schema.columns, seed)
     weights = [resampled.weights, rows.weights if rows.weights is None else rows.weights[resampled.rows]]
     labels = None

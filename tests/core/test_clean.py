@@ -30,8 +30,8 @@ TABLE = pd.DataFrame(
 def cleaned(frame: pd.DataFrame = TABLE, **steps: Any) -> tuple[pd.DataFrame, CleaningCounts]:
     learner = CleaningLearner(CleanParams.model_validate(steps))
     learner.clean(frame)
-    touched = CleaningCounts()
-    return learner.learned().apply(frame, touched), touched
+    cleaning_counts = CleaningCounts()
+    return learner.learned().apply(frame, cleaning_counts), cleaning_counts
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_each_step_changes_its_cells_and_counts_them(
     steps: dict[str, Any], column: str, expected: list[object], told: dict[str, int]
 ) -> None:
     before = TABLE.copy(deep=True)
-    frame, touched = cleaned(**steps)
+    frame, cleaning_counts = cleaned(**steps)
     found = [None if pd.isna(value) else value for value in frame[column]]
     assert found == expected
-    assert {step: count for step, count in touched.items() if count} == told
+    assert {step: count for step, count in cleaning_counts.items() if count} == told
     pd.testing.assert_frame_equal(frame.drop(columns=column), TABLE.drop(columns=column))
     pd.testing.assert_frame_equal(TABLE, before)
 
@@ -145,10 +145,10 @@ def test_cleaning_a_clean_table_changes_nothing(rows: list[tuple[Any, Any, Any]]
     learner.clean(TABLE)
     cleaning = Cleaning.from_json(learner.learned().to_json())
     once = cleaning.apply(frame)
-    touched = CleaningCounts()
-    twice = cleaning.apply(once, touched)
+    cleaning_counts = CleaningCounts()
+    twice = cleaning.apply(once, cleaning_counts)
     assert once.astype("object").equals(twice.astype("object"))
-    assert sum(touched.values()) == 0
+    assert sum(cleaning_counts.values()) == 0
     assert not once[["age", "city"]].isna().any(axis=None)
 
 
@@ -182,8 +182,8 @@ def test_training_and_scoring_see_the_same_cells(tmp_path: Path, params: Params)
         "oslo", "rome", "unknown",
     )  # fmt: skip
     assert not np.isnan(rows.X).any()
-    assert rows.touched["impossible age"] > 0
-    assert rows.touched["duplicates"] > 0
+    assert rows.cleaning_counts["impossible age"] > 0
+    assert rows.cleaning_counts["duplicates"] > 0
     raw = pd.read_parquet(path)
     again = Schema.from_json(schema.to_json())
     assert np.array_equal(again.encode(raw), schema.encode(raw))

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from incumbent.challenger import REPLAY, Challenger, make_full, open_challenger
-from incumbent.evaluation.doubts import too_good, way_past
+from incumbent.evaluation.doubts import explain_withheld, too_good
 from incumbent.evaluation.judge import Holdout, score_holdout
 from incumbent.models.model import Model
 from incumbent.params import Params
@@ -97,10 +97,10 @@ def test_a_column_that_is_not_dropped_is_the_champions_to_read(leaky: Path, tmp_
 
 
 def test_a_hold_says_how_a_champion_with_a_leak_is_left() -> None:
-    assert list(way_past([], "v1", "v2", promoted=False)) == []
+    assert list(explain_withheld([], "v1", "v2", promoted=False)) == []
     judged_without = "v1 was judged without 'closed', which it reads and dataset.drop names"
-    assert list(way_past(["closed"], "v1", "v2", promoted=True)) == [judged_without]
-    assert list(way_past(["closed"], "v1", "v2", promoted=False)) == [
+    assert list(explain_withheld(["closed"], "v1", "v2", promoted=True)) == [judged_without]
+    assert list(explain_withheld(["closed"], "v1", "v2", promoted=False)) == [
         judged_without,
         "to leave v1 all the same: incumbent models promote v2 --force --reason TEXT",
     ]

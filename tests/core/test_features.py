@@ -33,7 +33,7 @@ from incumbent.search.tune import StudyResult
 from incumbent.tables.partitions import Diff
 from incumbent.tables.split import group_hashes
 from incumbent.training.folds import folds
-from incumbent.training.training_sets import as_read, make_folds
+from incumbent.training.training_sets import encoded, make_folds
 from tests.core.building import ROOT, changed, fewer_examples, parent, toy_params
 
 STUDY = StudyResult({"num_leaves": 7, "min_child_samples": 10}, rounds=15, trials=())
@@ -196,14 +196,14 @@ def test_means_are_scikit_learns_and_never_a_rows_own_part() -> None:
         means = Means(tuple(f"c{n:02d}" for n in range(20))).learned(codes, y, group, smoothing)
         smooth = "auto" if smoothing is None else smoothing
         theirs = TargetEncoder(target_type="binary", smooth=smooth).fit(codes[:, None], y)
-        np.testing.assert_allclose(means.of_new(codes), theirs.transform(codes[:, None])[:, 0])
+        np.testing.assert_allclose(means.encode_new(codes), theirs.transform(codes[:, None])[:, 0])
         part = part_of(group)
         for each in range(5):
             inside = part == each
             theirs.fit(codes[~inside, None], y[~inside])
             expected = theirs.transform(codes[inside, None])[:, 0]
-            np.testing.assert_allclose(means.of_learned(codes, group)[inside], expected)
-        assert means.of_new(np.array([-1.0]))[0] == pytest.approx(y.mean())
+            np.testing.assert_allclose(means.encode_learned(codes, group)[inside], expected)
+        assert means.encode_new(np.array([-1.0]))[0] == pytest.approx(y.mean())
     assert Means.from_json(json.loads(json.dumps(means.to_json()))) == means
 
 
@@ -216,7 +216,8 @@ def test_a_rows_own_label_does_not_change_its_mean(seed: int, row: int) -> None:
     other[row] = 1 - y[row]
     words = tuple("abcde")
     seen = [
-        Means(words).learned(codes, each, group, None).of_learned(codes, group)[row] for each in (y, other)
+        Means(words).learned(codes, each, group, None).encode_learned(codes, group)[row]
+        for each in (y, other)
     ]
     assert seen[0] == seen[1]
 
@@ -249,7 +250,7 @@ def test_a_code_without_meaning_stays_without_meaning(paths: Sequence[Path], tmp
     tree = params({}, dataset={"drop": ["day", "code", "place", "plane", "miles", "minutes"]})
     chosen = changed(tree, **only)
     schema, rows = training_rows(paths, chosen)
-    naive, honest = (as_read(rows, schema, learned=learned).X[:, 0] for learned in (False, True))
+    naive, honest = (encoded(rows, schema, learned=learned).X[:, 0] for learned in (False, True))
     assert roc_auc_score(rows.y, naive) > 0.75
     assert roc_auc_score(rows.y, honest) == pytest.approx(0.5, abs=0.05)
     challenger, model = made(paths, chosen, tmp_path / "v1")
@@ -265,9 +266,9 @@ def test_a_row_of_the_sample_is_encoded_as_when_it_was_trained_on(
     chosen = params(EVERYTHING)
     made(paths, chosen, tmp_path / "v1")
     schema, rows = training_rows(paths, chosen)
-    trained = {row.tobytes() for row in as_read(rows, schema, learned=True).X}
+    trained = {row.tobytes() for row in encoded(rows, schema, learned=True).X}
     kept = sampled_rows(pd.read_parquet(tmp_path / "v1" / "replay.parquet"), schema, chosen)
-    replayed = as_read(kept, schema, learned=True).X
+    replayed = encoded(kept, schema, learned=True).X
     assert len(replayed) > 1000
     assert all(row.tobytes() in trained for row in replayed)
 
@@ -423,7 +424,7 @@ def test_the_projects_function_makes_the_same_columns_in_training_and_scoring(
         ("def build(frame):\n    return 3\n", "must return a DataFrame"),
         (
             "def build(frame):\n    return frame[['miles']].rank().rename(columns={'miles': 'rank'})\n",
-            "gives a row other values when other rows are beside it",
+            "gives a row other values when the frame has other rows",
         ),
         ("def build(frame):\n    return frame[['miles']]\n", r"makes \['miles'\]"),
     ],

@@ -14,7 +14,7 @@ from incumbent.params import SearchParams
 from incumbent.search.tune import tune
 from incumbent.training.cross_validation import cross_validate
 from incumbent.training.folds import Split, folds, over_folds
-from incumbent.training.training_sets import training_of
+from incumbent.training.training_sets import train_with
 from tests.core.searching import SCHEMA, learner, table, with_search
 
 
@@ -44,7 +44,7 @@ def test_leave_one_out_holds_out_each_row_once_and_scores_them_together() -> Non
     assert 2 <= result.rounds <= 20
     binned = learner(params).bin(few.X, few.y)
     estimate, _ = cross_validate(
-        few, learner(params), binned, training_of(learner(params), result.tuned), SCHEMA, params
+        few, learner(params), binned, train_with(learner(params), result.tuned), SCHEMA, params
     )
     assert estimate.mean == max(trial.value for trial in result.trials)
     assert (estimate.rows, len(estimate.folds)) == (60, 1)

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from scipy.stats import norm, ttest_1samp
 from sklearn.metrics import roc_auc_score
 
-from incumbent.evaluation.hindsight import Keep, Pair, Recall, look_back, pairs, pool, review, score_arrival
+from incumbent.evaluation.hindsight import (
+    Keep,
+    Pair,
+    Recall,
+    look_back,
+    pairs_in,
+    pool,
+    review,
+    score_arrival,
+)
 from incumbent.models.model import Model
 from incumbent.params import Params, PromotionParams
 from incumbent.tables.split import group_hashes
@@ -106,7 +115,7 @@ def changed_schema(model: Model) -> Any:
 
 
 def test_an_error_that_falls_is_a_gain() -> None:
-    (better,) = pairs([scored("a", 0.01, metric="log_loss")])
+    (better,) = pairs_in([scored("a", 0.01, metric="log_loss")])
     assert better.gain == pytest.approx(0.01)
 
 

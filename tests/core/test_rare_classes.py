@@ -20,7 +20,7 @@ from incumbent.features.schema import Schema, differences
 from incumbent.models.model import Model
 from incumbent.params import Params, SearchParams
 from incumbent.tables.partitions import Diff, Partition
-from incumbent.training.folds import folds, judging
+from incumbent.training.folds import folds, scored_folds
 from tests.core.building import parent, toy_params
 
 REGIONS = {"north": 300, "süd": 200, "west": 100}
@@ -263,7 +263,7 @@ def test_a_class_with_as_many_rows_as_folds_is_in_each_of_them() -> None:
     per_fold = np.array([np.bincount(y[held], minlength=4) for _, held in splits])
     assert per_fold[:, 1].tolist() == [1] * 5
     assert per_fold.max(axis=0).tolist()[2:] == [1, 1]
-    assert judging(y, splits, toy_params()) == [0, 1, 2, 3, 4]
+    assert scored_folds(y, splits, toy_params()) == [0, 1, 2, 3, 4]
 
 
 def test_where_all_classes_are_rare_folds_are_drawn_at_random() -> None:

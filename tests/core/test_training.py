@@ -24,8 +24,8 @@ from incumbent.search.tune import StudyResult
 from incumbent.tables.parquet import read_partition
 from incumbent.tables.split import group_hashes
 from incumbent.training.cross_validation import cross_validate
-from incumbent.training.folds import folds, judging
-from incumbent.training.training_sets import Tuned, training_of
+from incumbent.training.folds import folds, scored_folds
+from incumbent.training.training_sets import Tuned, train_with
 from tests.core.building import changed, fewer_examples, parent, toy_params
 
 
@@ -148,7 +148,7 @@ def test_a_fold_without_variety_is_refused() -> None:
     sorted_rows = rows_of([(0, day % 10) for day in range(40)] + [(1, day % 10) for day in range(10)])
     in_order = toy_params(search={"scheme": "time-series", "folds": 3})
     with pytest.raises(BadData, match=r"no fold of .* 'time-series' has rows of two classes on both"):
-        judging(sorted_rows.y, folds(sorted_rows, in_order.search, 0), in_order)
+        scored_folds(sorted_rows.y, folds(sorted_rows, in_order.search, 0), in_order)
     with pytest.raises(BadData, match="leave no rows to fit on: there are 50 training rows"):
         folds(sorted_rows, SearchParams(scheme="time-series", folds=3, gap=30), 0)
 
@@ -355,7 +355,7 @@ def test_cross_validation_scores_each_fold_with_the_winners_rounds(
     schema, rows = training_rows(january_only, params)
     learner = open_learner(params, schema)
     estimate, _ = cross_validate(
-        rows, learner, learner.bin(rows.X, rows.y), training_of(learner, study.tuned), schema, params
+        rows, learner, learner.bin(rows.X, rows.y), train_with(learner, study.tuned), schema, params
     )
     assert estimate == champion.challenger.cv
     splits = folds(rows, params.search, params.seed)
@@ -589,7 +589,7 @@ def test_folds_may_predict_while_others_train(january_only: Sequence[Path], para
     # LightGBM keeps its number of threads in one global: a mixture once ended in a segmentation fault.
     schema, rows = training_rows(january_only, params)
     learner = open_learner(params, schema)
-    binned, train = learner.bin(rows.X, rows.y), training_of(learner, Tuned({"num_leaves": 31}, rounds=5))
+    binned, train = learner.bin(rows.X, rows.y), train_with(learner, Tuned({"num_leaves": 31}, rounds=5))
     scores = {cross_validate(rows, learner, binned, train, schema, params)[0].folds for _ in range(25)}
     assert len(scores) == 1
 

@@ -26,7 +26,7 @@ from incumbent.challenger import make_full, search
 from incumbent.local import stack
 from incumbent.local.loopback import ask_prefect
 from incumbent.params import load_params
-from incumbent.search.studies import place_of
+from incumbent.search.studies import study_ref
 from incumbent.storage.dataset.arrivals import add_partitions
 from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.registry import Claimed
@@ -202,7 +202,7 @@ def test_a_study_of_two_workers_ends_with_its_run_and_goes_on_with_the_next(plac
 
 def shared_study(place: Project) -> optuna.Study | None:
     """The study that the newest run's workers share, once there is one."""
-    where = place_of(place.path, load_params(place.path), read(runs_of(place)[-1] / "begun.json")["work"])
+    where = study_ref(place.path, load_params(place.path), read(runs_of(place)[-1] / "begun.json")["work"])
     with suppress(KeyError):
         return optuna.load_study(study_name=where.name, storage=where.address)
     return None

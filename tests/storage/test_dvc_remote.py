@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from incumbent.storage.dataset.arrivals import add_partitions
 
 from incumbent.errors import IncumbentError
+from incumbent.storage.dataset.arrivals import add_partitions
 from incumbent.storage.dataset.dvc_remote import LOCAL, lead_to
 from incumbent.storage.dataset.git import git
 from tests.conftest import BUCKET, S3

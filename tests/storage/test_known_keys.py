@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from incumbent.storage.dataset.arrivals import add_partitions, catch_up
 
 from incumbent.errors import BadInput
+from incumbent.storage.dataset.arrivals import add_partitions, catch_up
 from incumbent.storage.dataset.git import git
 from incumbent.storage.dataset.known_keys import KnownKeys
 from incumbent.storage.dataset.versions import resolve

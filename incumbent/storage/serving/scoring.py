@@ -32,8 +32,8 @@ def predict_file(project: Path, source: Path, target: Path, version: str | None 
     params = load_params(project)
     frame = _read(source, params.dataset)
     model = _model(project, version)
-    touched = CleaningCounts()
-    scored = model.score(frame, touched)
+    cleaning_counts = CleaningCounts()
+    scored = model.score(frame, cleaning_counts)
     key = params.dataset.key
     logged = None
     if key and set(key) <= set(frame.columns):
@@ -43,7 +43,7 @@ def predict_file(project: Path, source: Path, target: Path, version: str | None 
     return {
         "version": model.version,
         "rows": len(scored),
-        "cleaned": dict(touched),
+        "cleaned": dict(cleaning_counts),
         "out": str(target),
         "logged": logged,
     }

@@ -4,7 +4,6 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 FLIGHTS := build/flights-3m.parquet
 QUICK := 'not slow and not deep and not opencl'
-STACK := tests/flows tests/test_local_stack.py
 
 .PHONY: demo test test-slow test-deep lint bench up down
 
@@ -13,14 +12,14 @@ demo: $(INSTALLED)
 
 # Side by side what needs at most an S3 server; then, one after the other, what shares a whole stack.
 test: $(INSTALLED)
-	$(BIN)/pytest --numprocesses auto --dist loadfile -m $(QUICK) tests $(STACK:%=--ignore=%)
-	$(BIN)/pytest --durations 40 -m $(QUICK) $(STACK)
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m $(QUICK) tests --ignore tests/flows
+	$(BIN)/pytest --durations 40 -m $(QUICK) tests/flows
 
 test-slow: $(INSTALLED)
 	$(BIN)/pytest --durations 40 -m slow tests
 
 test-deep: $(INSTALLED)
-	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -m 'not slow or deep' tests $(STACK:%=--ignore=%)
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -m 'not slow or deep' tests --ignore tests/flows
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/flows/test_interrupted.py
 
 lint: $(INSTALLED)

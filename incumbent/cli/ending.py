@@ -33,12 +33,12 @@ def orderly() -> Iterator[None]:
         caught.append(signum)
         raise Stopped
 
-    for signum in WORDS:
-        if signal.getsignal(signum) is not signal.SIG_IGN:  # as a shell's '&' sets it
-            signal.signal(signum, stop)
     over = threading.Event()
     sys.unraisablehook = partial(_stop_after_all, over)
     try:
+        for signum in WORDS:
+            if signal.getsignal(signum) is not signal.SIG_IGN:  # as a shell's '&' sets it
+                signal.signal(signum, stop)
         yield
     except BaseException as error:
         message = None if caught else _message(error)

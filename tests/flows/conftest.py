@@ -142,16 +142,16 @@ def running(home: Path, months: dict[int, Path], **changes: dict[str, Any]) -> I
 
 
 @pytest.fixture(scope="session")
-def months(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+def year(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """All flights of 2013, a file a month, by month from 1."""
     written = write_months(load_flights(), tmp_path_factory.mktemp("months"))
     return dict(enumerate(written, start=1))
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory, months: dict[int, Path]) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory, year: dict[int, Path]) -> Iterator[Project]:
     """Only January is in the data; February to April wait to arrive."""
-    with running(tmp_path_factory.mktemp("project"), months) as project:
+    with running(tmp_path_factory.mktemp("project"), year) as project:
         yield project
 
 

@@ -45,7 +45,7 @@ BURST = 10 if DEEP else 3
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, months: dict[int, Path]) -> Iterator[Project]:
+def place(tmp_path_factory: pytest.TempPathFactory, year: dict[int, Path]) -> Iterator[Project]:
     """January and its champion. Training takes some seconds, so that a signal can hit it."""
     changes: dict[str, dict[str, Any]] = {
         "search": {"trials": 4},
@@ -53,7 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, months: dict[int, Path]) -> 
         "promotion": {"seeds": 3, "window": 20},
         "retrain": {"min_rows": 100},
     }
-    with running(tmp_path_factory.mktemp("interrupted"), months, **changes) as project:
+    with running(tmp_path_factory.mktemp("interrupted"), year, **changes) as project:
         allow_short_partitions(project)
         done = project.run("retrain", "--json")
         assert done.code == 0, done.err
@@ -216,13 +216,18 @@ def runs_of_workers(place: Project) -> list[dict[str, Any]]:
 # --- its worker
 
 
-def test_a_run_outlives_its_worker(place: Project) -> None:
+def test_a_run_whose_worker_is_killed_ends_and_the_next_goes_on(place: Project) -> None:
+    """What it prints goes through the worker: at the next line there is nobody to take it."""
     other_work(place, 2)
     run, its = start(place), folder_with(place, "plan.json")
     kill_worker(place)
-    assert ends_as(place, run, 120) == "COMPLETED"
-    assert read(its / "outcome.json")["decision"]["kind"] in TRAINED
+    waiting = start(place)
+    assert ends_as(place, run, 60) == "CRASHED"
     stack.up(place.path, print)
+    assert ends_as(place, waiting, 240) == "COMPLETED"
+    last = outcomes(place)[-1]
+    assert last["decision"]["kind"] in TRAINED
+    assert last["resumed_from"] == int(its.name)
 
 
 def test_a_run_that_died_with_its_worker_is_noticed_by_its_silence_and_the_next_goes_on(
@@ -242,7 +247,7 @@ def test_a_run_that_died_with_its_worker_is_noticed_by_its_silence_and_the_next_
 
 
 def kill_worker(place: Project) -> None:
-    """Alone: what it started goes on."""
+    """Alone, without what it started."""
     psutil.Process(stack.status(place.path)["services"]["worker-cpu"]["pid"]).kill()
 
 

@@ -40,13 +40,13 @@ SUITE = {
 
 @pytest.fixture(scope="module")
 def place(
-    project: Project, months: dict[int, Path], tmp_path_factory: pytest.TempPathFactory
+    project: Project, year: dict[int, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
     """January is in the data; one expectation sets rows aside."""
     key = [word for name in KEY for word in ("--key", name)]
     home = tmp_path_factory.mktemp("quarantine")
     with within(project.environment):
-        place = make_place(home, "delays", project.environment, "--data", months[1], "--target", "late", *key)
+        place = make_place(home, "delays", project.environment, "--data", year[1], "--target", "late", *key)
         for drafted in (place.project / "expectations").iterdir():
             drafted.unlink()
         (place.project / "expectations" / "distances.json").write_text(json.dumps(SUITE))
@@ -68,10 +68,10 @@ def partition(place: Place, name: str) -> pd.DataFrame:
 
 
 def test_bad_rows_are_set_aside_shown_and_released(
-    place: Place, months: dict[int, Path], tmp_path: Path
+    place: Place, year: dict[int, Path], tmp_path: Path
 ) -> None:
-    name = months[2].name
-    file = spoiled(months[2], tmp_path / name)
+    name = year[2].name
+    file = spoiled(year[2], tmp_path / name)
     told = place.run("gate", file, "--json")
     assert (told.code, told.json["verdict"]) == (0, "quarantine"), told.err
     done = place.ingest(file)
@@ -107,11 +107,11 @@ def test_bad_rows_are_set_aside_shown_and_released(
 
 
 def test_rows_of_a_partition_that_was_replaced_stay_where_they_are(
-    place: Place, months: dict[int, Path], tmp_path: Path
+    place: Place, year: dict[int, Path], tmp_path: Path
 ) -> None:
-    name = months[3].name
-    [entry] = place.ingest(spoiled(months[3], tmp_path / name))["quarantined"]
-    place.ingest(months[3])
+    name = year[3].name
+    [entry] = place.ingest(spoiled(year[3], tmp_path / name))["quarantined"]
+    place.ingest(year[3])
     before = git(place.project, "rev-parse", "main")
     done = place.run("quarantine", "release", entry, "--reason", "late")
     assert (done.code, "Traceback" in done.err) == (1, False)
@@ -128,14 +128,14 @@ def test_rows_of_a_partition_that_was_replaced_stay_where_they_are(
 )
 def test_a_release_that_died_can_be_repeated_and_its_event_is_not_lost(
     place: Place,
-    months: dict[int, Path],
+    year: dict[int, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     step: str,
     month: int,
 ) -> None:
-    name, rows = months[month].name, len(pd.read_parquet(months[month]))
-    [entry] = place.ingest(spoiled(months[month], tmp_path / name))["quarantined"]
+    name, rows = year[month].name, len(pd.read_parquet(year[month]))
+    [entry] = place.ingest(spoiled(year[month], tmp_path / name))["quarantined"]
 
     def dies(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -157,13 +157,13 @@ def test_a_release_that_died_can_be_repeated_and_its_event_is_not_lost(
 
 
 def test_rows_that_came_before_are_set_aside_and_a_replayed_file_is_blocked(
-    place: Place, months: dict[int, Path], tmp_path: Path
+    place: Place, year: dict[int, Path], tmp_path: Path
 ) -> None:
-    june, july = (pd.read_parquet(months[number]) for number in (6, 7))
-    again = [months[1].name, months[6].name]
-    files = [tmp_path / months[number].name for number in (6, 7)]
+    june, july = (pd.read_parquet(year[number]) for number in (6, 7))
+    again = [year[1].name, year[6].name]
+    files = [tmp_path / year[number].name for number in (6, 7)]
     june.to_parquet(files[0], index=False)
-    old = pd.concat([pd.read_parquet(months[1]).head(3), june.tail(4)])
+    old = pd.concat([pd.read_parquet(year[1]).head(3), june.tail(4)])
     pd.concat([july, old]).astype({"flight": "float64"}).to_parquet(files[1], index=False)
     done = place.ingest(*files)
     assert (done["verdict"], done["data"]["added"]) == ("quarantine", [file.name for file in files])
@@ -183,10 +183,10 @@ def test_rows_that_came_before_are_set_aside_and_a_replayed_file_is_blocked(
 
 
 def test_a_month_with_too_many_bad_rows_is_blocked_whole(
-    place: Place, months: dict[int, Path], tmp_path: Path
+    place: Place, year: dict[int, Path], tmp_path: Path
 ) -> None:
     before = resolve(place.project)
-    file = spoiled(months[5], tmp_path / months[5].name, bad=len(pd.read_parquet(months[5])) // 10)
+    file = spoiled(year[5], tmp_path / year[5].name, bad=len(pd.read_parquet(year[5])) // 10)
     done = place.run("ingest", file, "--json")
     assert (done.code, done.json["blocked"]) == (3, [file.name])
     assert any("gate.max_quarantined = 0.05" in reason for reason in done.json["decision"]["reasons"])

@@ -12,7 +12,7 @@ from prefect.logging import disable_run_logger
 from incumbent.tables.partitions import DataVersion, Diff, Partition
 from tasks.resume import begin_or_resume, resumed_from
 from tasks.runs import Run
-from tests.core.building import ROOT
+from tests.building import ROOT
 
 DATA = DataVersion("0" * 40, "d1", (Partition("2013-01.parquet", "p1"),))
 

@@ -1,4 +1,4 @@
-"""New files become a data version, if they pass the gate; an event tells of it."""
+"""New files become a data version, if they pass the gate, and an event announces it."""
 
 from pathlib import Path
 from typing import Any

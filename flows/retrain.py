@@ -30,13 +30,13 @@ def retrain(
 ) -> dict[str, Any]:
     """One run on one data version; returns the document that `incumbent retrain --json` prints.
 
-    `announced_rev`, what an event told of, is not taken as the latest: by default the head of the branch
-    is, so a burst of events ends in one run on the last version, and a record for each that it superseded.
+    `announced_rev` is the revision in the event. The run works on `data_rev`, by default the head of the
+    branch, so a burst of events ends in one run on the last version and a record for each superseded one.
     """
     run = begin(project, data_rev, announced_rev, strategy, started_by, dry_run, engine)
     with lease(run) as work:
         if work.taken:
-            return record(run.told, "skip", (work.taken,))
+            return record(run.of_announced, "skip", (work.taken,))
         if run.announced:
             record_superseded(run)
         run, verdict = gate(run)

@@ -10,11 +10,11 @@ from tasks.watch import announce_move, look
 
 @flow(name="watch")
 def watch(project: Path = Path(), rev: str | None = None) -> dict[str, Any]:
-    """Bring the branch up to its upstream; tell if data.dvc moved since the last look.
+    """Bring the branch up to its upstream; announce data.dvc if it moved since the last check.
 
-    With `rev` it tells of that revision's data, whatever was seen before.
+    With `rev`, announce that revision's data, whatever was announced before.
     """
-    seen = look(project, rev)
-    if seen.version is not None:
-        announce_move(seen)
-    return seen.to_json()
+    state = look(project, rev)
+    if state.version is not None:
+        announce_move(state)
+    return state.to_json()

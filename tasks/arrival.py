@@ -1,4 +1,4 @@
-"""New files: take them, gate them, make them a version, tell, and clear the landing prefix."""
+"""New files: take them, gate them, make them a version, announce it, and clear the landing prefix."""
 
 import shutil
 import uuid
@@ -37,7 +37,7 @@ from tasks.step import enter, retried
 
 @dataclass(frozen=True)
 class Arrival:
-    """Files that came together; `folder` holds all that is made of them and goes when they are a version."""
+    """Files that arrived together; `folder` holds their partitions until these are a version."""
 
     project: Path
     folder: Path
@@ -49,18 +49,18 @@ class Arrival:
 
     @property
     def partitions(self) -> list[Path]:
-        """Of all files; where late rows of two files joined one, the last has them all."""
+        """The partitions of all files; where two files add to one partition, the last has all the rows."""
         return [*{path.name: path for file in self.files for path in file.partitions}.values()]
 
     @property
     def report(self) -> GateReport:
-        """What the gate said of all files together."""
+        """The gate's report on all files together."""
         return GateReport.of(file.report for file in self.files)
 
 
 @dataclass(frozen=True)
 class Version:
-    """A data version, and what it has that the one before had not."""
+    """A data version, and how it differs from the one before."""
 
     data: DataVersion
     diff: Diff
@@ -72,7 +72,7 @@ class Version:
 
 @task(cache_policy=NO_CACHE)
 def take(project: Path, files: Sequence[Path] | None) -> Arrival:
-    """The files that are given, also in folders, or copies of those that wait in the landing prefix."""
+    """Collect the given files, also in folders, or copy those that wait in the landing prefix."""
     enter(project)
     project = project.resolve()
     params = load_params(project)
@@ -101,29 +101,29 @@ def take(project: Path, files: Sequence[Path] | None) -> Arrival:
 
 @task(cache_policy=NO_CACHE)
 def inspect(arrival: Arrival) -> tuple[Arrival, Arrival]:
-    """Make partitions of the files and gate them, before they become a version: those that pass, and not."""
+    """Make partitions of the files and gate them before they become a version; return passed and blocked."""
     suites = load_suites(arrival.project / "expectations")
     if arrival.params.landing.late == "append":
         catch_up(arrival.project)
     keys = keys_in_data(arrival.project, suites, arrival.params.dataset)
-    seen: list[ArrivingFile] = []
+    inspected: list[ArrivingFile] = []
     passed: dict[str, ArrivingFile] = {}
     for number, file in enumerate(arrival.files):
-        judged, then = _inspected(file, number, arrival, suites, keys, passed)
+        judged, keys_if_passed = _inspect_file(file, number, arrival, suites, keys, passed)
         judged = require_whole(judged, passed, arrival.project, arrival.params)
         if judged.report.verdict is not Verdict.BLOCK:
             passed |= dict.fromkeys((path.name for path in judged.partitions), judged)
-            keys = then
-        seen.append(judged)
-    blocked = [file for file in seen if file.report.verdict is Verdict.BLOCK]
-    good = replace(arrival, files=tuple(file for file in seen if file not in blocked))
-    artifacts.show_gate(replace(arrival, files=tuple(seen)).report)
+            keys = keys_if_passed
+        inspected.append(judged)
+    blocked = [file for file in inspected if file.report.verdict is Verdict.BLOCK]
+    good = replace(arrival, files=tuple(file for file in inspected if file not in blocked))
+    artifacts.show_gate(replace(arrival, files=tuple(inspected)).report)
     return good, replace(arrival, files=tuple(blocked))
 
 
 @task(cache_policy=NO_CACHE)
 def quarantine_blocked(bad: Arrival) -> dict[str, Any]:
-    """Keep bytes and reasons in quarantine, and the decision with a run of its own."""
+    """Store the files and reasons in quarantine, and record the decision as a run of its own."""
     names = [file.name for file in bad.files]
     about = {"blocked": names, "started_by": "ingest"}
     seq = open_registry(bad.params, bad.project).start_run(about)
@@ -138,7 +138,7 @@ def quarantine_blocked(bad: Arrival) -> dict[str, Any]:
 
 @task(cache_policy=NO_CACHE)
 def set_aside(good: Arrival) -> list[str]:
-    """Keep the rows that single expectations refuse, before the rest becomes a version; the entries."""
+    """Store rows that expectations set aside, before the rest becomes a version; returns the entries."""
     quarantine = open_quarantine(good.params)
     entries = []
     for file in good.files:
@@ -152,7 +152,7 @@ def set_aside(good: Arrival) -> list[str]:
 
 @task(cache_policy=NO_CACHE)
 def add(good: Arrival) -> Version:
-    """Make the partitions a new version: DVC, git, both pushed."""
+    """Add the partitions as a new version, in DVC and git, and push both."""
     before = resolve_or_empty(good.project).digests
     arrived = [Partition(path.name, digest_of(path)) for path in good.partitions]
     replacing = dict(each for file in good.files for each in file.replacing)
@@ -163,7 +163,7 @@ def add(good: Arrival) -> Version:
 
 @retried
 def announce(dataset: str, version: Version) -> None:
-    """Emit dataset.version.created; the same revision twice is one event."""
+    """Emit dataset.version.created; emitting the same revision twice gives one event."""
     emit(
         "dataset.version.created",
         f"incumbent.dataset.{dataset}",
@@ -176,7 +176,7 @@ def announce(dataset: str, version: Version) -> None:
 def summary(
     good: Arrival, version: Version | None, blocked: dict[str, Any] | None, quarantined: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """What `incumbent ingest --json` prints: with blocked files their decision's document, too."""
+    """What `incumbent ingest --json` prints: for blocked files also the document of their decision."""
     if blocked is not None and version is None:
         return blocked
     return {
@@ -193,7 +193,7 @@ def summary(
 
 @retried
 def clear(arrival: Arrival) -> None:
-    """Remove what was taken from the landing prefix, now that all of it is a version or in quarantine."""
+    """Remove the files from the landing prefix, now that each is in a version or in quarantine."""
     landing = open_landing(arrival.params)
     for file in arrival.files:
         if landing is not None and file.landed is not None and not landing.clear(file.landed):
@@ -201,7 +201,7 @@ def clear(arrival: Arrival) -> None:
     shutil.rmtree(arrival.folder, ignore_errors=True)
 
 
-def _inspected(
+def _inspect_file(
     file: ArrivingFile,
     number: int,
     arrival: Arrival,
@@ -209,22 +209,22 @@ def _inspected(
     keys: KeyCheck,
     passed: Mapping[str, ArrivingFile],
 ) -> tuple[ArrivingFile, KeyCheck]:
-    """The file with what the gate says of it, and the keys that are in the data if it passes.
+    """The file with the gate's report on it, and the keys that are in the data if it passes.
 
-    passed: the files before it, by the names of their partitions.
+    passed: the files that passed before it, by the names of their partitions.
     """
     try:
         folder = arrival.folder / f"made-{number:06d}"
         alone = read_partitions(file, folder, arrival.params, get_run_logger().info)
         arrived = {name: path for name, each in passed.items() if (path := each.partition(name))}
         read = with_rows_before(alone, folder, arrival.project, arrival.params, arrived)
-        then = keys.without(read.partitions)
+        extended = keys.without(read.partitions)
         sifted = []
         for path in read.partitions:
-            sifted.append(sift(path.name, path, folder, suites, arrival.params, then.judge))
-            then.take(sifted[-1].partition)
+            sifted.append(sift(path.name, path, folder, suites, arrival.params, extended.judge))
+            extended.add(sifted[-1].partition)
     except BadData as error:
-        if file.landed is None:  # who gave it is here to read this
+        if file.landed is None:  # given by hand: the caller reads the error
             shutil.rmtree(arrival.folder, ignore_errors=True)
             raise
         unreadable = Finding(file.name, "it must be a table", "critical", False, str(error))
@@ -235,4 +235,4 @@ def _inspected(
         aside=tuple(each.aside for each in sifted if each.aside),
         report=GateReport.of(each.report for each in sifted),
     )
-    return judged, then
+    return judged, extended

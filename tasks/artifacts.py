@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def show_gate(report: GateReport, pages: Mapping[str, str] | None = None) -> None:
-    """A table of all expectations, and the story with example rows; `pages` are links to Data Docs."""
+    """A table of all expectations, and a summary with example rows; `pages` are links to Data Docs."""
     create_table_artifact(
         key="gate-expectations",
-        description="Every expectation on every new partition, with what was seen",
+        description="Every expectation on every new partition, with what was observed",
         table=[
             {
                 "partition": finding.partition,
@@ -46,39 +46,39 @@ def show_gate(report: GateReport, pages: Mapping[str, str] | None = None) -> Non
         lines.append(f"Data Docs of Great Expectations (links for a week): {links}")
     create_markdown_artifact(
         key="gate",
-        description="What the gate says to the new partitions and why, with rows that break an expectation",
+        description="The gate's verdict on the new partitions, the reasons, and rows that break expectations",
         markdown="\n\n".join(lines),
     )
 
 
-def show_drift(seen: Drift) -> None:
+def show_drift(drift: Drift) -> None:
     header = ("column", "shift", "PSI", "importance", "KS or JS", "Wasserstein", "empty before", "empty now")
     lines = [
-        "# Drift since the champion learned",
-        f"{seen.now:,} new rows against {seen.before:,} of its training rows. {seen.share:.0%} of its gain "
-        "rests on columns that moved (major: PSI above 0.25, more than chance).",
-        _table(header, [_drifted(shift) for shift in (seen.target, *seen.features[:20]) if shift]),
+        "# Drift since the champion was trained",
+        f"{drift.now:,} new rows against {drift.before:,} of its training rows. {drift.share:.0%} of its "
+        "gain rests on columns that moved (major: PSI above 0.25, more than chance).",
+        _table(header, [_shift_row(shift) for shift in (drift.target, *drift.features[:20]) if shift]),
     ]
     create_markdown_artifact(
         key="drift",
-        description="How far features and target moved since the champion learned, and what rests on them",
+        description="How far features and target moved, and how much of the gain rests on them",
         markdown="\n\n".join(lines),
     )
 
 
-def show_health(seen: Health) -> None:
+def show_health(health: Health) -> None:
     figures = [
-        ("logged predictions", f"{seen.logged:,}"),
-        ("with a label", f"{seen.labelled:,}"),
-        (f"{seen.metric} live", str(seen.live or "–")),
-        (f"{seen.metric} promised", str(seen.promised or "–")),
-        ("worse by", str(seen.loss or "–")),
+        ("logged predictions", f"{health.logged:,}"),
+        ("with a label", f"{health.labelled:,}"),
+        (f"{health.metric} live", str(health.live or "–")),
+        (f"{health.metric} promised", str(health.promised or "–")),
+        ("worse by", str(health.loss or "–")),
     ]
-    title = f"# Champion {seen.version}: {'decayed' if seen.decayed else 'no decay shown'}"
-    markdown = [title, seen.reason, _table(("what", "value and interval"), figures)]
+    title = f"# Champion {health.version}: {'decayed' if health.decayed else 'no decay shown'}"
+    markdown = [title, health.reason, _table(("what", "value and interval"), figures)]
     create_markdown_artifact(
         key="monitor",
-        description="The champion's logged predictions against the labels that came later",
+        description="The champion's logged predictions against the labels that arrived later",
         markdown="\n\n".join(markdown),
     )
 
@@ -86,7 +86,7 @@ def show_health(seen: Health) -> None:
 def show_plan(plan: Plan) -> None:
     create_markdown_artifact(
         key="plan",
-        description="Skip, incremental or full, and the rules that say so",
+        description="Skip, incremental or full, and the rules that decided it",
         markdown=f"# Plan: {plan.kind}\n\n{_bullets(plan.because)}",
     )
 
@@ -114,7 +114,7 @@ def show_training(cv: CrossValidation | None, pictures: Mapping[str, bytes]) -> 
     images = [_image(title, png) for title, png in pictures.items()]
     create_markdown_artifact(
         key="cross-validation",
-        description="How well the recipe predicts rows that it was not trained on, fold by fold",
+        description="How well the model predicts rows that it was not trained on, fold by fold",
         markdown="\n\n".join([estimate, *images]),
     )
 
@@ -126,37 +126,37 @@ def show_decision(
     pictures: Mapping[str, bytes],
     report: str,
 ) -> None:
-    """The verdict with its figures; `report` is a link to the whole story."""
+    """The decision with its figures; `report` is a link to the run's whole report."""
     parts = [f"# Decision: {kind}", _bullets(reasons), f"[The whole report]({report}) (link for a week)"]
     if evidence and evidence.compared:
-        seen = evidence.compared
+        comparison = evidence.compared
         rows = [
-            ("champion", str(seen.champion)),
-            ("challenger", str(seen.challenger)),
-            ("difference", str(seen.difference)),
-            ("p", f"{seen.p_value:.3g}"),
-            ("held-out rows", f"{seen.rows:,} in {seen.groups} groups"),
+            ("champion", str(comparison.champion)),
+            ("challenger", str(comparison.challenger)),
+            ("difference", str(comparison.difference)),
+            ("p", f"{comparison.p_value:.3g}"),
+            ("held-out rows", f"{comparison.rows:,} in {comparison.groups} groups"),
             *((f"{each.column} = {each.value}", _slice(each)) for each in evidence.slices),
         ]
-        parts.append(_table((seen.metric, "value and interval"), rows))
+        parts.append(_table((comparison.metric, "value and interval"), rows))
     create_markdown_artifact(
         key="decision",
-        description="Who takes office and why, with every figure that was compared",
+        description="Which model is champion and why, with every figure that was compared",
         markdown="\n\n".join([*parts, *(_image(t, png) for t, png in pictures.items())]),
     )
 
 
-def _drifted(seen: Shift) -> tuple[str, ...]:
-    distance = seen.jensen_shannon if seen.kind == "category" else seen.ks
-    figures = (seen.psi, seen.importance, distance, seen.wasserstein)
-    written = ("–" if value is None else f"{value:.3f}" for value in figures)
-    return (seen.column, seen.words, *written, f"{seen.missing_before:.1%}", f"{seen.missing_now:.1%}")
+def _shift_row(shift: Shift) -> tuple[str, ...]:
+    distance = shift.jensen_shannon if shift.kind == "category" else shift.ks
+    figures = (shift.psi, shift.importance, distance, shift.wasserstein)
+    cells = ("–" if value is None else f"{value:.3f}" for value in figures)
+    return (shift.column, shift.words, *cells, f"{shift.missing_before:.1%}", f"{shift.missing_now:.1%}")
 
 
-def _slice(seen: SliceComparison) -> str:
-    if seen.comparison is None:
-        return f"not judged: {seen.reason}"
-    return f"{seen.comparison.difference}{' worse' if seen.worse else ''}, {seen.rows:,} rows"
+def _slice(result: SliceComparison) -> str:
+    if result.comparison is None:
+        return f"not judged: {result.reason}"
+    return f"{result.comparison.difference}{' worse' if result.worse else ''}, {result.rows:,} rows"
 
 
 def _examples(finding: Finding) -> str:

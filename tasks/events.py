@@ -1,4 +1,4 @@
-"""Tell the Prefect server what happened, so that automations can act on it."""
+"""Send events to the Prefect server, so that automations can act on them."""
 
 import uuid
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ RETRYING = Retrying(
 
 
 def emit(event: str, resource: str, name: str, once: str, payload: Mapping[str, Any]) -> None:
-    """Post an event and wait until the server has it.
+    """Post an event and wait until the server has accepted it.
 
     Prefect's own emitter returns before the event is sent and loses it when the process dies. `once`
-    names the fact: posting the same fact again does not trigger anything twice. Raises
-    StorageUnavailable when the server does not take it.
+    identifies the event: posting it again triggers nothing twice. Raises StorageUnavailable when the
+    server does not accept it.
     """
     document = {
         "id": str(uuid.uuid5(NAMESPACE, f"{event} {resource} {once}")),

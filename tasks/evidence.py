@@ -1,4 +1,4 @@
-"""What a run's comparison and study showed, as values and as pictures."""
+"""The results of a run's comparison and study, as values and as pictures."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def evidence_of(run: Run) -> Evidence | None:
-    seen = run.read("comparison")
-    if seen is None:
+    contest = run.read("comparison")
+    if contest is None:
         return None
     from incumbent.evaluation.decide import Evidence
 
-    return Evidence.from_json(seen["evidence"])
+    return Evidence.from_json(contest["evidence"])
 
 
 def comparison_of(run: Run) -> Comparison | None:

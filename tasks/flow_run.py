@@ -7,14 +7,14 @@ from prefect.client.orchestration import get_client
 
 
 def name_flow_run(name: str, tags: list[str]) -> None:
-    """Call the flow run what people look for; tags are added to those it has."""
+    """Rename the flow run and add tags to those it has."""
     with get_client(sync_client=True) as client:
         kept = [tag for tag in runtime.flow_run.tags or [] if tag not in tags]
         client.update_flow_run(UUID(runtime.flow_run.get_id()), name=name, tags=[*kept, *tags])
 
 
 def tag_decision(kind: str) -> None:
-    """Tag the flow run with what was decided."""
+    """Tag the flow run with the decision."""
     with get_client(sync_client=True) as client:
         flow_run = client.read_flow_run(UUID(runtime.flow_run.get_id()))
         client.update_flow_run(flow_run.id, tags=[*flow_run.tags, f"decision:{kind}"])

@@ -1,4 +1,4 @@
-"""Gate what is new before anything learns from it."""
+"""Gate new partitions before any model learns from them."""
 
 from prefect import get_run_logger
 
@@ -13,12 +13,14 @@ MOST_PAGES = 20
 
 @step
 def gate(run: Run) -> tuple[Run, Verdict]:
-    """Check the new partitions; the report goes to the UI and stays with the run.
+    """Check the new partitions; the report goes to the UI and into the run's documents.
 
-    The run goes on without those that are blocked, unless nothing new is left.
+    The run goes on without blocked partitions, unless nothing new is left.
     """
-    if kept := run.read("gate"):
-        return run.after_gate(kept.get("left_out", ()), kept.get("waiting", ())), Verdict(kept["verdict"])
+    if document := run.read("gate"):
+        return run.after_gate(document.get("left_out", ()), document.get("waiting", ())), Verdict(
+            document["verdict"]
+        )
     from incumbent.gate.suites import load_suites
     from incumbent.gate.version import gate_version
 
@@ -38,7 +40,7 @@ def gate(run: Run) -> tuple[Run, Verdict]:
 
 
 def refusals(run: Run) -> tuple[str, ...]:
-    """Why the gate blocks the run's data, the gravest first, one sentence each."""
+    """Why the gate blocks the run's data, the most severe first, one sentence each."""
     return tuple(run.read("gate")["reasons"])
 
 

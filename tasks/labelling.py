@@ -1,4 +1,4 @@
-"""Labels by the key become part of the data: partitions whose rows waited for them come once more."""
+"""Late labels become part of the data: the partitions whose rows waited for them arrive again."""
 
 import uuid
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from tasks.arrival import Arrival
 
 @task(cache_policy=NO_CACHE)
 def complete(project: Path, labels: Sequence[pd.DataFrame]) -> Arrival:
-    """The partitions of the data with these labels (key and target) in rows that had none; no others.
+    """Fill these labels (key and target) into rows that had none; returns the changed partitions.
 
-    They arrive like any corrected file, so that what a model learns from is in the versioned data.
+    They arrive like any corrected file, so that models learn from versioned data only.
     """
     project = project.resolve()
     dataset = load_params(project).dataset

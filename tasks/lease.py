@@ -1,4 +1,4 @@
-"""The claim that makes a run the only one at its work."""
+"""The claim that keeps other runs from doing the same work."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tasks.runs import LEASE_SECONDS, Run
 class Lease:
     """The claim on a run's work, kept alive by a heartbeat until the work ends.
 
-    `taken` says who else does or did this work, or is None when it is ours.
+    `taken` says which other run does or did this work; None when it is ours.
     """
 
     def __init__(self, run: Run, claim: Claim | None, taken: str | None) -> None:
@@ -29,13 +29,13 @@ class Lease:
             try:
                 self._claim = self._run.registry.renew(self._claim)
             except StorageUnavailable:
-                continue  # the next beat may get through; the lease outlasts several
+                continue  # the next heartbeat may get through; the lease outlasts several
             except Conflict:
-                return  # taken over; the fence and the compare-and-swap keep this run from promoting
+                return  # taken over; the fencing token and the compare-and-swap keep this run from promoting
 
     @contextmanager
     def held(self) -> Iterator["Lease"]:
-        """Done when the block ends, free again for the next run when it fails."""
+        """Mark the work done when the block ends; release it for the next run when it fails."""
         if self._claim is None:
             yield self
             return
@@ -44,7 +44,7 @@ class Lease:
             yield self
         except BaseException as error:
             self._stop()
-            # What went wrong is the news; a claim that can't be released expires by itself.
+            # The first error matters; a claim that can't be released expires by itself.
             with suppress(IncumbentError):
                 self._run.registry.release(self._claim)
             if signalled := _hidden_signal(error):
@@ -59,10 +59,10 @@ class Lease:
 
 
 def _hidden_signal(error: BaseException) -> TerminationSignal | None:
-    """The signal that ended the run, where Prefect stumbled over it.
+    """The signal that ended the run, where Prefect raised another error because of it.
 
-    One that comes while Prefect prepares a task run makes it raise of that task run, and the flow would end
-    as failed, for a reason that says nothing.
+    A signal that arrives while Prefect prepares a task run makes Prefect raise an error about that task run;
+    the flow would then end as failed, with a misleading reason.
     """
     earlier = error.__context__
     while earlier is not None and not isinstance(earlier, TerminationSignal):
@@ -72,7 +72,7 @@ def _hidden_signal(error: BaseException) -> TerminationSignal | None:
 
 @contextmanager
 def lease(run: Run) -> Iterator[Lease]:
-    """Claim the run's work for as long as the block lasts; go on where a run that died at it stopped."""
+    """Claim the run's work for as long as the block lasts; resume where a run that died stopped."""
     if run.seq is None:
         yield Lease(run, None, None)
         return
@@ -82,7 +82,7 @@ def lease(run: Run) -> Iterator[Lease]:
     elif isinstance(answer, Done):
         taken, claim = _decided(run, answer.run_seq), None
     else:
-        taken, claim = _at_it(run, answer), None
+        taken, claim = _running(run, answer), None
     with Lease(run, claim, taken).held() as held:
         if claim is not None and claim.heir_of is not None:
             held.taken = close_promotion(run, claim.heir_of)
@@ -97,8 +97,8 @@ def _decided(run: Run, by: int) -> str:
     return f"{run.superseded}, which run {by} decided"
 
 
-def _at_it(run: Run, other: Running) -> str:
-    sign = f"last sign of life {other.heartbeat}"
+def _running(run: Run, other: Running) -> str:
+    heartbeat = f"last heartbeat {other.heartbeat}"
     if run.announced is None:
-        return f"run {other.run_seq} is at it ({sign})"
-    return f"{run.superseded}, which run {other.run_seq} is at ({sign})"
+        return f"run {other.run_seq} is working on it ({heartbeat})"
+    return f"{run.superseded}, which run {other.run_seq} is working on ({heartbeat})"

@@ -1,4 +1,4 @@
-"""Labels that came late, the champion's logged predictions, and what the two say together."""
+"""Late labels joined with the champion's logged predictions: is the champion still as good as promised?"""
 
 import tempfile
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from tasks.step import enter, retried
 
 @dataclass(frozen=True)
 class KeptLabels:
-    """Tables of key and target; how many of their labels differ from earlier ones, and are of classes that
+    """Tables of key and target; `corrected` labels differ from earlier ones, `unknown` ones have a class that
     the champion does not know."""
 
     tables: tuple[pd.DataFrame, ...]
@@ -47,7 +47,7 @@ class KeptLabels:
         lines = [f"{self.rows:,} labels kept"]
         if self.corrected:
             lines.append(
-                f"{self.corrected:,} of them differ from labels that came before: the new ones count"
+                f"{self.corrected:,} of them differ from labels that arrived before: the new ones count"
             )
         if self.unknown:
             lines.append(
@@ -62,10 +62,10 @@ class KeptLabels:
 
 @retried
 def keep_labels(project: Path, files: Sequence[Path]) -> KeptLabels:
-    """Keep key and target of these files in the registry, where every later look finds them.
+    """Store key and target of these files in the registry, for this and later runs.
 
-    All of them or none: labels that can't be used or contradict each other are refused. What differs from
-    labels that came before is a correction.
+    All of them or none: labels that can't be used or contradict each other are refused. A label that differs
+    from one that arrived before is a correction.
     """
     enter(project)
     project = project.resolve()
@@ -93,29 +93,29 @@ def _read(file: Path, params: Params) -> pd.DataFrame:
 
 
 def _target(project: Path, params: Params) -> tuple[Schema, list[Any]]:
-    """The target as the champion knows it, or params.yaml before there is one; and its declared values."""
+    """The target as the champion learned it, else as params.yaml declares it; and its declared values."""
     dataset, registry = params.dataset, open_registry(params, project)
-    office = registry.champion()
-    if office is None:
+    champion = registry.champion()
+    if champion is None:
         classes = tuple(text_of(each) for each in dataset.classes) if params.task == "multiclass" else ()
         return Schema((), dataset.target, dataset.positive, params.task, classes), list(dataset.classes)
-    schema = load_model(project, registry, office.version).schema
-    return schema, list(dataset.classes) or _values(project, registry, office.version, schema)
+    schema = load_model(project, registry, champion.version).schema
+    return schema, list(dataset.classes) or _values(project, registry, champion.version, schema)
 
 
 def _values(project: Path, registry: Registry, version: str, schema: Schema) -> list[Any]:
-    """The values of a binary target in the version's sample of history; empty where it kept none."""
+    """The values of a binary target in the version's sample of history; empty if it has none."""
     from incumbent.challenger import REPLAY
 
     sample = pd.read_parquet(pull_cached(project, registry, version)[0] / REPLAY)
     return list(sample[schema.target].dropna().unique()) if schema.task == "binary" and len(sample) else []
 
 
-def _champion(registry: Registry) -> str:
-    office = registry.champion()
-    if office is None:
+def _champion_version(registry: Registry) -> str:
+    champion = registry.champion()
+    if champion is None:
         raise NotFound(f"model '{registry.model}' has no champion yet; train one with 'incumbent retrain'")
-    return office.version
+    return champion.version
 
 
 @retried
@@ -126,7 +126,7 @@ def join_labels(project: Path) -> Health:
     params = load_params(project)
     require_own_model(params, project)
     registry, feedback = open_registry(params, project), open_feedback(params)
-    version = _champion(registry)
+    version = _champion_version(registry)
     name_flow_run(f"monitor {version}", [f"model:{registry.model}"])
     manifest = registry.manifest(version)
     logged = feedback.predictions(version, params.monitor.days)
@@ -139,7 +139,7 @@ def join_labels(project: Path) -> Health:
 
 @retried
 def report(project: Path, health: Health) -> None:
-    """Say it, keep it, and when the champion has decayed tell everybody, once for the same figures."""
+    """Log and store the health; when the champion has decayed, emit one event for these figures."""
     params = load_params(project)
     (get_run_logger().warning if health.decayed else get_run_logger().info)("%s", health.reason)
     artifacts.show_health(health)

@@ -25,14 +25,14 @@ PREDICTIONS = "holdout.npz"
 
 @step
 def compare(run: Run) -> None:
-    """Both models on the held-out rows of the window; the predictions stay for the report."""
+    """Compare both models on the held-out rows of the window; store the predictions for the report."""
     if run.read("comparison") is None:
         _compare(run, run.registry.champion())
 
 
 @step
 def register(run: Run) -> None:
-    """Publish the challenger as a version, whatever the decision will be; nobody reads it unless named."""
+    """Publish the challenger as a version, whatever the decision will be; it is used only if named."""
     from incumbent.challenger import Challenger
 
     challenger = Challenger.from_json(run.read("challenger"))
@@ -61,7 +61,7 @@ def promote(run: Run) -> Decision:
             _compare(run, champion)
             continue
         if isinstance(decision, Promote):
-            # The fence stops a run that is older than the champion, not one whose work was taken over.
+            # The fencing token stops a run older than the champion, not one whose work was taken over.
             run.registry.check_claim(run.work, _seq(run), LEASE_SECONDS)
             try:
                 run.registry.promote(run.version, _seq(run), champion, "; ".join(decision.because))
@@ -74,7 +74,7 @@ def promote(run: Run) -> Decision:
 
 
 def _compare(run: Run, champion: Champion | None) -> None:
-    """Keep the contest for promote, and the predictions for the report."""
+    """Store the contest for promote, and the predictions for the report."""
     import numpy as np
 
     from incumbent.challenger import Challenger
@@ -116,11 +116,11 @@ def _window(run: Run) -> list[str]:
 def _metrics(run: Run, challenger: Challenger) -> dict[str, Any]:
     from incumbent.evaluation.decide import Evidence
 
-    seen = run.read("comparison")
-    figures = Evidence.from_json(seen["evidence"]).compared
+    contest = run.read("comparison")
+    figures = Evidence.from_json(contest["evidence"]).compared
     holdout = None
     if figures:
-        holdout = {**vars(figures.challenger), "window": seen["window"], "rows": figures.rows}
+        holdout = {**vars(figures.challenger), "window": contest["window"], "rows": figures.rows}
     cv = challenger.cv and challenger.cv.to_json()
     return {"metric": run.params.promotion.metric, "cv": cv, "holdout": holdout}
 
@@ -163,7 +163,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
 
 
 def _search(study: dict[str, Any]) -> dict[str, int]:
-    """What the options come from; an update keeps its parent's."""
+    """The search that the options come from; an update keeps its parent's."""
     from incumbent.search.tune import StudyResult
 
     result = StudyResult.from_json(study)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prefect import get_run_logger
 
@@ -17,10 +17,6 @@ from tasks.report import facts_of, outcome_of
 from tasks.runs import Run
 from tasks.step import step
 
-if TYPE_CHECKING:
-    pass
-
-
 EVENTS = {
     "promote": "model.promoted",
     "hold": "model.held",
@@ -31,11 +27,11 @@ EVENTS = {
 
 @step
 def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
-    """Write down what was decided and why; returns the document that `retrain --json` prints."""
+    """Record the decision and its reasons; returns the document that `retrain --json` prints."""
     reasons = (*reasons, *_left_out(run))
     run.write("decision", {"kind": kind, "reasons": list(reasons)})
-    office = run.registry.champion()
-    outcome = outcome_of(run, office.version if office else None)
+    champion = run.registry.champion()
+    outcome = outcome_of(run, champion.version if champion else None)
     get_run_logger().info("decision: %s, because %s", kind, "; ".join(reasons))
     if run.seq is None:
         return outcome
@@ -50,30 +46,30 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
         if (run.folder / name).exists():
             run.registry.record(run.seq, name, (run.folder / name).read_bytes())
     run.registry.record(run.seq, "decision.json", (run.folder / "outcome.json").read_bytes())
-    _tell(run, kind, outcome)
+    _emit_decision(run, kind, outcome)
     return outcome
 
 
 @step
 def record_superseded(run: Run) -> None:
-    """A record of its own for the version that the run's event told of: it takes the one that came after."""
+    """Record for the announced version that the run skips it and works on a later one."""
     about = {
-        "data": run.told.data.to_json(),
+        "data": run.of_announced.data.to_json(),
         "strategy": run.strategy,
         "engine": run.engine.name,
         "started_by": run.started_by,
     }
-    passed = replace(run.told, seq=run.registry.start_run(about))
-    record(passed, "skip", (f"{run.superseded}, which run {run.seq} takes",))
+    skipped = replace(run.of_announced, seq=run.registry.start_run(about))
+    record(skipped, "skip", (f"{run.superseded}, which run {run.seq} takes",))
 
 
 def close_promotion(run: Run, dead: int) -> str | None:
-    """Record the promotion of a run that died before it could; None if its challenger is not in office."""
-    office, its = run.registry.champion(), replace(run, seq=dead)
-    if office is None or office.version != its.version:
+    """Record the promotion of a run that died before it could; None if its challenger is not champion."""
+    champion, dead_run = run.registry.champion(), replace(run, seq=dead)
+    if champion is None or champion.version != dead_run.version:
         return None
-    record(its.against(office.replaced), "promote", (office.reason,))
-    return f"run {dead} promoted {office.version} and died before it told; this run did it"
+    record(dead_run.against(champion.replaced), "promote", (champion.reason,))
+    return f"run {dead} promoted {champion.version} and died before it recorded that; this run did it"
 
 
 def _left_out(run: Run) -> tuple[str, ...]:
@@ -83,7 +79,7 @@ def _left_out(run: Run) -> tuple[str, ...]:
     return tuple(f"left out: {each}" for each in findings if each.partition in report.left_out)
 
 
-def _tell(run: Run, kind: str, outcome: dict[str, Any]) -> None:
+def _emit_decision(run: Run, kind: str, outcome: dict[str, Any]) -> None:
     if kind not in EVENTS:
         return
     event, name = EVENTS[kind], run.params.dataset.name

@@ -1,4 +1,4 @@
-"""What somebody lets out of quarantine: a refused file, or refused rows in their partition."""
+"""Release from quarantine: a refused file, or refused rows back into their partition."""
 
 import shutil
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from tasks.step import enter
 def recover(project: Path, entry: str, folder: Path) -> Arrival:
     """A file from quarantine as partitions, or rows in the partition that they came with.
 
-    Raises NotFound, BadData, and BadInput if it passed before or the partition is not what it was.
+    Raises NotFound, BadData, and BadInput if it was released before or the partition changed since.
     """
     enter(project)
     arrival = Arrival(project.resolve(), folder, ())
@@ -44,14 +44,14 @@ def recover(project: Path, entry: str, folder: Path) -> Arrival:
 
 @task(cache_policy=NO_CACHE)
 def settle(released: Arrival, entry: str, reason: str, version: Version) -> None:
-    """Note with the entry who let it pass, why, and which revision holds it."""
+    """Record with the entry who released it, why, and which revision holds it."""
     held_by = [digest_of(path) for path in released.partitions]
     open_quarantine(released.params).mark_released(entry, reason, version.data.rev, held_by)
 
 
 @task(cache_policy=NO_CACHE)
 def close(released: Arrival, entry: str) -> None:
-    """Note with the entry that the event was sent; nobody can release it again."""
+    """Record with the entry that the event was sent; it can't be released again."""
     open_quarantine(released.params).mark_announced(entry)
 
 
@@ -64,7 +64,7 @@ def _require_usable(partitions: Sequence[Path], params: Params) -> None:
 
 
 def _read(file: ArrivingFile, arrival: Arrival) -> ArrivingFile:
-    """As it would have arrived."""
+    """The file's partitions, as if it arrived now."""
     folder = arrival.folder / "made"
     alone = read_partitions(file, folder, arrival.params, get_run_logger().info)
     return with_rows_before(alone, folder, arrival.project, arrival.params, {})
@@ -83,7 +83,7 @@ def _rejoined(file: ArrivingFile, about: dict[str, Any], arrival: Arrival) -> Ar
     whole = arrival.folder / "made" / name
     if md5 == about["md5"]:
         put_back(partition, file.source.path, whole)
-    elif was_put_back(partition, file.source.path):  # by a release that died before it could note so
+    elif was_put_back(partition, file.source.path):  # by a release that died before it recorded that
         whole.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(partition, whole)
     else:

@@ -1,4 +1,4 @@
-"""The documents of a run: what was decided, for the registry, and all of it, for the report's page."""
+"""The documents of a run: the decision, for the registry, and all facts, for the report's page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ LATEST = 12
 
 
 def outcome_of(run: Run, champion: str | None) -> dict[str, Any]:
-    gate, plan, seen, figures = run.read("gate"), run.read("plan"), run.read("comparison"), comparison_of(run)
+    gate, plan = run.read("gate"), run.read("plan")
+    contest, comparison = run.read("comparison"), comparison_of(run)
     return {
         "run": run.seq,
         "data": {"rev": run.data.rev, "md5": run.data.md5, "name": run.data.short, **run.diff.to_json()},
@@ -26,8 +27,8 @@ def outcome_of(run: Run, champion: str | None) -> dict[str, Any]:
         "unlabelled": gate["unlabelled"] if gate else None,
         "hindsight": run.read("hindsight"),
         "plan": plan and {**plan, "window": run.read("window")},
-        "challenger": run.version if seen else None,
-        "metric": figures and _metric(figures, seen["incumbent"]),
+        "challenger": run.version if contest else None,
+        "metric": comparison and _metric(comparison, contest["incumbent"]),
         "decision": run.read("decision"),
         "champion": champion,
         "started_by": run.started_by,
@@ -36,20 +37,20 @@ def outcome_of(run: Run, champion: str | None) -> dict[str, Any]:
     }
 
 
-def _metric(seen: Comparison, incumbent: str) -> dict[str, Any]:
+def _metric(comparison: Comparison, incumbent: str) -> dict[str, Any]:
     return {
-        "name": seen.metric,
-        "champion": asdict(seen.champion),
-        "challenger": asdict(seen.challenger),
-        "difference": seen.difference.value,
-        "ci": [seen.difference.low, seen.difference.high],
-        "p_value": seen.p_value,
+        "name": comparison.metric,
+        "champion": asdict(comparison.champion),
+        "challenger": asdict(comparison.challenger),
+        "difference": comparison.difference.value,
+        "ci": [comparison.difference.low, comparison.difference.high],
+        "p_value": comparison.p_value,
         "incumbent": incumbent,
     }
 
 
 def facts_of(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
-    challenger, seen, evidence = run.read("challenger"), run.read("comparison"), evidence_of(run)
+    challenger, contest, evidence = run.read("challenger"), run.read("comparison"), evidence_of(run)
     return {
         **outcome,
         "dataset": run.params.dataset.name,
@@ -61,9 +62,9 @@ def facts_of(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
         "evidence": evidence,
         "comparison": comparison_of(run),
         "confidence": f"{run.params.promotion.confidence:.0%}",
-        "incumbent": seen["incumbent"] if seen else run.champion,
-        "window": seen["window"] if seen else [],
-        "excluded": seen["excluded"] if seen else 0,
+        "incumbent": contest["incumbent"] if contest else run.champion,
+        "window": contest["window"] if contest else [],
+        "excluded": contest["excluded"] if contest else 0,
         "cv": challenger and challenger["cv"],
         "rounds": challenger and challenger["rounds"],
         "options": challenger["options"] if challenger else {},

@@ -1,4 +1,4 @@
-"""Go on where a run that died stopped: what its finished steps left becomes this run's."""
+"""Resume where a run that died stopped: the documents of its finished steps become this run's."""
 
 import shutil
 from dataclasses import replace
@@ -8,7 +8,7 @@ from prefect import get_run_logger
 
 from tasks.runs import Document, Run
 
-# In the order of the flow, with what else a step writes before its own document, which counts it as done.
+# In the order of the flow: a step's document, which marks it done, and those that it writes before.
 STEPS: dict[Document, tuple[Document, ...]] = {
     "gate": (),
     "plan": ("live", "drift"),
@@ -20,10 +20,10 @@ STEPS: dict[Document, tuple[Document, ...]] = {
 
 
 def begin_or_resume(run: Run, heir_of: int | None) -> None:
-    """Note what this run works on; take over the finished steps of the run whose work it inherits.
+    """Record what this run works on; take over the finished steps of the dead run `heir_of`.
 
-    Only of a run that began with the same champion and left its folder here: another host's is out of
-    reach. Else this one starts over. Documents come last, so that a death in between leaves a beginning.
+    Only if that run began with the same champion and its folder is on this host; else this run starts over.
+    Documents are copied last, so that a crash in between leaves no step that looks done.
     """
     beginning = {"work": run.work, "champion": run.champion}
     run.write("begun", beginning)
@@ -48,8 +48,8 @@ def begin_or_resume(run: Run, heir_of: int | None) -> None:
 
 def resumed_from(run: Run) -> int | None:
     """The run whose finished steps this one took over."""
-    seen: dict[str, Any] | None = run.read("resumed")
-    return seen["from"] if seen else None
+    document: dict[str, Any] | None = run.read("resumed")
+    return document["from"] if document else None
 
 
 def _documents() -> list[Document]:

@@ -1,4 +1,4 @@
-"""One run: what it works on, and where its steps keep what they leave for the next."""
+"""One run: what it works on, and where its steps store their documents for the next steps."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ Document = Literal[
 
 
 class JsonDocument(Protocol):
-    """What a step leaves for the next."""
+    """A document that a step stores for the next."""
 
     def to_json(self) -> Any: ...
 
@@ -50,8 +50,8 @@ class Run:
     """What one run works on. Addresses and digests only; rows and models are read where they are used.
 
     `seq` is its number in the registry, None for a dry run, which leaves nothing there. `champion` is
-    the version in office when the run began, at `began` (ISO 8601, UTC). `announced` is the version that
-    the run's event told of, if a later one has superseded it. left_out: partitions that the gate blocked;
+    the champion when the run began, at `began` (ISO 8601, UTC). `announced` is the data version in the
+    run's event, if a later one has superseded it. left_out: partitions that the gate blocked;
     waiting: those in which no row has a label yet.
     """
 
@@ -104,17 +104,17 @@ class Run:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
-    def told(self) -> "Run":
-        """The same run on the version that its event told of, for the record of that one."""
+    def of_announced(self) -> "Run":
+        """The same run on the announced version, for the record of that version."""
         if self.announced is None:
             return self
         return replace(self, data=self.announced, announced=None).against(self.champion)
 
     def against(self, champion: str | None) -> "Run":
-        """The same run with this champion in office when it began."""
+        """The same run as if this version had been champion when it began."""
         known = self.manifest(champion)["data"]["partitions"] if champion else {}
-        passed = [each for each in self.data.partitions if each.name not in self.left_out]
-        return replace(self, champion=champion, diff=difference(known, passed))
+        remaining = [each for each in self.data.partitions if each.name not in self.left_out]
+        return replace(self, champion=champion, diff=difference(known, remaining))
 
     def after_gate(self, left_out: Sequence[str], waiting: Sequence[str]) -> "Run":
         """The same run without the partitions that are blocked; nothing is learned from those that wait."""
@@ -130,38 +130,36 @@ class Run:
 
     @property
     def superseded(self) -> str:
-        """Why the version that the run's event told of is not the one it works on."""
-        told = self.told
-        by = self.registry.decided_by(told.work)
+        """Why this run skips the announced version."""
+        by = self.registry.decided_by(self.of_announced.work)
+        announced = self.of_announced.data.short
         if by is not None:
-            return f"run {by} decided data version {told.data.short}; it was superseded by {self.data.short}"
-        return f"data version {told.data.short} was superseded by {self.data.short}"
+            return f"run {by} decided data version {announced}; it was superseded by {self.data.short}"
+        return f"data version {announced} was superseded by {self.data.short}"
 
     def files(self, names: Sequence[str]) -> list[Path]:
         """Local, verified files of these partitions."""
         return fetch(self.project, self.data, names)
 
     def write(self, name: Document, document: Any) -> None:
-        """Keep a document. It is there whole or not at all, and vouches for the files of its step."""
+        """Keep a document. It is written atomically, after the files of its step."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(self.folder / f"{name}.json") as part:
             part.write_text(json.dumps(document, indent=2, default=str) + "\n")
-            for (
-                file
-            ) in self.folder.iterdir():  # not even a power cut may leave the document without its files
+            for file in self.folder.iterdir():  # even after a power cut, the document implies its files
                 with file.open("rb") as kept:
                     os.fsync(kept.fileno())
 
     def read(self, name: Document) -> Any:
-        """What a step of this run wrote; None if it was not reached."""
+        """The document of a step of this run; None if the step was not reached."""
         path = self.folder / f"{name}.json"
         return json.loads(path.read_text()) if path.exists() else None
 
     def once(self, name: Document, read: Callable[[Any], T], make: Callable[[], T]) -> T:
-        """What a step leaves: as an earlier try left it, or the run that this one resumes; else made now."""
-        seen = self.read(name)
-        if seen is not None:
-            return read(seen)
+        """A step's document: from an earlier try or a resumed run, else made now."""
+        document = self.read(name)
+        if document is not None:
+            return read(document)
         made = make()
         self.write(name, made.to_json())
         return made
@@ -214,12 +212,12 @@ def _latest(
     """What to work on, and the version that was announced if that is an older one."""
     data = resolve(project, data_rev)
     try:
-        told = resolve(project, announced_rev) if announced_rev else data
+        announced = resolve(project, announced_rev) if announced_rev else data
     except NotFound:
-        return data, None  # another clone's, which has not come here: the next look brings it
-    if is_ancestor(project, data.rev, told.rev):
-        return told, None
-    return data, told if told.md5 != data.md5 else None
+        return data, None  # another clone's commit, not fetched here yet: the next run gets it
+    if is_ancestor(project, data.rev, announced.rev):
+        return announced, None
+    return data, announced if announced.md5 != data.md5 else None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What every task of a run shares: a name, its time on the record, and retries for outages only."""
+"""What every task of a run shares: a name, recorded time, and retries for outages only."""
 
 import functools
 import logging
@@ -34,7 +34,7 @@ def retried(function: Callable[P, R]) -> "Task[P, R]":
 
 
 def step(function: Callable[Concatenate[Run, P], R]) -> "Task[Concatenate[Run, P], R]":
-    """A retried task whose first argument is the run, on whose record the time that it takes goes."""
+    """A retried task whose first argument is the run, in which its time is recorded."""
 
     @retried
     @functools.wraps(function)
@@ -54,7 +54,7 @@ def is_outage(_task: Any, _run: Any, state: Any) -> bool:
 
 
 class KnownErrors(logging.Filter):
-    """Prefect logs a traceback with every exception; what we can explain is complete in one sentence."""
+    """Prefect logs a traceback with every exception; an error that we explain needs only its sentence."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

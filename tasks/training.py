@@ -33,7 +33,7 @@ def tune(run: Run) -> None:
     from incumbent.report import plots
     from incumbent.search.tune import StudyResult
 
-    study = run.once("study", StudyResult.from_json, lambda: _searched(run))
+    study = run.once("study", StudyResult.from_json, lambda: _search(run))
     values, pruned = [t.value for t in study.trials], [t.pruned for t in study.trials]
     pictures = {"Trials": plots.trials(values, pruned)}
     if study.importances:
@@ -49,7 +49,7 @@ def train(run: Run) -> None:
     from incumbent.challenger import Challenger
     from incumbent.report import plots
 
-    challenger = run.once("challenger", Challenger.from_json, lambda: _made(run))
+    challenger = run.once("challenger", Challenger.from_json, lambda: _make(run))
     for file in run.folder.glob("checkpoint-*"):
         file.unlink()
     pictures = {"Importances": plots.importances(challenger.importances)}
@@ -71,15 +71,15 @@ def train(run: Run) -> None:
     )
 
 
-def _searched(run: Run) -> "StudyResult":
+def _search(run: Run) -> "StudyResult":
     from incumbent.challenger import search
     from incumbent.search.studies import study_ref
 
     window = _window(run)
     if run.params.search.workers > 1:
         return search_with_workers(run, window)
-    place = study_ref(run.project, run.params, run.work)
-    return search(run.files(window.of(_all(run))), run.params, window, place, run.engine)
+    ref = study_ref(run.project, run.params, run.work)
+    return search(run.files(window.of(_all(run))), run.params, window, ref, run.engine)
 
 
 def _all(run: Run) -> list[str]:
@@ -92,7 +92,7 @@ def _window(run: Run) -> "Window":
     return Window.from_json(run.read("window"))
 
 
-def _made(run: Run) -> "Challenger":
+def _make(run: Run) -> "Challenger":
     from incumbent.challenger import make_full
     from incumbent.search.tune import StudyResult
 

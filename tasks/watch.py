@@ -1,4 +1,4 @@
-"""Look where the branch's data.dvc is, and tell when it moved."""
+"""Check whether the branch's data.dvc moved, and announce it if so."""
 
 import json
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ from tasks.step import enter, retried
 
 @dataclass(frozen=True)
 class BranchState:
-    """`version` has to be told of, None if nothing moved; `rewound`: it does not come after `last`.
+    """`version` is to be announced, None if nothing moved; `rewound`: it does not descend from `last`.
 
-    `asked`: somebody named the revision, which says nothing of where the branch is.
+    `asked`: the caller named the revision, so it says nothing about the branch.
     """
 
     project: Path
@@ -40,10 +40,10 @@ class BranchState:
 
 @retried
 def look(project: Path, rev: str | None) -> BranchState:
-    """The newest commit of the branch, or of `rev`, that changed data.dvc, against the one told of last."""
+    """The newest commit of the branch, or of `rev`, that changed data.dvc, against the last one announced."""
     enter(project)
     project = project.resolve()
-    dataset, last = load_params(project).dataset.name, _told(project)
+    dataset, last = load_params(project).dataset.name, _last_announced(project)
     if rev is None:
         catch_up(project)
     commit = last_change(project, commit_of(project, rev or "HEAD"), POINTER)
@@ -68,19 +68,19 @@ def look(project: Path, rev: str | None) -> BranchState:
 
 
 @retried
-def announce_move(seen: BranchState) -> None:
-    """Tell, then remember: a version that was told of twice is still one event."""
-    if seen.version is not None:
-        announce.fn(seen.dataset, seen.version)
-        if not seen.asked:
-            with atomic_write(_memory(seen.project)) as part:
-                part.write_text(json.dumps({"rev": seen.version.data.rev}))
+def announce_move(state: BranchState) -> None:
+    """Announce, then remember: a version announced twice is still one event."""
+    if state.version is not None:
+        announce.fn(state.dataset, state.version)
+        if not state.asked:
+            with atomic_write(_state_file(state.project)) as part:
+                part.write_text(json.dumps({"rev": state.version.data.rev}))
 
 
-def _told(project: Path) -> str | None:
-    memory = _memory(project)
-    return json.loads(memory.read_text())["rev"] if memory.exists() else None
+def _last_announced(project: Path) -> str | None:
+    path = _state_file(project)
+    return json.loads(path.read_text())["rev"] if path.exists() else None
 
 
-def _memory(project: Path) -> Path:
+def _state_file(project: Path) -> Path:
     return project / ".incumbent" / "watched.json"

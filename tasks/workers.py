@@ -40,7 +40,7 @@ REMIND = 60.0
 
 
 def search_with_workers(run: Run, window: Window) -> StudyResult:
-    """Have `search.workers` flow runs search, and wait for them; goes on with a study that was left undone.
+    """Have `search.workers` flow runs search, and wait for them; goes on with an unfinished study.
 
     Raises StorageUnavailable when they were ended before the study was, IncumbentError when they failed,
     BadParams when there is no deployment to start them from.
@@ -49,9 +49,9 @@ def search_with_workers(run: Run, window: Window) -> StudyResult:
     from incumbent.search.studies import explained, study_ref
     from incumbent.search.tune import begin, conclude, is_over, whats_next
 
-    params, place = run.params, study_ref(run.project, run.params, run.work)
+    params, ref = run.params, study_ref(run.project, run.params, run.work)
     with explained():
-        study = begin(params.search, learner_type(params.learner.name).search_space, params.seed, place)
+        study = begin(params.search, learner_type(params.learner.name).search_space, params.seed, ref)
         if not is_over(study):
             ended = _through_workers(run, window, study)
             if whats_next(study, params.search) != "end":
@@ -80,8 +80,8 @@ def do_share(
     from incumbent.search.window import Window
 
     enter(project)
-    asked, project = Params.model_validate(params), project.resolve()
-    registry = open_registry(asked, project)
+    validated, project = Params.model_validate(params), project.resolve()
+    registry = open_registry(validated, project)
     try:
         registry.check_claim(work, run, LEASE_SECONDS)
     except Conflict as gone:
@@ -94,7 +94,7 @@ def do_share(
         paths = fetch(project, data, chosen.of(names))
         with one_device(project / ".incumbent" / "devices") as device:
             get_run_logger().info("worker %d of run %d, on %s", worker, run, device or "the CPU")
-            search_share(paths, asked, chosen, study_ref(project, asked, work), worker)
+            search_share(paths, validated, chosen, study_ref(project, validated, work), worker)
 
 
 def _through_workers(run: Run, window: Window, study: optuna.Study) -> list[FlowRun]:
@@ -141,20 +141,20 @@ def _ended(client: SyncPrefectClient, run: Run, study: optuna.Study, started: li
 
     reminded = time.monotonic()
     while True:
-        seen = [client.read_flow_run(child.id) for child in started]
-        left = [child for child in seen if child.state is None or not child.state.is_final()]
+        children = [client.read_flow_run(child.id) for child in started]
+        left = [child for child in children if child.state is None or not child.state.is_final()]
         if not left:
-            return seen
+            return children
         if whats_next(study, run.params.search) == "end":
-            for child in left:  # those that found no place in the pool are not needed any more
+            for child in left:  # those still waiting for a worker are no longer needed
                 if child.state is None or not child.state.is_running():
                     _cancel(client, child)
-        elif time.monotonic() - reminded > REMIND and not any(child.start_time for child in seen):
-            pool = seen[0].work_pool_name
+        elif time.monotonic() - reminded > REMIND and not any(child.start_time for child in children):
+            pool = children[0].work_pool_name
             get_run_logger().warning(
                 "waiting: none of the %d flow runs of %s has begun; has the pool '%s' a worker? "
                 "'incumbent up' or 'prefect worker start --pool %s' starts one",
-                len(seen), DEPLOYMENT, pool, pool,
+                len(children), DEPLOYMENT, pool, pool,
             )  # fmt: skip
             reminded = time.monotonic()
         time.sleep(POLL)
@@ -162,16 +162,16 @@ def _ended(client: SyncPrefectClient, run: Run, study: optuna.Study, started: li
 
 def _cancel(client: SyncPrefectClient, child: FlowRun) -> None:
     with suppress(httpx.HTTPError, ObjectNotFound):
-        client.set_flow_run_state(child.id, Cancelling(message="its retraining needs it no more"))
+        client.set_flow_run_state(child.id, Cancelling(message="its retraining no longer needs it"))
 
 
 def _early_end(ended: list[FlowRun]) -> IncumbentError:
-    told = "; ".join(
+    messages = "; ".join(
         f"{child.name}: {child.state.message or child.state.name}" for child in ended if child.state
     )
     if any(child.state and child.state.is_failed() for child in ended):
-        return IncumbentError(f"the study's workers failed: {told}")
-    return StorageUnavailable(f"the study's workers ended before it did, run it again to go on: {told}")
+        return IncumbentError(f"the study's workers failed: {messages}")
+    return StorageUnavailable(f"the study's workers ended before it did, run it again to go on: {messages}")
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class Judged:
 
     @property
     def whole(self) -> Finding:
-        """What it says of a file from which no row is taken."""
+        """The finding where no rows are set aside: a warning instead."""
         return replace(self.finding, severity="warning") if self.aside else self.finding
 
 
@@ -46,8 +46,8 @@ def gate_files(
 ) -> GateReport:
     """Check each (name, Parquet file): first its columns by the footer alone, then, if they fit, its rows.
 
-    Every suite is applied, and what params.yaml says of the dataset. Of one partition at a time there are
-    only those columns in memory which fail or need pandas. The files stay whole: what would set rows aside
+    Every suite is applied, and what params.yaml declares of the dataset. In memory are only those columns of
+    one partition that fail or need pandas. The files stay whole: an expectation that would set rows aside
     on arrival is a warning, and blocks beyond the limit. Raises BadData for a file that can't be read.
     """
     reports = []
@@ -69,7 +69,7 @@ def results_of(name: str, judged: Sequence[Judged]) -> dict[str, tuple[dict[str,
 
 
 def column_findings(partition: str, path: Path, dataset: DatasetParams) -> list[Finding]:
-    """Names that are taken for one another, and what differs from `dataset.columns`, by the footer alone."""
+    """Column names that are confusable, and differences from `dataset.columns`, by the footer alone."""
     alike = [
         Finding(
             partition,
@@ -102,9 +102,9 @@ def beyond_limit(name: str, path: Path, judged: Sequence[Judged], limits: GatePa
     rows, aside = pq.read_metadata(path).num_rows, len({row for each in judged for row in each.aside})
     if aside <= limits.max_quarantined * rows:
         return []
-    seen = f"{aside:,} of {rows:,} rows ({aside / rows:.1%}) would be set aside"
+    observed = f"{aside:,} of {rows:,} rows ({aside / rows:.1%}) would be set aside"
     limit = f"gate.max_quarantined = {limits.max_quarantined} must be kept"
-    return [Finding(name, limit, "critical", False, seen)]
+    return [Finding(name, limit, "critical", False, observed)]
 
 
 def judge_rows(
@@ -112,29 +112,31 @@ def judge_rows(
 ) -> list[Judged]:
     """One for each expectation, first those that params.yaml implies.
 
-    By statistics where they tell that all is well, else by GX on the columns that it needs.
+    By statistics where these show that it passes, else by GX on the columns that it needs.
     """
     names = schema_of(path).names
     expectations = _expectations(suites, dataset)
     results = dict(enumerate(judge_by_statistics(path, expectations)))
-    left = [place for place, result in results.items() if result is None]
+    left = [number for number, result in results.items() if result is None]
     for every_row in (False, True):
-        if places := [place for place in left if sets_aside(expectations[place]) is every_row]:
-            asked = [expectations[place] for place in places]
-            frame = read_partition(path, _needed(names, [question(each) for each in asked]))
+        if numbers := [number for number in left if sets_aside(expectations[number]) is every_row]:
+            chosen = [expectations[number] for number in numbers]
+            frame = read_partition(path, _needed(names, [question(each) for each in chosen]))
             detail: Detail = "COMPLETE" if every_row else "SUMMARY"
-            results |= zip(places, validate(frame, asked, EXAMPLES, detail), strict=True)
+            results |= zip(numbers, validate(frame, chosen, EXAMPLES, detail), strict=True)
     return _judged(name, path, names, [result for result in results.values() if result])
 
 
 def _expectations(suites: Sequence[dict[str, Any]], dataset: DatasetParams) -> list[Any]:
-    """Each once: what a suite says in the same words is not said again."""
+    """Declared and suites' expectations; a declared one that a suite repeats is left out."""
     own = [each for suite in suites for each in expectations_of(suite)]
-    said = [_words(each) for each in own]
-    return [each for each in expectations_of(declared_suite(dataset)) if _words(each) not in said] + own
+    in_suites = [_identity(each) for each in own]
+    return [
+        each for each in expectations_of(declared_suite(dataset)) if _identity(each) not in in_suites
+    ] + own
 
 
-def _words(expectation: Any) -> tuple[Any, ...]:
+def _identity(expectation: Any) -> tuple[Any, ...]:
     severity = expectation.severity, sets_aside(expectation)
     return expectation.expectation_type, expectation.configuration.to_json_dict()["kwargs"], severity
 
@@ -142,7 +144,7 @@ def _words(expectation: Any) -> tuple[Any, ...]:
 def judge_by_statistics(path: Path, expectations: Sequence[Any]) -> list[dict[str, Any] | None]:
     """GX's result for each expectation without a frame; None where GX must see the cells.
 
-    That is: cells that fail, since it names some of them, and whatever pandas may see otherwise than DuckDB.
+    That is: cells that fail, since GX names some of them, and values that pandas may read differently.
     """
     measured = measure_expectations(path, [question(expectation) for expectation in expectations])
     results = [
@@ -158,7 +160,7 @@ def _of_table(result: dict[str, Any]) -> bool:
 
 
 def _needed(names: Sequence[str], questions: Sequence[tuple[str, dict[str, Any]]]) -> list[str] | None:
-    """The columns that these expectations look at; None for all, where that can't be told."""
+    """The columns that these expectations read; None for all, where that is unknown."""
     wanted: set[str] = set()
     for _, arguments in questions:
         columns = {arguments[key] for key in ("column", "column_A", "column_B") if key in arguments}
@@ -183,7 +185,7 @@ def _judged(name: str, path: Path, names: Sequence[str], results: Sequence[dict[
 
 
 def _aside(result: dict[str, Any]) -> tuple[int, ...]:
-    """None where the rows can't be told, as without the column: then the severity counts."""
+    """The rows to set aside; empty where unknown, as without the column: then the severity counts."""
     if result["success"] or not result["expectation_config"].get("meta", {}).get("quarantine"):
         return ()
     return tuple((result["result"] or {}).get("unexpected_index_list") or ())
@@ -221,17 +223,17 @@ def _observed(kwargs: dict[str, Any], names: Sequence[str], result: dict[str, An
     missing = [column for column in columns if column not in names]
     if missing:
         return f"no column {missing}; the file has {sorted(names)}"
-    seen = result["result"] or {}
-    if "unexpected_percent" in seen:
-        examples = seen.get("partial_unexpected_list", [])[:3]
-        share = seen["unexpected_percent"] or 0.0  # None when every cell is empty
-        text = f"{seen['unexpected_count']:,} of {seen['element_count']:,} rows ({share:.1f} %)"
-        return f"{text}, such as {examples}" if seen["unexpected_count"] and any(examples) else text
-    if "unexpected_count" in seen:
-        count, examples = seen["unexpected_count"], seen["partial_unexpected_list"][:3]
+    details = result["result"] or {}
+    if "unexpected_percent" in details:
+        examples = details.get("partial_unexpected_list", [])[:3]
+        share = details["unexpected_percent"] or 0.0  # None when every cell is empty
+        text = f"{details['unexpected_count']:,} of {details['element_count']:,} rows ({share:.1f} %)"
+        return f"{text}, such as {examples}" if details["unexpected_count"] and any(examples) else text
+    if "unexpected_count" in details:
+        count, examples = details["unexpected_count"], details["partial_unexpected_list"][:3]
         return f"{count:,} other values" + (f", such as {examples}" if count else "")
-    if "observed_value" in seen:
-        return f"observed {_short(seen['observed_value'])}"
+    if "observed_value" in details:
+        return f"observed {_short(details['observed_value'])}"
     info = result["exception_info"]  # flat, or one entry per metric that could not be computed
     problems = [info] if "exception_message" in info else info.values()
     return "could not be checked: " + "; ".join(sorted({str(each["exception_message"]) for each in problems}))

@@ -1,6 +1,6 @@
-"""A first suite of expectations, drafted from data that a person holds for good.
+"""A first suite of expectations, drafted from data that a person considers good.
 
-Every limit has slack, and a note that says what was seen. Bounds are of the smallest and the greatest value,
+Every limit has slack, and a note with the observed values. Bounds are of the smallest and the greatest value,
 not of every cell: Great Expectations judges those many times faster.
 """
 
@@ -24,22 +24,22 @@ def draft_suite(paths: Sequence[Path], params: Params) -> dict[str, Any]:
 
     critical: columns that were never or seldom empty, and rows at all. warning: ranges of numbers, sets of
     texts, the number of rows. What params.yaml declares is checked without a suite,
-    and columns that it drops are left alone. Raises BadData for names that DuckDB takes for one another.
+    and columns that it drops are left alone. Raises BadData for names that DuckDB does not distinguish.
     """
     for path in paths:
         require_distinct(schema_of(path).names, path.name)
     skipped = {params.dataset.target, *params.dataset.drop}
     kinds = {name: kind for name, kind in _common(paths).items() if name not in skipped}
     partitions = [_measure(path, kinds) for path in paths]
-    seen = f"in {len(paths)} partitions, {paths[0].stem} to {paths[-1].stem}"
-    expectations = [_row_count([rows for rows, _ in partitions], seen)]
-    expectations += _unique_key(paths, params.dataset.key, seen)
+    scope = f"in {len(paths)} partitions, {paths[0].stem} to {paths[-1].stem}"
+    expectations = [_row_count([rows for rows, _ in partitions], scope)]
+    expectations += _unique_key(paths, params.dataset.key, scope)
     for name in kinds:
-        expectations += _of_column(name, [(rows, columns[name]) for rows, columns in partitions], seen)
+        expectations += _of_column(name, [(rows, columns[name]) for rows, columns in partitions], scope)
     return {
         "name": params.dataset.name,
         "expectations": expectations,
-        "meta": {"notes": f"drafted by incumbent from what it saw {seen}; it is yours to edit"},
+        "meta": {"notes": f"drafted by incumbent from what it saw {scope}; it is yours to edit"},
     }
 
 
@@ -84,42 +84,44 @@ def _statistics(name: str, kind: Kind | None) -> dict[str, str]:
 
 
 def _of_column(
-    name: str, partitions: Sequence[tuple[int, dict[str, Any]]], seen: str
+    name: str, partitions: Sequence[tuple[int, dict[str, Any]]], scope: str
 ) -> Iterator[dict[str, Any]]:
-    worst = max(1 - found["filled"] / rows for rows, found in partitions)
+    worst = max(1 - statistics["filled"] / rows for rows, statistics in partitions)
     filled = math.floor((1 - worst - max(0.01, worst / 2)) * 1000) / 1000
     if filled > 0:
         yield _expectation(
-            "expect_column_values_to_not_be_null", "critical", f"{worst:.1%} empty at most {seen}",
+            "expect_column_values_to_not_be_null", "critical", f"{worst:.1%} empty at most {scope}",
             column=name, mostly=filled,
         )  # fmt: skip
-    lows = [found["low"] for _, found in partitions if found.get("low") is not None]
-    highs = [found["high"] for _, found in partitions if found.get("high") is not None]
+    lows = [statistics["low"] for _, statistics in partitions if statistics.get("low") is not None]
+    highs = [statistics["high"] for _, statistics in partitions if statistics.get("high") is not None]
     if len(lows) == len(partitions):  # the least of no values is none, which fails
         low, high = min(lows), max(highs)
         slack = SLACK * (high - low) or abs(high) or 1.0
-        note = f"{low:g} to {high:g} {seen}"
+        note = f"{low:g} to {high:g} {scope}"
         least = 0.0 if low >= 0 else low - slack
         yield _expectation("expect_column_min_to_be_between", "warning", note, column=name, min_value=least)
         yield _expectation(
             "expect_column_max_to_be_between", "warning", note, column=name, max_value=high + slack
         )
-    texts = {text for _, found in partitions for text in found.get("texts") or () if text is not None}
+    texts = {
+        text for _, statistics in partitions for text in statistics.get("texts") or () if text is not None
+    }
     if 0 < len(texts) <= MAX_SET:
         yield _expectation(
-            "expect_column_values_to_be_in_set", "warning", f"{len(texts)} different texts {seen}",
+            "expect_column_values_to_be_in_set", "warning", f"{len(texts)} different texts {scope}",
             column=name, value_set=sorted(texts), mostly=0.99,
         )  # fmt: skip
 
 
-def _row_count(rows: Sequence[int], seen: str) -> dict[str, Any]:
+def _row_count(rows: Sequence[int], scope: str) -> dict[str, Any]:
     return _expectation(
-        "expect_table_row_count_to_be_between", "warning", f"{min(rows):,} to {max(rows):,} rows {seen}",
+        "expect_table_row_count_to_be_between", "warning", f"{min(rows):,} to {max(rows):,} rows {scope}",
         min_value=max(1, min(rows) // ROWS_FACTOR), max_value=max(rows) * ROWS_FACTOR,
     )  # fmt: skip
 
 
-def _unique_key(paths: Sequence[Path], key: Sequence[str], seen: str) -> Iterator[dict[str, Any]]:
+def _unique_key(paths: Sequence[Path], key: Sequence[str], scope: str) -> Iterator[dict[str, Any]]:
     """Also across partitions; nothing if it is not, as then it is none."""
     import duckdb
 
@@ -132,7 +134,7 @@ def _unique_key(paths: Sequence[Path], key: Sequence[str], seen: str) -> Iterato
         [(repeated,)] = rows.aggregate(f"count(*) - count(DISTINCT ({columns}))").fetchall()
     if repeated:
         return
-    note = f"no key twice {seen}; on arrival also none of another partition"
+    note = f"no key twice {scope}; on arrival also none of another partition"
     if len(key) == 1:
         yield _expectation("expect_column_values_to_be_unique", "critical", note, column=key[0])
     else:

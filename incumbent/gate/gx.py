@@ -36,13 +36,13 @@ def _great_expectations() -> Any:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # on by default; reads it when imported
     import great_expectations
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of its temporary folders
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it logs its temporary folders
     return great_expectations
 
 
 @cache
 def _asset() -> Any:
-    """Where frames are put; it keeps none."""
+    """The asset that validates frames; it keeps none of them."""
     gx = _great_expectations()
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
@@ -66,7 +66,7 @@ def sets_aside(expectation: Any) -> bool:
 
 
 def judges_rows(expectation: Any) -> bool:
-    """Does GX tell, on pandas, which rows fail? Not for types, though they count among these."""
+    """Does GX report, on pandas, which rows fail? Not for types, though they count among these."""
     _great_expectations()
     from great_expectations.expectations import expectation as kinds
 
@@ -152,9 +152,9 @@ def data_docs(title: str, results: Sequence[dict[str, Any]]) -> str:
 
 
 def _shown(result: dict[str, Any]) -> dict[str, Any]:
-    """As a page shows it: some of the failing rows, not all; without our id, which GX takes not back."""
-    seen = result["result"] or {}
-    some = {name: seen[name] for name in seen if not name.startswith("unexpected_index")}
+    """As a page shows it: some of the failing rows, not all; without our id, which GX would refuse."""
+    details = result["result"] or {}
+    some = {name: details[name] for name in details if not name.startswith("unexpected_index")}
     some.pop("unexpected_list", None)
     plain: dict[str, Any] = json.loads(json.dumps({**result, "result": some}, default=str))
     plain["expectation_config"].pop("id", None)

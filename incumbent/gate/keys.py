@@ -1,4 +1,4 @@
-"""A key is new if no other partition has it: as grave as what the suites say of a key that is there twice."""
+"""A key must not be in another partition, with the severity that the suites give to repeated keys."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,29 +19,31 @@ def key_severity(suites: Sequence[dict[str, Any]], dataset: DatasetParams) -> st
     Quarantine before critical: within a partition, too, critical judges what remains.
     """
     key = set(dataset.key)
-    found = {
+    severities = {
         QUARANTINE if sets_aside(expectation) else str(expectation.severity.value)
         for suite in suites
         for expectation in expectations_of(suite)
         if key and _unique_columns(expectation) == key
     }
-    return QUARANTINE if QUARANTINE in found else min(found, key=ORDER.index, default=None)
+    return QUARANTINE if QUARANTINE in severities else min(severities, key=ORDER.index, default=None)
 
 
 def judge_keys(
     name: str, path: Path, repeated: Mapping[str, np.ndarray], severity: str, key: Sequence[str]
 ) -> Judged:
-    """What it means that these rows (positions, by the partition that has their key too) are not new."""
+    """The finding for rows whose key another partition has; `repeated`: its name -> their positions."""
     every = np.unique(np.concatenate([np.empty(0, np.int64), *repeated.values()])).tolist()
     examples = tuple(some_rows(path, key, every[:EXAMPLES]).values())
     rows = pq.read_metadata(path).num_rows
     observed = f"{len(every):,} of {rows:,} rows ({100 * len(every) / rows:.1f} %)"
     if every:
-        where = ", ".join(f"{other} ({len(found):,})" for other, found in list(repeated.items())[:EXAMPLES])
+        where = ", ".join(
+            f"{other} ({len(rows_of_other):,})" for other, rows_of_other in list(repeated.items())[:EXAMPLES]
+        )
         more = f" and {len(repeated) - EXAMPLES:,} more" if len(repeated) > EXAMPLES else ""
         observed += f" have keys of {where}{more}, such as {list(examples[:3])}"
-    told = f"no key ({', '.join(key)}) may be one of another partition"
-    finding = Finding(name, told, severity, not every, observed, examples)
+    expected = f"no key ({', '.join(key)}) may be one of another partition"
+    finding = Finding(name, expected, severity, not every, observed, examples)
     return Judged(finding, tuple(every) if severity == QUARANTINE else ())
 
 

@@ -1,4 +1,4 @@
-"""What the gate says: findings, and the verdict that follows from them.
+"""The gate's report: findings, and the verdict that follows from them.
 
 A finding's severity is Great Expectations' own, or `quarantine` where failing rows were set aside.
 """
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 class Finding:
     """One expectation on one partition; `examples` are rows that break it, as text by column.
 
-    final: nobody can let it pass, as no model could learn from it.
+    final: it can't be released, as no model could learn from it.
     """
 
     partition: str
@@ -55,10 +55,10 @@ class GateReport:
 
     @classmethod
     def of(cls, reports: Iterable["GateReport"]) -> "GateReport":
-        """What they say together."""
+        """One report of several."""
         reports = tuple(reports)
         findings = tuple(finding for report in reports for finding in report.findings)
-        results = {name: seen for report in reports for name, seen in report.results.items()}
+        results = {name: each for report in reports for name, each in report.results.items()}
         return cls(
             sum(report.rows for report in reports),
             findings,
@@ -79,18 +79,18 @@ class GateReport:
 
     @property
     def failed(self) -> tuple[Finding, ...]:
-        """The gravest first."""
+        """The failed findings, the most severe first."""
         return tuple(
             sorted((f for f in self.findings if not f.success), key=lambda f: ORDER.index(f.severity))
         )
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The failed expectations, the gravest first, one sentence each."""
+        """The failed expectations, the most severe first, one sentence each."""
         return tuple(f"{finding.severity}: {finding}" for finding in self.failed)
 
     def excusing(self, partitions: Mapping[str, str]) -> "GateReport":
-        """The same, where these partitions (name -> who let it pass, and why) block no more."""
+        """The same, where these partitions (name -> who released it, and why) no longer block."""
         findings = tuple(
             replace(each, severity="warning", observed=f"{each.observed}; {partitions[each.partition]}")
             if each.partition in partitions and _blocks(each) and not each.final
@@ -125,7 +125,7 @@ class GateReport:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "GateReport":
-        """What to_json wrote; what later fields tell is missing in documents of earlier versions."""
+        """What to_json wrote; documents of earlier versions lack later fields."""
         findings = tuple(
             Finding(**{**each, "examples": tuple(each["examples"])}) for each in document["findings"]
         )

@@ -1,6 +1,6 @@
 """What arrives passes the gate row by row: those that fail a `quarantine` expectation are set aside.
 
-The rest is judged by everything else, as if they had never been there, and is what becomes the partition.
+The rest is checked by all other expectations, as if those rows were not there, and becomes the partition.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ class Sifted:
 
 
 def without_history(_path: Path) -> Sequence[Judged]:
-    """For who looks at a file alone."""
+    """No check against other partitions, for a file alone."""
     return ()
 
 
@@ -126,8 +126,8 @@ def _divide(path: Path, refusing: Sequence[Judged], rest: Path, kept: Path) -> i
             mask = np.zeros(batch.num_rows, dtype=bool)
             mask[here - start] = True
             rows = pa.table(batch)
-            told = pa.array(["; ".join(reasons[position]) for position in here], pa.string())
+            failed = pa.array(["; ".join(reasons[position]) for position in here], pa.string())
             passing.write_table(rows.filter(~mask))
-            failing.write_table(rows.filter(mask).append_column(FAILED, told))
+            failing.write_table(rows.filter(mask).append_column(FAILED, failed))
             start += batch.num_rows
     return len(reasons)

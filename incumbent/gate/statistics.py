@@ -14,7 +14,7 @@ from incumbent.gate.table import Answers, Arguments, Metrics, NeedsPandas, Query
 def measure_expectations(path: Path, expectations: Sequence[tuple[str, Arguments]]) -> list[Metrics | None]:
     """For each (type, arguments) the metrics that GX judges by; None where only pandas can tell.
 
-    None too where cells were found that do not meet the expectation: which they are is pandas' to say.
+    None also where some cells fail the expectation: only pandas reports which ones.
     """
     import duckdb
 

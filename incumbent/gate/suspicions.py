@@ -1,4 +1,4 @@
-"""What is seldom meant, whatever a suite says: warnings, from one pass over the rows, a batch at a time."""
+"""Warnings about likely mistakes that no suite covers, from one pass over the rows, a batch at a time."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ SLACK = timedelta(days=1)  # clocks and time zones differ
 
 @dataclass
 class RowStatistics:
-    """What one pass over the rows finds; `sample` are up to SAMPLE of them, spread evenly."""
+    """Counts of one pass over the rows; `sample` holds up to SAMPLE of them, spread evenly."""
 
     infinite: Counter[str] = field(default_factory=Counter)
     late: int = 0
@@ -46,7 +46,7 @@ class Oddity:
 def suspicions(
     name: str, path: Path, dataset: DatasetParams, task: Task, features: FeatureParams
 ) -> list[Finding]:
-    """Findings on one partition: infinite numbers, times to come, a target that never varies or leaks.
+    """Findings on one partition: infinite numbers, future times, a target that never varies or leaks.
 
     None on columns that the model does not read. Raises BadData for a file that can't be read.
     """
@@ -59,7 +59,7 @@ def suspicions(
 
 
 def _unread(path: Path, dataset: DatasetParams, features: FeatureParams) -> set[str]:
-    """Dropped columns and times, but for those of which features are made."""
+    """Dropped columns and times, except those that features are made of."""
     if features.function is not None:
         return set()
     times = {name for name, kind in columns_of(path).items() if kind == "time"}
@@ -67,56 +67,56 @@ def _unread(path: Path, dataset: DatasetParams, features: FeatureParams) -> set[
 
 
 def oddities(paths: Sequence[Path], dataset: DatasetParams, task: Task) -> list[Oddity]:
-    """The same of several partitions as one table: each of them may have too few rows to tell."""
+    """The same for several partitions as one table: each alone may have too few rows."""
     if any(look_alikes(schema_of(path).names) for path in paths):
-        return []  # which of two columns is meant can't be told
-    seen = _look(paths, dataset.time)
-    return [*_of_values(seen, dataset), *_of_the_target(seen.sample, dataset, task)]
+        return []  # two columns can't be told apart
+    statistics = _scan(paths, dataset.time)
+    return [*_of_values(statistics, dataset), *_of_the_target(statistics.sample, dataset, task)]
 
 
-def _look(paths: Sequence[Path], time: str | None) -> RowStatistics:
-    seen, parts, start = RowStatistics(), list[pa.Table](), 0
+def _scan(paths: Sequence[Path], time: str | None) -> RowStatistics:
+    statistics, parts, start = RowStatistics(), list[pa.Table](), 0
     step = max(1, sum(pq.read_metadata(path).num_rows for path in paths) // SAMPLE)
     for path in paths:
         with readable(path), pq.ParquetFile(path) as file:
             parts.append(file.schema_arrow.empty_table().replace_schema_metadata(None))
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                _count_infinite(seen, batch)
+                _count_infinite(statistics, batch)
                 if time in batch.schema.names:
-                    _look_ahead(seen, batch[time].to_pandas())
+                    _count_future(statistics, batch[time].to_pandas())
                 rows = batch.take(pa.array(np.arange(-start % step, batch.num_rows, step)))
                 # Without pandas' own metadata, as rows are read elsewhere.
                 parts.append(pa.table(rows).replace_schema_metadata(None))
                 start += batch.num_rows
-    seen.sample = pa.concat_tables(parts, promote_options="permissive").to_pandas()
-    return seen
+    statistics.sample = pa.concat_tables(parts, promote_options="permissive").to_pandas()
+    return statistics
 
 
-def _count_infinite(seen: RowStatistics, batch: pa.RecordBatch) -> None:
+def _count_infinite(statistics: RowStatistics, batch: pa.RecordBatch) -> None:
     for column in batch.schema:
         if pa.types.is_floating(column.type):
             numbers = pc.cast(batch[column.name], pa.float64())
-            seen.infinite[column.name] += pc.sum(pc.is_inf(numbers)).as_py() or 0
+            statistics.infinite[column.name] += pc.sum(pc.is_inf(numbers)).as_py() or 0
 
 
-def _look_ahead(seen: RowStatistics, times: pd.Series) -> None:
+def _count_future(statistics: RowStatistics, times: pd.Series) -> None:
     times = pd.to_datetime(times, errors="coerce")
     if not pd.api.types.is_datetime64_any_dtype(times.dtype):
         return
     now = datetime.now(UTC) + SLACK
     late = times[times > (now if times.dt.tz is not None else now.replace(tzinfo=None))]
     if len(late):
-        seen.late += len(late)
-        seen.latest = max(late.max(), seen.latest or late.max())
+        statistics.late += len(late)
+        statistics.latest = max(late.max(), statistics.latest or late.max())
 
 
-def _of_values(seen: RowStatistics, dataset: DatasetParams) -> Iterator[Oddity]:
-    for name, rows in seen.infinite.items():
+def _of_values(statistics: RowStatistics, dataset: DatasetParams) -> Iterator[Oddity]:
+    for name, rows in statistics.infinite.items():
         if rows:
             yield Oddity(name, f"column '{name}' should be finite", f"infinite in {rows:,} rows")
-    if seen.late:
-        told = f"{seen.late:,} rows lie ahead, up to {seen.latest}"
-        yield Oddity(dataset.time, f"column '{dataset.time}' should not be in the future", told)
+    if statistics.late:
+        observed = f"{statistics.late:,} rows lie ahead, up to {statistics.latest}"
+        yield Oddity(dataset.time, f"column '{dataset.time}' should not be in the future", observed)
 
 
 def _of_the_target(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> Iterator[Oddity]:

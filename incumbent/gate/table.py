@@ -20,7 +20,7 @@ COMPARABLE: tuple[Kind, ...] = ("text", "whole", "float", "boolean", "time", "zo
 
 
 class NeedsPandas(Exception):
-    """Pandas may see this otherwise."""
+    """Pandas may read this differently from DuckDB."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Column:
 
     @property
     def cells(self) -> str:
-        """As pandas takes them: NaN for empty."""
+        """The cells as pandas reads them: NaN is empty."""
         if self.kind != "float":
             return self.sql
         return f"nullif(CAST({self.sql} AS DOUBLE), CAST('nan' AS DOUBLE)) AS {self.sql}"
@@ -71,7 +71,8 @@ class Table:
         dtypes = schema.empty_table().to_pandas().dtypes
         self.names = list(schema.names)
         self.columns = {
-            field.name: _column(field, dtypes[field.name], f"c{place}") for place, field in enumerate(schema)
+            field.name: _column(field, dtypes[field.name], f"c{number}")
+            for number, field in enumerate(schema)
         }
         self._read = lru_cache(maxsize=1)(lambda name: read_partition(path, [name]).iloc[:, 0])
 
@@ -80,30 +81,30 @@ class Table:
         return self._read(name)
 
     def column(self, name: object, *kinds: Kind) -> Column:
-        found = self.columns.get(name) if isinstance(name, str) else None
-        if found is None or found.kind not in kinds:
+        column = self.columns.get(name) if isinstance(name, str) else None
+        if column is None or column.kind not in kinds:
             raise NeedsPandas
-        return found
+        return column
 
 
 MakePlan = Callable[[Table, Arguments], Query]
 """Raises NeedsPandas, KeyError or TypeError for arguments that only GX understands."""
 
 
-def _column(field: pa.Field, dtype: Any, place: str) -> Column:
+def _column(field: pa.Field, dtype: Any, sql: str) -> Column:
     kind, types = field.type, pa.types
     if types.is_string(kind) or types.is_large_string(kind):
-        return Column(field.name, "text", dtype, place)
+        return Column(field.name, "text", dtype, sql)
     if types.is_integer(kind) and not types.is_uint64(kind):
-        return Column(field.name, "whole", dtype, place)
+        return Column(field.name, "whole", dtype, sql)
     if types.is_float32(kind) or types.is_float64(kind):
-        return Column(field.name, "float", dtype, place)
+        return Column(field.name, "float", dtype, sql)
     if types.is_boolean(kind):
-        return Column(field.name, "boolean", dtype, place)
+        return Column(field.name, "boolean", dtype, sql)
     if types.is_timestamp(kind):
-        return Column(field.name, "time" if kind.tz is None else "zoned", dtype, place)
+        return Column(field.name, "time" if kind.tz is None else "zoned", dtype, sql)
     plain = types.is_null(kind) or types.is_temporal(kind) or types.is_uint64(kind)
-    return Column(field.name, "other" if plain else "unknown", dtype, place)
+    return Column(field.name, "other" if plain else "unknown", dtype, sql)
 
 
 def count_unexpected(answers: Answers, metric: str, unexpected: int) -> Metrics:

@@ -1,4 +1,4 @@
-"""What the gate says of partitions that are a version already: suites, labels, and what is seldom meant."""
+"""Gate the partitions of a data version: suites, labels, and likely mistakes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,10 +17,10 @@ def gate_version(
     params: Params,
     released: Callable[[], Mapping[str, str]] = dict,
 ) -> GateReport:
-    """Check each (name, Parquet file) as gate_files does, its labels, and what no suite asks.
+    """Gate each (name, Parquet file): the suites as gate_files does, its labels, and likely mistakes.
 
-    `released` names the partitions that a person let pass, and says who did and why; it is asked only when
-    something blocks. Raises BadData for a file that can't be read.
+    `released` gives the partitions that a person released (name -> who and why); it is called only
+    when something blocks. Raises BadData for a file that can't be read.
     """
     report = GateReport.of(
         [
@@ -32,6 +32,6 @@ def gate_version(
 
 
 def judge_content(name: str, path: Path, params: Params) -> GateReport:
-    """What no suite says of a partition: its labels, and what is seldom meant; rows are counted elsewhere."""
+    """What no suite covers in a partition: its labels, and likely mistakes; rows are counted elsewhere."""
     odd = suspicions(name, path, params.dataset, params.task, params.features)
     return GateReport.of([judge_labels(name, path, params), GateReport(0, tuple(odd))])

@@ -21,7 +21,7 @@ class Agreement:
     """`columns`: all that the last file has, and their kind; None if no file has a value.
 
     `absent`: the files that lack a column, for columns that not all have. `notes`: column and sentence, for
-    a person to read. `as_text`: columns that were read again as text, as they are no other kind in all files.
+    a person to read. `as_text`: columns that were read again as text, as their kinds differ between files.
     """
 
     columns: dict[str, Kind | None]
@@ -57,7 +57,7 @@ def agree(sources: Sequence[Source], paths: Sequence[Path], dataset: DatasetPara
 
 
 def columns_in_order(sources: Sequence[Source], spans: Sequence[tuple[Any, Any]]) -> list[str]:
-    """The folders' columns that only say when: each value has a time of its own.
+    """The folders' columns that only repeat the time: the time spans of their values do not overlap.
 
     spans: the first and the last time of each source.
     """
@@ -84,7 +84,7 @@ def kinds_by_column(tables: Mapping[str, Path]) -> dict[str, dict[Kind, list[str
 
 
 def _may_be_text(column: str, kinds: ByKind, sources: Sequence[Source]) -> bool:
-    """Whole numbers and words are words. 0 and 1 are not certain to be false and true, so nothing else is."""
+    """Numbers and words are words. No other mix is read as one kind: 0 and 1 may not mean false and true."""
     differing = {file for kind, files in kinds.items() if kind != "text" for file in files}
     return "text" in kinds and all(
         column in source.columns or not source.file_name.lower().endswith(".parquet")
@@ -130,6 +130,6 @@ def _kinds_and_files(kinds: ByKind) -> str:
 
 
 def listed(files: Sequence[str]) -> str:
-    """A few of them by name."""
+    """The first few file names, and how many more there are."""
     more = f" and {len(files) - EXAMPLES:,} more" if len(files) > EXAMPLES else ""
     return ", ".join(files[:EXAMPLES]) + more

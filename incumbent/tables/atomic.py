@@ -1,4 +1,4 @@
-"""Files that are whole at any moment, whenever the process ends."""
+"""Files that are complete at any moment, even if the process dies."""
 
 import os
 import uuid

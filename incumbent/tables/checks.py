@@ -1,4 +1,4 @@
-"""What a person should look at before trusting the first guess at a table. Nothing here changes it."""
+"""Warnings to check before trusting the first guess at a table. Nothing here changes the guess."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ NUMBER = re.compile(rf"[(+-]?\s*[$€£¥]?\s*{QUANTITY}\s*(%|[$€£¥]|[A-Z]{{
 CODE = re.compile(r"0\d")  # a leading zero: a postcode or an article number, rightly text
 ID = re.compile(r"(^|[\W_])(?i:ids?|uuid|guid)$|[a-z](Ids?|ID|UUID|GUID)$")  # not "paid"
 MOSTLY = 0.9  # of the different texts look like numbers
-LOOKED_AT = 1000  # different texts
+MAX_TEXTS = 1000  # different texts
 NAMED = 3  # columns of those that are alike
 
 
@@ -40,7 +40,7 @@ class AlikeWarnings:
 
 
 def summed_up(warnings: Iterable[ColumnWarning]) -> list[AlikeWarnings]:
-    """In the order of the first; those of up to NAMED columns stay apart, so that their figures are told."""
+    """Group like warnings, in order of the first; up to NAMED stay apart, so that their figures show."""
     alike: dict[str, list[ColumnWarning]] = {}
     for each in warnings:
         named = rf"(?<=[.\s]){re.escape(each.column)}(?!\w)|" if each.column else ""  # as of an option
@@ -76,7 +76,7 @@ def _of_column(column: ColumnOverview, values: pd.Series, recognised: Recognised
 
 
 def _of_text(values: pd.Series) -> Iterator[str]:
-    texts = values.dropna().drop_duplicates().head(LOOKED_AT).astype(str).str.strip()
+    texts = values.dropna().drop_duplicates().head(MAX_TEXTS).astype(str).str.strip()
     numbers = texts[texts.map(lambda text: NUMBER.fullmatch(text) is not None)]
     if len(numbers) == 0 or len(numbers) < MOSTLY * len(texts) or numbers.str.match(CODE).any():
         return
@@ -89,7 +89,7 @@ def _of_text(values: pd.Series) -> Iterator[str]:
 
 
 def _of_an_id(column: ColumnOverview, values: pd.Series, recognised: Recognised) -> Iterator[str]:
-    """Of a unique column only where no key is named: there a second one is no news."""
+    """IDs; a unique column only where no key is named."""
     filled = values.dropna()
     if column.becomes == "dropped" and not recognised.key and len(filled) == len(values) == filled.nunique():
         yield f"every row has another value; if it identifies a row, name it: --key {column.column}"

@@ -17,7 +17,7 @@ Kind = Literal["number", "text", "boolean", "time"]
 
 @dataclass(frozen=True)
 class ColumnDifference:
-    """One column that is not as declared; `harmless` for one that is there besides."""
+    """One column that is not as declared; `harmless` for one that is additional."""
 
     column: str
     text: str
@@ -32,13 +32,13 @@ def columns_of(path: Path) -> dict[str, Kind | None]:
     fields = [(field.name, _kind(field, path)) for field in schema_of(path)]
     with readable(path):
         footer = pq.read_metadata(path)
-    return {name: None if _is_empty(footer, place) else kind for place, (name, kind) in enumerate(fields)}
+    return {name: None if _is_empty(footer, number) else kind for number, (name, kind) in enumerate(fields)}
 
 
-def _is_empty(footer: pq.FileMetaData, place: int) -> bool:
-    """Whether the statistics of a flat table's column tell that no cell has a value."""
+def _is_empty(footer: pq.FileMetaData, number: int) -> bool:
+    """Do the statistics of a flat table's column show that no cell has a value?"""
     groups = map(footer.row_group, range(footer.num_row_groups))
-    columns = ((group.num_rows, group.column(place).statistics) for group in groups)
+    columns = ((group.num_rows, group.column(number).statistics) for group in groups)
     return all(statistics is not None and statistics.null_count == rows for rows, statistics in columns)
 
 
@@ -47,16 +47,18 @@ def column_differences(path: Path, dataset: DatasetParams) -> list[ColumnDiffere
     return list(_differences(columns_of(path), dataset)) if dataset.columns else []
 
 
-def _differences(found: dict[str, Kind | None], dataset: DatasetParams) -> Iterator[ColumnDifference]:
+def _differences(actual: dict[str, Kind | None], dataset: DatasetParams) -> Iterator[ColumnDifference]:
     for name, kind in dataset.columns.items():
-        if name not in found:
+        if name not in actual:
             yield ColumnDifference(name, f"declared as {kind}, and missing in the file", harmless=False)
-        elif found[name] not in (None, kind):
-            yield ColumnDifference(name, f"declared as {kind}, and {found[name]} in the file", harmless=False)
-    for name in found:
+        elif actual[name] not in (None, kind):
+            yield ColumnDifference(
+                name, f"declared as {kind}, and {actual[name]} in the file", harmless=False
+            )
+    for name in actual:
         if name not in dataset.columns:
-            told = f"{found[name] or 'empty'} in the file, and not declared in params.yaml: dataset.columns"
-            yield ColumnDifference(name, told, harmless=True)
+            text = f"{actual[name] or 'empty'} in the file, and not declared in params.yaml: dataset.columns"
+            yield ColumnDifference(name, text, harmless=True)
 
 
 def _kind(field: pa.Field, path: Path) -> Kind | None:

@@ -1,7 +1,7 @@
-"""Tables as files come, Parquet, CSV or JSON Lines, to the Parquet that a partition is.
+"""Convert arriving files, Parquet, CSV or JSON Lines, to the Parquet of a partition.
 
-Memory follows a batch or a row group, never the file. The same bytes in give the same bytes out, so a file
-that is delivered twice is one partition.
+Memory use follows a batch or a row group, not the file. The same bytes in give the same bytes out, so a file
+delivered twice is one partition.
 """
 
 import shutil
@@ -37,13 +37,13 @@ CONFIG: dict[str, Any] = {"threads": 1, "memory_limit": "1GB", "autoinstall_know
 JSON_NUMBERS = ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "DOUBLE")
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 
-# Of a Parquet field: its times had offsets and are in UTC now. Without it nobody could tell them from times
-# that were written without a zone.
+# Metadata of a Parquet field: its times had offsets and are in UTC now. It distinguishes them from times that
+# were written without a zone.
 UTC_TIMES = {b"incumbent.times": b"UTC"}
 
 
 def stem_of(source: Path) -> str:
-    """The name without what tells the format: the partition's name."""
+    """The file name without the suffix of its format: the partition's name."""
     suffix = next((each for each in SUFFIXES if source.name.lower().endswith(each)), source.suffix)
     return source.name[: -len(suffix)] if suffix else source.name
 
@@ -52,7 +52,7 @@ def stem_of(source: Path) -> str:
 class Rows:
     """A DuckDB relation, the table HELD if it is wide, and SQL for the value of each column.
 
-    `notes`: what a person should know of them; `zoned` are the columns whose times had offsets.
+    `notes`: remarks for the user; `zoned` are the columns whose times had offsets.
     """
 
     relation: Any
@@ -61,7 +61,7 @@ class Rows:
     zoned: frozenset[str] = frozenset()
 
     def batches(self, database: Any) -> Iterator[pa.RecordBatch]:
-        """In groups of columns, side by side: a query for thousands of columns takes gigabytes."""
+        """Batches put together from groups of columns: one query for thousands of columns takes gigabytes."""
         columns = [f"{sql} AS v{number}" for number, sql in enumerate(self.values.values())]
         groups = [
             columns[start : start + COLUMNS_AT_ONCE] for start in range(0, len(columns), COLUMNS_AT_ONCE)
@@ -85,7 +85,7 @@ class Rows:
 
 
 def to_parquet(source: Path, target: Path, dataset: DatasetParams) -> tuple[ColumnNote, ...]:
-    """Write the table as Parquet, whole or not at all; what a person should know of how it was read.
+    """Write the table as Parquet, whole or not at all; returns notes on how it was read.
 
     A Parquet file keeps its bytes, after every page of it was decoded once. Columns of CSV and JSON get the
     types that `dataset.columns` declares, else those that fit all of their values. Raises BadData, naming
@@ -129,8 +129,8 @@ def check_parquet(path: Path) -> None:
 
 
 def _delimited(database: Any, source: Path, folder: Path, dataset: DatasetParams) -> Rows:
-    """Every cell as text. Told everything, DuckDB names the line of what does not fit; its detection would
-    pass over it. It takes names that differ in case for one, so its columns have numbers."""
+    """Read every cell as text. Without auto-detection DuckDB names the line that does not fit, instead of
+    skipping it. It does not distinguish names by case, so its columns have numbers."""
     layout, file = layout_of(source), source
     _require_sane(layout.names, source)
     if layout.delimiter == BLANKS:
@@ -149,8 +149,8 @@ def _delimited(database: Any, source: Path, folder: Path, dataset: DatasetParams
 
 
 def _held(database: Any, rows: Any) -> Any:
-    """The rows of a wide table, parsed: its columns are looked at in groups, each of which would parse all
-    the others again."""
+    """The rows of a wide table, parsed: its columns are read in groups, and each group would otherwise parse
+    all columns again."""
     if len(rows.columns) <= COLUMNS_AT_ONCE:
         return rows
     rows.create(HELD)
@@ -158,8 +158,8 @@ def _held(database: Any, rows: Any) -> Any:
 
 
 def _json(database: Any, source: Path, _folder: Path, dataset: DatasetParams) -> Rows:
-    """Numbers and truth values are what they are; texts are read as those of CSV."""
-    # By itself DuckDB takes objects with hundreds of like fields for a single column, a map.
+    """Numbers and booleans keep their type; texts are read like those of CSV."""
+    # By default DuckDB reads objects with hundreds of similar fields as a single map column.
     scan = "FROM read_json(?, format = 'newline_delimited', sample_size = -1, map_inference_threshold = -1"
     whole = database.sql(scan + ")", params=[str(source)])
     if may_be_renamed(whole.columns):
@@ -182,7 +182,7 @@ def _json(database: Any, source: Path, _folder: Path, dataset: DatasetParams) ->
 
 
 def _json_type(whole: str, declared: str | None) -> str:
-    """As what DuckDB shall read a column in which it saw this type."""
+    """The type to read a column as in which DuckDB detected the type `whole`."""
     if whole.startswith(("STRUCT", "MAP")) or whole.endswith("]"):
         return whole  # which is refused
     if declared in ("text", "time"):
@@ -204,7 +204,7 @@ def _json_names(database: Any, source: Path) -> list[str]:
 
 @contextmanager
 def _reading(source: Path, folder: Path) -> Iterator[Any]:
-    """A DuckDB of its own, bounded in memory by what it may write to the folder, with its errors as ours."""
+    """A separate DuckDB with bounded memory, which spills to the folder; its errors become ours."""
     import duckdb
 
     with duckdb.connect(folder / "held.duckdb", config=CONFIG) as database:

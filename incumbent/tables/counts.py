@@ -14,7 +14,7 @@ from incumbent.tables.forms import COMMON, DECIMAL, PLACEHOLDERS, WRITTEN, Form,
 SAMPLE_ROWS = 1_000
 SAMPLE_CELLS = 1_000_000
 COLUMNS_AT_ONCE = 100  # each pattern that a query holds may take a megabyte
-NEARLY = 0.9  # this share of the cells is of one form, and a person should look at the others
+NEARLY = 0.9  # if this share of the cells has one form, a person should check the others
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class TextColumn:
 
 @dataclass(frozen=True)
 class Counts:
-    """Of a column's cells that are not empty: how many there are, fit each form, are placeholders, and have
-    a comma or a point."""
+    """Counts of a column's cells that are not empty: all, those that fit each form, placeholders, and those
+    with a comma or a point."""
 
     cells: int
     fits: Mapping[Form, int]
@@ -50,7 +50,7 @@ class Counts:
 
     @property
     def options(self) -> list[str]:
-        """What dataset.formats could say of these cells; nothing where they are written by a convention."""
+        """The values of dataset.formats that fit; empty where the cells follow a convention."""
         fitting = self.fitting
         if not fitting or fitting[0].conventional or (fitting[0].kind == "number" and not self.marked):
             return []
@@ -58,12 +58,12 @@ class Counts:
 
     @property
     def form(self) -> Form | None:
-        """The one that holds: none if several fit and mean different things."""
+        """The form of the column; None if several fit and mean different things."""
         return None if len(self.options) > 1 else next(iter(self.fitting), None)
 
 
 def sampled(texts: Any, columns: Sequence[TextColumn]) -> list[TextColumn]:
-    """Each with some cells, and without the forms that these refute."""
+    """Each column with some cells, without the forms that these rule out."""
     rows = max(100, min(SAMPLE_ROWS, SAMPLE_CELLS // len(columns)))
     table = texts.select(", ".join(column.sql for column in columns)).limit(rows).to_arrow_table()
     cells = {
@@ -98,15 +98,15 @@ def _answers(
 ) -> Iterator[tuple[TextColumn, list[Any]]]:
     """Each column with the values of its aggregates."""
     for start in range(0, len(columns), COLUMNS_AT_ONCE):
-        asked = [(column, checks(column)) for column in columns[start : start + COLUMNS_AT_ONCE]]
-        [values] = texts.aggregate(", ".join(check for _, each in asked for check in each)).fetchall()
+        requested = [(column, checks(column)) for column in columns[start : start + COLUMNS_AT_ONCE]]
+        [values] = texts.aggregate(", ".join(check for _, each in requested for check in each)).fetchall()
         rest = iter(values)
-        for column, each in asked:
+        for column, each in requested:
             yield column, list(islice(rest, len(each)))
 
 
 def _possible(form: Form, cells: Counter[str]) -> bool:
-    """Whether it fits nearly all of these cells; its unit, if it has one, stands in the first."""
+    """Does the form fit nearly all of these cells? Its unit, if any, must be in the first."""
     if form.unit not in next(iter(cells), form.unit):
         return False
     pattern, misfits, most = _compiled(form.pattern), 0, (1 - NEARLY) * cells.total()
@@ -122,7 +122,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def counted(texts: Any, columns: Sequence[TextColumn], source: str) -> dict[str, Counts]:
-    """The common forms in one pass; in another every form, of the columns that no common one fits."""
+    """Count the common forms in one pass, and all forms of the remaining columns in another."""
     common = [replace(c, forms=tuple(form for form in c.forms if form in COMMON)) for c in columns]
     counts = dict[str, Counts]()
     for column, (damaged, cells, *fits) in _answers(texts, common, _common_checks):
@@ -131,8 +131,8 @@ def counted(texts: Any, columns: Sequence[TextColumn], source: str) -> dict[str,
                 f"{source}: column '{column.name}' holds NUL characters; the file is damaged or no text"
             )
         counts[column.name] = Counts(cells, dict(zip(column.forms, fits, strict=True)), {})
-    open_yet = [c for c in columns if c.forms and counts[c.name].cells and not counts[c.name].fitting]
-    return counts | _closely(texts, open_yet)
+    undecided = [c for c in columns if c.forms and counts[c.name].cells and not counts[c.name].fitting]
+    return counts | _counts_of_all_forms(texts, undecided)
 
 
 def _common_checks(column: TextColumn) -> list[str]:
@@ -140,7 +140,7 @@ def _common_checks(column: TextColumn) -> list[str]:
     return [f"count(*) FILTER (contains({column.sql}, chr(0)))", f"count({column.sql})", *fits]
 
 
-def _closely(texts: Any, columns: Sequence[TextColumn]) -> dict[str, Counts]:
+def _counts_of_all_forms(texts: Any, columns: Sequence[TextColumn]) -> dict[str, Counts]:
     """Every possible form, a cell that does not fit it, and the placeholders: one pass for all columns that
     have the same forms, below each other."""
     alike = dict[tuple[Form, ...], list[TextColumn]]()
@@ -159,10 +159,10 @@ def _stacked(
     """The values of the same aggregates over the `cell`s of each column. With many columns side by side
     DuckDB would prepare the same patterns for each of them, which takes longer than to match them."""
     side_by_side = texts.select(", ".join(f'{column.sql} AS "{n}"' for n, column in enumerate(columns)))
-    cells = "UNPIVOT side_by_side ON COLUMNS(*) INTO NAME place VALUE cell"
-    query = f"SELECT place, {', '.join(checks)} FROM ({cells}) GROUP BY place ORDER BY place"  # noqa: S608
-    for place, *answers in side_by_side.query("side_by_side", query).fetchall():
-        yield columns[int(place)].name, answers
+    cells = "UNPIVOT side_by_side ON COLUMNS(*) INTO NAME number VALUE cell"
+    query = f"SELECT number, {', '.join(checks)} FROM ({cells}) GROUP BY number ORDER BY number"  # noqa: S608
+    for number, *answers in side_by_side.query("side_by_side", query).fetchall():
+        yield columns[int(number)].name, answers
 
 
 def _counts_of(forms: Sequence[Form], cells: int, empty: int, words: Any, marked: int, *rest: Any) -> Counts:
@@ -200,4 +200,4 @@ def beside_commas(
     if not commas:
         return {}
     pointed = [column for column in columns if forms[column.name] is DECIMAL and column.option is None]
-    return _closely(texts, [replace(column, forms=(point, comma)) for column in pointed])
+    return _counts_of_all_forms(texts, [replace(column, forms=(point, comma)) for column in pointed])

@@ -1,4 +1,4 @@
-"""Tables as text: what stands between the cells, and what the columns are called."""
+"""Tables as text: their delimiter and column names."""
 
 import csv
 import gzip
@@ -13,22 +13,22 @@ from incumbent.errors import BadData
 
 DELIMITERS = ",;\t|"
 BLANKS = ""
-"""The delimiter of cells between which stand any number of blanks and tabs."""
+"""The delimiter of cells separated by any number of blanks and tabs."""
 LOOKED_AT = 100  # lines
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the columns are called, and what stands between the cells: one of DELIMITERS, or BLANKS."""
+    """The column names and the delimiter: one of DELIMITERS, or BLANKS."""
 
     names: list[str]
     delimiter: str
 
 
 def layout_of(source: Path) -> Layout:
-    """Of what gives the first rows as many cells as the header has, what gives most.
+    """The delimiter that gives the first rows as many cells as the header; of several, the one with most.
 
-    A column without a name, as of an index, gets its place; between BLANKS the header may lack the first.
+    A column without a name, such as an index, is named by its number; with BLANKS the header may lack it.
     Raises BadData for a file that is no text in UTF-8 or has no header.
     """
     with _text(source) as stream:
@@ -44,7 +44,7 @@ def layout_of(source: Path) -> Layout:
         fitting = [BLANKS] if width == len(headers[BLANKS]) else []
     # Where nothing fits, the reader of all rows says which row has a cell too few or too many.
     delimiter = max(fitting or DELIMITERS, key=lambda each: len(headers[each]))
-    names = [name.strip() or f"column{place}" for place, name in enumerate(headers[delimiter])]
+    names = [name.strip() or f"column{number}" for number, name in enumerate(headers[delimiter])]
     return Layout(names, delimiter)
 
 
@@ -72,7 +72,7 @@ def _width(lines: Sequence[str], delimiter: str) -> int:
 
 
 def _sane_rows(lines: Sequence[str], delimiter: str) -> Iterator[list[str]]:
-    """Up to one that is none, as its cell would be very long."""
+    """The rows up to the first that can't be parsed, because a cell would be too long."""
     with suppress(csv.Error):
         yield from _rows(lines, delimiter)
 

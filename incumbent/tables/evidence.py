@@ -1,4 +1,4 @@
-"""How many partitions it takes until there are rows enough for a verdict."""
+"""How many partitions it takes to have enough rows for a verdict."""
 
 import math
 from collections.abc import Sequence
@@ -12,6 +12,6 @@ LEAST, MOST = 3, 100  # partitions; a verdict reads them all
 def partitions_for_a_verdict(rows: Sequence[int], share: float = 1.0) -> int:
     """Partitions of which a `share` of the rows is ROWS; `rows`: of each partition so far.
 
-    The median is taken for usual, as the first and the last partition of a table are often cut off.
+    By the median, as the first and the last partition of a table are often incomplete.
     """
     return min(max(LEAST, math.ceil(ROWS / (median(rows) * share))), MOST)

@@ -1,4 +1,4 @@
-"""The forms in which a text writes a number, a truth value or a time, and what it then means.
+"""The forms in which a text can write a number, a boolean or a time, and SQL for their values.
 
 A pattern is read by Python's `re` and by RE2 alike, and matched against the whole cell.
 """
@@ -21,7 +21,7 @@ class Form:
     """`value` is SQL for what the quoted column {0} means; NULL for what does not fit.
 
     `option` is its name in dataset.formats, where another form may fit the same texts; a `conventional`
-    form is taken all the same. `unit` stands in every cell.
+    form is used even so. `unit` stands in every cell.
     """
 
     kind: Kind

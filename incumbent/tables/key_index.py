@@ -1,9 +1,9 @@
-"""Which partitions have a key like this? Sorted hashes on disk, in blocks that double in size.
+"""An index of which partitions may have a key: sorted hashes on disk, in blocks that double in size.
 
 A new partition is a block of its own; while the last block is more than half of the one before, the two
 become one. So N partitions are in about log2(N) blocks at most, a hash is rewritten as many times, and
-neither adding nor asking reads history. Eight bytes a row: 44 bits of the hash, and 20 that number the
-partition within its block. The answer is a suspicion; whoever asks compares the keys themselves.
+neither adding nor searching reads history. Eight bytes a row: 44 bits of the hash, and 20 for the number of
+the partition within its block. Hits are candidates only; the caller compares the keys themselves.
 
 Partitions are known by their md5, so the index is right for any version, in any clone; it is a cache.
 """
@@ -61,20 +61,20 @@ class KeyIndex:
                 file.unlink()
 
     def find(self, hashes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        """Each partition that may hold some of these, with which of the hashes: positions, ascending."""
-        asked = np.argsort(hashes, kind="stable")
-        needles = hashes[asked] & ~OWNER
+        """Each partition that may hold some of these hashes, and which: their positions, ascending."""
+        order = np.argsort(hashes, kind="stable")
+        needles = hashes[order] & ~OWNER
         for block in filter(lambda block: block.size, self._blocks):
             held = self._read(block)
             first = np.searchsorted(held, needles)
             there = (held[np.minimum(first, block.size - 1)] & ~OWNER) == needles
-            first, places = first[there], asked[there]
+            first, positions = first[there], order[there]
             counts = np.searchsorted(held, needles[there] | OWNER, side="right") - first
             nth = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
             owners = (held[np.repeat(first, counts) + nth] & OWNER).astype(np.int64)
-            places = np.repeat(places, counts)
+            positions = np.repeat(positions, counts)
             for owner in np.unique(owners):
-                yield block.members[owner], np.sort(places[owners == owner])
+                yield block.members[owner], np.sort(positions[owners == owner])
 
     def _merge(self, one: Block, other: Block, wanted: Container[str]) -> Block:
         parts = []

@@ -1,4 +1,4 @@
-"""What the target column of a file holds: labels that a model can learn from, others, or none yet."""
+"""What the target column of a file holds: labels that a model can learn from, unusable ones, or none yet."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterator

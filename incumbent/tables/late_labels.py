@@ -30,9 +30,9 @@ def fill_labels(path: Path, labels: pd.DataFrame, dataset: DatasetParams, filled
     mask = np.zeros(len(table), dtype=bool)
     mask[np.flatnonzero(empty)[came]] = True
     column = _replaced(table[dataset.target], mask, values[came], dataset.target)
-    place = table.schema.get_field_index(dataset.target)
+    number = table.schema.get_field_index(dataset.target)
     filled.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table.set_column(place, dataset.target, column), filled)
+    pq.write_table(table.set_column(number, dataset.target, column), filled)
     return int(came.sum())
 
 

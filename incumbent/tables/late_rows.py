@@ -1,4 +1,4 @@
-"""Late rows join their partition: one whose key is there takes that row's place, others go to the end."""
+"""Add late rows to their partition: a row with a known key replaces the old row, others are appended."""
 
 import shutil
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from incumbent.tables.row_keys import in_both, keys_of
 def append_rows(partition: Path, late: Path, target: Path, key: Sequence[str]) -> None:
     """Write `partition` with the rows of `late` into `target`; all three are Parquet.
 
-    Rows that it has already, as they are, change nothing: `target` is a copy then. Late rows that share a
-    key all stay, for the gate to see. Columns that one of the two lacks are empty there. Raises BadData for a
-    column of two types that no value of both could have.
+    If all rows are in it already, unchanged, `target` is a copy. Late rows that share a key are all kept, for
+    the gate to check. A column that one of the two lacks is empty there. Raises BadData for a column whose
+    two types have no common type.
     """
     before, arrived = _plain(pq.read_table(partition)), _plain(pq.read_table(late))
     both = _one_table(before, arrived, f"{late.name} can't be added to the rows of {partition.name}")
@@ -31,23 +31,23 @@ def append_rows(partition: Path, late: Path, target: Path, key: Sequence[str]) -
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Without pandas' metadata, and with texts where a writer used codes for them."""
-    for place, field in enumerate(table.schema):
+    """Remove pandas' metadata, and decode dictionary columns."""
+    for number, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
-            table = table.set_column(place, field.name, table[place].cast(field.type.value_type))
+            table = table.set_column(number, field.name, table[number].cast(field.type.value_type))
     return table.replace_schema_metadata(None)
 
 
 def _one_table(before: pa.Table, arrived: pa.Table, problem: str) -> pa.Table:
-    """Of the partition's types, as far as the late values have them."""
-    for place, field in enumerate(arrived.schema):
+    """Concatenate, with the partition's types where the late values can be cast to them."""
+    for number, field in enumerate(arrived.schema):
         wanted = before.schema.field(field.name) if field.name in before.schema.names else field
         if (zone_of_field(field) is None) != (zone_of_field(wanted) is None):
             raise BadData(f"{problem}: column '{field.name}' has a time zone in one of them only")
         if field.type == wanted.type:
             continue
         try:
-            arrived = arrived.set_column(place, field.name, arrived[place].cast(wanted.type))
+            arrived = arrived.set_column(number, field.name, arrived[number].cast(wanted.type))
         except pa.ArrowException:
             continue  # 2.5 is no integer; then both become floats
     try:
@@ -57,14 +57,14 @@ def _one_table(before: pa.Table, arrived: pa.Table, problem: str) -> pa.Table:
 
 
 def _order(before: pa.Table, arrived: pa.Table, key: Sequence[str]) -> np.ndarray:
-    """Positions of the joined rows in the two tables one after the other."""
+    """Positions of the resulting rows in the concatenation of the two tables."""
     old, new = keys_of(before, key), keys_of(arrived, key)
-    again = new.at(in_both(new, old))
+    repeated = new.at(in_both(new, old))
     successor: dict[tuple[object, ...], int] = {}
-    for cells, row in zip(again, again.rows.tolist(), strict=True):
+    for cells, row in zip(repeated, repeated.rows.tolist(), strict=True):
         successor.setdefault(cells, row)
     order = np.arange(len(before))
-    replaced = old.at(in_both(old, again))
+    replaced = old.at(in_both(old, repeated))
     order[replaced.rows] = [len(before) + successor[cells] for cells in replaced]
     others = np.setdiff1d(np.arange(len(arrived)), list(successor.values()))
     return np.concatenate([order, len(before) + others])

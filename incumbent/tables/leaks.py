@@ -1,4 +1,4 @@
-"""Columns that tell the target all by themselves: more often a consequence of it than a cause."""
+"""Columns that reveal the target by themselves: more often a consequence of it than a cause."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class Leak:
 def leaks(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> list[Leak]:
     """The columns that give the target away and may be features, the strongest first.
 
-    sample: rows as they arrive, with the target. A column counts by the order of its numbers, by what other
-    rows with the same value say, and by where it is empty. Too few rows to tell are no leak.
+    sample: rows as they arrive, with the target. A column counts by the order of its numbers, by the targets
+    of other rows with the same value, and by where it is empty. Too few rows give no leak.
     """
     aside = {dataset.target, dataset.time, *dataset.key, *dataset.drop}
     labelled = sample[sample[dataset.target].notna()]
@@ -46,25 +46,25 @@ def leaks(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> list[Leak
 
 
 def _leak(column: pd.Series, target: pd.Series, dataset: DatasetParams, task: Task) -> Leak | None:
-    """The strongest way in which the column tells the target, if it is strong enough."""
-    looked = _Looked(column)
+    """The strongest relation of the column to the target, if it is strong enough."""
+    prepared = _Prepared(column)
     if task == "regression":
-        ways = _ways_to_a_number(looked, target)
+        ways = _ways_to_a_number(prepared, target)
     elif task == "binary":
-        ways = _ways_to_a_class(looked, (target == dataset.positive).to_numpy(), dataset.target)
+        ways = _ways_to_a_class(prepared, (target == dataset.positive).to_numpy(), dataset.target)
     else:
         counts = target.value_counts()
         ways = (
             way
             for label in counts.index[counts >= FEW]
-            for way in _ways_to_a_class(looked, (target == label).to_numpy(), f"{dataset.target} = {label}")
+            for way in _ways_to_a_class(prepared, (target == label).to_numpy(), f"{dataset.target} = {label}")
         )
     strength, measured = max(ways, key=lambda way: way[0], default=(0.0, ""))
     return Leak(str(column.name), strength, measured) if strength > LEAK else None
 
 
-class _Looked:
-    """A column as each class looks at it: `filled` and `codes` of its values, (n,), empty cells have one;
+class _Prepared:
+    """A column prepared for all classes: `filled` and `codes` of its values, (n,), empty cells have one;
     `ranks` of its filled cells, None if they are no numbers."""
 
     def __init__(self, column: pd.Series) -> None:
@@ -75,7 +75,7 @@ class _Looked:
         self.ranks = rankdata(column[self.filled].to_numpy(dtype=np.float64)) if numeric else None
 
 
-def _ways_to_a_class(column: _Looked, event: np.ndarray, named: str) -> Iterator[tuple[float, str]]:
+def _ways_to_a_class(column: _Prepared, event: np.ndarray, named: str) -> Iterator[tuple[float, str]]:
     by_emptiness = auc(rankdata(column.filled), event)
     where, strength = "filled" if by_emptiness > 0.5 else "empty", _either_way(by_emptiness)
     yield strength, f"whether it is {where} tells {named}, with an AUC of {strength:.3f}"
@@ -86,7 +86,7 @@ def _ways_to_a_class(column: _Looked, event: np.ndarray, named: str) -> Iterator
     yield strength, f"an AUC of {strength:.3f} with {named}, value by value"
 
 
-def _ways_to_a_number(column: _Looked, target: pd.Series) -> Iterator[tuple[float, str]]:
+def _ways_to_a_number(column: _Prepared, target: pd.Series) -> Iterator[tuple[float, str]]:
     ranks = rankdata(target.to_numpy(dtype=np.float64))
     where = {"empty": ~column.filled}
     where |= {str(usual): (column.cells == usual).to_numpy() for usual in column.cells.mode()[:1]}
@@ -136,8 +136,8 @@ def _shared_by_halves(codes: np.ndarray) -> np.ndarray:
 def _means_of_others(codes: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The mean target of the rows in the other half that have the same value, (n,).
 
-    So no row tells its own target. Values that only one half has count as one: an identifier tells nothing,
-    and a text that is another one in each row tells that it is none of the common ones.
+    So no row's own target is used. All values that only one half has count as one value: an identifier then
+    reveals nothing, and a text unique to its row only that it is none of the common ones.
     """
     first, means = _halves(len(codes)), np.empty(len(codes))
     for own in (first, ~first):

@@ -1,4 +1,4 @@
-"""What becomes of each column of a new table, and why."""
+"""The role of each column of a new table, and why."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -97,10 +97,10 @@ def _empty_cells(paths: Sequence[Path], names: Sequence[str]) -> dict[str, int]:
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as database:
         database.execute("SET enable_progress_bar = false")
         for path in paths:
-            there = {name: kind for name, kind in columns_of(path).items() if name in counts}
-            cells = ["count(*)", *(_filled(name, kind) for name, kind in there.items())]
+            present = {name: kind for name, kind in columns_of(path).items() if name in counts}
+            cells = ["count(*)", *(_filled(name, kind) for name, kind in present.items())]
             [(rows, *filled)] = database.read_parquet(str(path)).aggregate(", ".join(cells)).fetchall()
-            by_name = dict(zip(there, filled, strict=True))
+            by_name = dict(zip(present, filled, strict=True))
             for name in names:
                 counts[name] += rows - by_name.get(name, 0)
     return counts

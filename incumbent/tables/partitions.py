@@ -54,7 +54,7 @@ class Diff:
 
 
 def difference(old: dict[str, str], new: Iterable[Partition]) -> Diff:
-    """What `new` has that `old` (name -> md5) has not, from the listings alone."""
+    """How `new` differs from `old` (name -> md5), from the listings alone."""
     now = {partition.name: partition.md5 for partition in new}
     return Diff(
         added=tuple(sorted(now.keys() - old.keys())),

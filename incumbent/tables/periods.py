@@ -1,4 +1,4 @@
-"""Rows to the month or day that they are of, on the clock of the people who made them."""
+"""Split rows by month or day, in the time zone of the people who made them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +71,7 @@ def _in_zone(times: Any, zone: str) -> Any:
 
 
 def _times(table: pa.Table, path: Path, time: str) -> tuple[Any, str | None]:
-    """In UTC and the zone that they came with, or as they are and None."""
+    """The times in UTC and their zone; unchanged and None for times without a zone."""
     if time not in table.column_names:
         raise BadData(f"{path.name} has no column '{time}'; it has {sorted(table.column_names)}")
     column = table[time]

@@ -1,4 +1,4 @@
-"""What is this table? Task, positive class, what can't be a feature: a first guess that a person corrects.
+"""Guess what a table is: task, positive class, columns that are no features; a person corrects the guess.
 
 Everything is read from a bounded sample of rows; each guess comes with its reason, which ends up as the
 comment beside it in params.yaml.
@@ -76,9 +76,7 @@ def recognise(
     _require_whole(frame, key)
     known = frame[target].dropna().infer_objects()
     if known.empty:
-        raise BadData(
-            f"the target '{target}' is empty in all rows that were looked at; nothing can be learned"
-        )
+        raise BadData(f"the target '{target}' is empty in all rows that were read; nothing can be learned")
     task, why_task = _task(known, columns[target])
     positive, why_positive = _positive(known) if task == "binary" else (True, "")
     unlabelled, classes = _labels(paths, target, task)
@@ -152,22 +150,22 @@ def _task(target: pd.Series, kind: Kind | None) -> tuple[Task, str]:
 
 
 def _positive(target: pd.Series) -> tuple[bool | int | str, str]:
-    """True, the greater number, a word that says yes; of other words the rarer."""
+    """True, the greater number, an affirmative word; of other words the rarer."""
     common, rare = target.value_counts().index
     value: bool | int | str
     if pd.api.types.is_bool_dtype(target.dtype):
         value, why = True, ""
     elif pd.api.types.is_numeric_dtype(target.dtype):
         value, why = int(max(common, rare)), ""
-    elif said := [each for each in (common, rare) if str(each).strip().lower() in AFFIRMATIVE]:
-        value, why = said[0], ""
+    elif affirmative := [each for each in (common, rare) if str(each).strip().lower() in AFFIRMATIVE]:
+        value, why = affirmative[0], ""
     else:
         value, why = rare, f"the rarer class; or {common!r}: "
     return value, f"{why}{(target == value).mean():.1%} of the rows"
 
 
 def _is_name(column: pd.Series, in_key: bool) -> bool:
-    """Tells rows apart and nothing else: nearly unique text, a running number, a key that is unique alone."""
+    """Does it only identify rows? Nearly unique text, a running number, a key that is unique alone."""
     if len(column) < 100:
         return False
     if pd.api.types.is_integer_dtype(column.dtype) and (column.diff().iloc[1:] == 1).all():

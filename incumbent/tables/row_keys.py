@@ -1,4 +1,4 @@
-"""What identifies a row, in one form whatever types a file's writer chose; and a hash of it.
+"""Keys of rows in one canonical form, whatever types a file's writer chose, with their hashes.
 
 3 and a float column's 3.0 are one key, and so is a time in seconds, in nanoseconds, or in another zone.
 """
@@ -29,7 +29,7 @@ class Keys:
     hashes: np.ndarray
 
     def at(self, chosen: np.ndarray) -> "Keys":
-        """Those that a mask of shape (n,) picks."""
+        """The keys selected by a mask of shape (n,)."""
         return Keys(self.rows[chosen], self.cells.loc[chosen], self.hashes[chosen])
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
@@ -44,7 +44,7 @@ def keys_of(table: pa.Table, key: Sequence[str]) -> Keys:
     filled = np.zeros(len(table), dtype=bool)
     for column in columns:
         filled |= ~_empty(column)
-    cells = pd.DataFrame({place: _cells(column)[filled] for place, column in enumerate(columns)})
+    cells = pd.DataFrame({number: _cells(column)[filled] for number, column in enumerate(columns)})
     hashes = pd.util.hash_pandas_object(cells, index=False).to_numpy()
     return Keys(np.flatnonzero(filled), cells, hashes)
 
@@ -52,8 +52,8 @@ def keys_of(table: pa.Table, key: Sequence[str]) -> Keys:
 def in_both(new: Keys, old: Keys) -> np.ndarray:
     """For each row of `new`, (n,) bool: is its key among the old? Cells are compared, not hashes."""
     maybe = np.isin(new.hashes, old.hashes)
-    there = set(old.at(np.isin(old.hashes, new.hashes)))
-    maybe[maybe] = [cells in there for cells in new.at(maybe)]
+    known = set(old.at(np.isin(old.hashes, new.hashes)))
+    maybe[maybe] = [cells in known for cells in new.at(maybe)]
     return maybe
 
 

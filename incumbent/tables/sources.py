@@ -33,18 +33,18 @@ class Source:
 
     @property
     def file_name(self) -> str:
-        """Its place in one word: north/03.csv is north-03.csv."""
+        """`place` as a single name: north/03.csv becomes north-03.csv."""
         return "-".join(self.place.parts)
 
     @property
     def name(self) -> str:
-        """That of its partition, in which month=9 is month=09: partitions are ordered by their names."""
+        """The name of its partition, with month=9 as month=09: partitions are ordered by their names."""
         folders = [re.sub(r"=(\d)$", r"=0\1", folder) for folder in self.place.parts[:-1]]
         return "-".join([*folders, stem_of(Path(self.place.name))])
 
     @property
     def columns(self) -> dict[str, str]:
-        """What its folders say of every row, as text; "" is an empty cell."""
+        """The columns that its folders give every row, as text; "" is an empty cell."""
         pairs = (folder.partition("=") for folder in self.place.parts[:-1] if "=" in folder)
         return {unquote(name): "" if value == HIVE_NULL else unquote(value) for name, _, value in pairs}
 
@@ -52,7 +52,7 @@ class Source:
 def sources_of(path: Path) -> list[Source]:
     """The file, or every table in the folder and below it, in the order of the partitions' names.
 
-    Names that begin with '.' or '_' are left alone. Raises BadInput for a path that is not there, a
+    Names that begin with '.' or '_' are ignored. Raises BadInput for a path that is not there, a
     folder without a table, and two files that would be one partition.
     """
     if not path.exists():
@@ -71,7 +71,7 @@ def sources_of(path: Path) -> list[Source]:
 
 
 def require_own_names(sources: Sequence[Source]) -> None:
-    """Raises BadInput for two files that would be one partition."""
+    """Raise BadInput for two files that would be one partition."""
     by_name: dict[str, Source] = {}
     for source in sources:
         other = by_name.setdefault(source.name, source)
@@ -82,9 +82,9 @@ def require_own_names(sources: Sequence[Source]) -> None:
 
 
 def read_source(source: Source, target: Path, dataset: DatasetParams) -> tuple[ColumnNote, ...]:
-    """As to_parquet, with the columns of the folders, if dataset.columns names them or is empty.
+    """Like to_parquet, adding the columns of the folders if dataset.columns names them or is empty.
 
-    Their values are read as a CSV file's would be. A column that the file has itself stays as it is.
+    Their values are read like those of a CSV file. A column that the file itself has is kept.
     """
     notes = to_parquet(source.path, target, dataset)
     own = pq.read_schema(target).names

@@ -1,7 +1,7 @@
-"""What a table's text columns are, numbers, truth values, times or text, from all of their cells.
+"""Decide from all cells whether a text column holds numbers, booleans, times or text.
 
 Every cell must fit one form. Where two forms fit and mean different things, the column stays text, and a
-note says how a person settles it.
+note says how a person can decide it.
 """
 
 import re
@@ -23,7 +23,7 @@ _PLURALS: dict[Kind, str] = {"number": "numbers", "boolean": "true or false", "t
 
 @dataclass(frozen=True)
 class ColumnNote:
-    """What a person should know of how a column was read.
+    """A note for the user on how a column was read.
 
     `form` belongs into dataset.formats: a later file, whose own cells may leave it open, is then read alike.
     """
@@ -48,10 +48,10 @@ def quoted(name: str) -> str:
 
 
 def values_of(texts: Any, fields: Mapping[str, str], dataset: DatasetParams, source: str) -> Values:
-    """The values of these columns, and what a person should know of them.
+    """The values of these columns, with notes for the user.
 
     texts: a DuckDB relation, in which `fields` names the text field of each column. All rows are read once,
-    and once more those columns of which it takes longer to tell. Raises BadData, naming `source`, column,
+    and once more the columns that no common form fits. Raises BadData, naming `source`, column,
     row and cell, for what a declared kind does not allow.
     """
     columns = sampled(texts, [_column(name, field, dataset) for name, field in fields.items()])
@@ -74,7 +74,7 @@ def _column(name: str, field: str, dataset: DatasetParams) -> TextColumn:
 
 
 def _require_readable(texts: Any, column: TextColumn, counts: Counts, source: str) -> None:
-    """Raises BadData for times with and without a zone, and for what a declared kind does not allow."""
+    """Raise BadData for times with and without a zone, and for what a declared kind does not allow."""
     if counts.form is MIXED:
         raise BadData(
             f"{source}: column '{column.name}' has times with a zone and times without; give all of them "

@@ -141,7 +141,7 @@ def test_two_rollbacks_go_two_back(registry: Registry, three: list[Champion]) ->
     registry.rollback(None, "")
     second = registry.rollback(None, "")
     assert (second.version, second.blocked) == ("a", ("c", "b"))
-    with pytest.raises(BadInput, match="no unblocked version was in office before 'a'"):
+    with pytest.raises(BadInput, match="no unblocked version was champion before 'a'"):
         registry.rollback(None, "")
 
 

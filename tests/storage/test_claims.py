@@ -87,7 +87,7 @@ def test_who_lost_the_work_does_not(registry: Registry) -> None:
         registry.check_claim(WORK, 7, 60)
     mine = take(registry, run_seq=7).claim
     time.sleep(0.2)
-    with pytest.raises(Conflict, match=r"run 7 gave no sign of life .* longer than its lease"):
+    with pytest.raises(Conflict, match=r"run 7 sent no heartbeat .* longer than its lease"):
         registry.check_claim(WORK, 7, 0.1)
     heir = take(registry, run_seq=8, lease_seconds=0.1).claim
     with pytest.raises(

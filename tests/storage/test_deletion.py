@@ -83,13 +83,13 @@ def test_a_mark_is_taken_back_when_the_version_is_needed_again(five: Registry) -
 
 def test_a_promotion_that_did_not_see_the_mark_saves_the_version(five: Registry, monkeypatch) -> None:
     run, office = five.start_run({}), five.champion()
-    move = five._office.move
+    move = five._champion_log.move
 
     def mark_first(*args, **how):  # type: ignore[no-untyped-def]
         assert actions(five, 1)["c"] == "mark"
         return move(*args, **how)
 
-    monkeypatch.setattr(five._office, "move", mark_first)
+    monkeypatch.setattr(five._champion_log, "move", mark_first)
     five.promote("c", run, office, "")
     assert actions(five, 1)["c"] == "unmark"
     assert five.verify("c")
@@ -184,5 +184,5 @@ def test_a_damaged_decision_is_told_by_its_address(registry: Registry, publish: 
     publish(f"v{registry.start_run({})}", run_seq=2)
     registry.record(2, "decision.json", b"<html>")
     for use in (lambda: registry.last_held(first), lambda: registry.gc(1)):
-        with pytest.raises(Tampered, match=r"runs/000000000002/decision.json is not the decision"):
+        with pytest.raises(Tampered, match=r"runs/000000000002/decision.json is not a decision"):
             use()

@@ -42,7 +42,7 @@ def test_a_run_that_was_under_way_cannot_undo_it(office: Registry) -> None:
 
 
 def test_force_wins_against_a_run_that_comes_between(office: Registry, monkeypatch) -> None:
-    start, rivals = office._succession._start_run, iter(["c"])
+    start, rivals = office._promotions._start_run, iter(["c"])
 
     def start_beside_a_rival(about):  # type: ignore[no-untyped-def]
         mine = start(about)
@@ -50,7 +50,7 @@ def test_force_wins_against_a_run_that_comes_between(office: Registry, monkeypat
             office.promote(version, office.start_run({}), office.champion(), "a later run")
         return mine
 
-    monkeypatch.setattr(office._succession, "_start_run", start_beside_a_rival)
+    monkeypatch.setattr(office._promotions, "_start_run", start_beside_a_rival)
     assert office.force("b", "now").replaced == "c"
 
 

@@ -81,7 +81,7 @@ def test_another_clone_s_partitions_are_known_once_the_branch_is(
 def test_what_arrives_together_is_compared_too(clone: Path, tmp_path: Path) -> None:
     known = KnownKeys(clone, KEY, resolve(clone))
     with_third = known.without([])
-    with_third.take(partition(tmp_path, 3))
+    with_third.add(partition(tmp_path, 3))
     file = rows(tmp_path, (0, 3))
     assert list(with_third.repeated(file)) == ["month-3.parquet"]
     assert known.repeated(file) == {}

@@ -126,7 +126,7 @@ def test_a_file_that_may_run_code_when_opened_is_not_published(
     name: str, registry: Registry, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(BadParams, match=f"'{name}' is no format that is safe to open: a pickle, for one"):
+    with pytest.raises(BadParams, match=f"'{name}' is no format that is safe to open: a pickle, for example"):
         registry.publish("a", {name: tmp_path / name}, {})
     assert list(registry.store.list()) == []
 

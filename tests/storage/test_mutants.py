@@ -48,12 +48,12 @@ def without_fence(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> 
     patch.setattr(promotions, "check_promotable", check)
 
 
-def without_help(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:
-    patch.setattr(ChampionLog, "help", lambda self, current: None)
+def without_ensured_log(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:
+    patch.setattr(ChampionLog, "ensure_logged", lambda self, current: None)
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("weaken", [without_condition, without_fence, without_help])
+@pytest.mark.parametrize("weaken", [without_condition, without_fence, without_ensured_log])
 def test_the_machine_catches(
     weaken: Callable[[pytest.MonkeyPatch, type[RegistryMachine]], None],
     connection: Connection,

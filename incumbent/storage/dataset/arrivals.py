@@ -1,6 +1,6 @@
-"""A new version of the data: stored, pushed, committed, and the commit pushed, or nothing of it.
+"""Add partitions to the data as a new version: stored, pushed, committed, and the commit pushed, or nothing.
 
-Needs neither the other partitions nor their bytes.
+Neither the other partitions nor their bytes are needed.
 """
 
 import json
@@ -37,13 +37,12 @@ def add_partitions(
 ) -> DataVersion:
     """Add files to data/, as one new version: store, push, commit, push the commit.
 
-    Needs neither the other partitions nor their bytes. The same bytes again change nothing. If somebody
-    else's commit is first at the git remote, the files are added to theirs. Whatever fails, the project is
-    left as it was. Raises BadInput when the branch and its upstream have diverged, or a partition that
-    `replacing` names has not that md5 any more.
+    Adding the same bytes again changes nothing. If another commit reached the git remote first, the files are
+    added on top of it. Whatever fails, the project is left as it was. Raises BadInput when the branch and
+    its upstream have diverged, or a partition in `replacing` (name -> md5) has another md5 by now.
     """
-    with _alone(project):
-        _undo_what_was_left(project)
+    with _locked(project):
+        _undo_interrupted(project)
         _require_clean_pointer(project)
         for attempt in Retrying(
             retry=retry_if_exception_type(Rejected),
@@ -60,12 +59,12 @@ def add_partitions(
 
 
 def catch_up(project: Path) -> None:
-    """Bring the branch to its upstream, if it has one, also when that was rewound or forced.
+    """Move the branch to its upstream, if it has one, also after a force push.
 
-    Raises BadInput when the branch has commits of its own that stand in the way.
+    Raises BadInput when the branch has commits that its upstream lacks.
     """
-    with _alone(project):
-        _undo_what_was_left(project)
+    with _locked(project):
+        _undo_interrupted(project)
         _catch_up(project)
 
 
@@ -81,8 +80,8 @@ def commit_file(project: Path, name: str, text: str, message: str) -> None:
 
     Nothing changes if that fails. Raises BadInput when the branch and its upstream have diverged.
     """
-    with _alone(project):
-        _undo_what_was_left(project)
+    with _locked(project):
+        _undo_interrupted(project)
         _catch_up(project)
         path, before = project / name, commit_of(project, "HEAD")
         try:
@@ -130,8 +129,10 @@ def _require_unchanged(project: Path, expected: Mapping[str, str]) -> None:
     now = resolve_or_empty(project).digests
     for name, md5 in expected.items():
         if now.get(name) != md5:
-            found = f"has md5 {now[name]}" if name in now else "is gone"
-            raise BadInput(f"{name} was to be changed from md5 {md5}, but it {found} by now; look again")
+            current = f"has md5 {now[name]}" if name in now else "is gone"
+            raise BadInput(
+                f"{name} was to be changed from md5 {md5}, but it {current} by now; run the command again"
+            )
 
 
 def _require_clean_pointer(project: Path) -> None:
@@ -146,7 +147,7 @@ def _catch_up(project: Path) -> None:
     git(project, "fetch", "--quiet")
     now, head = commit_of(project, "@{upstream}"), commit_of(project, "HEAD")
     if not is_ancestor(project, known, now) and is_ancestor(project, head, known):
-        # Rewound or forced, and nothing on the branch is ours alone: what was withdrawn stays withdrawn.
+        # A force push, and no commit is ours alone: commits withdrawn upstream are withdrawn here, too.
         git(project, "reset", "--quiet", "--keep", now)
         return
     try:
@@ -159,9 +160,9 @@ def _catch_up(project: Path) -> None:
 
 
 @contextmanager
-def _alone(project: Path) -> Iterator[None]:
-    """One arrival at a time in one clone, for whichever of its projects; others wait. Two clones meet at the
-    git remote.
+def _locked(project: Path) -> Iterator[None]:
+    """Lock the clone: one arrival at a time, for all of its projects; others wait. Between clones, the git
+    remote decides.
     """
     (project / ".incumbent").mkdir(exist_ok=True)
     folder = Path(git(project, "rev-parse", "--absolute-git-dir"))
@@ -171,48 +172,48 @@ def _alone(project: Path) -> Iterator[None]:
 
 @contextmanager
 def _undone_on_failure(project: Path, files: Sequence[Path], message: str) -> Iterator[None]:
-    """Put back the branch, data.dvc and the files if the block does not come to its end.
+    """Restore the branch, data.dvc and the files if the block fails.
 
-    If this process is killed in it, the next arrival does that, from what is kept in .incumbent/undo/.
+    If this process is killed in it, the next arrival restores them from .incumbent/undo/.
     """
-    aside = project / ".incumbent" / "undo"
-    aside.mkdir(parents=True, exist_ok=True)
+    backup = project / ".incumbent" / "undo"
+    backup.mkdir(parents=True, exist_ok=True)
     for file in files:
         if file.exists():
-            shutil.copyfile(file, aside / file.name)
-    memory = {
+            shutil.copyfile(file, backup / file.name)
+    undo = {
         "before": commit_of(project, "HEAD"),
         "files": [file.name for file in files],
         "message": message,
     }
-    (aside / UNDO).write_text(json.dumps(memory))
+    (backup / UNDO).write_text(json.dumps(undo))
     try:
         yield
     except BaseException:
-        _undo_what_was_left(project)
+        _undo_interrupted(project)
         raise
-    shutil.rmtree(aside)
+    shutil.rmtree(backup)
 
 
-def _undo_what_was_left(project: Path) -> None:
-    aside = project / ".incumbent" / "undo"
-    if not (aside / UNDO).exists():
-        shutil.rmtree(aside, ignore_errors=True)
+def _undo_interrupted(project: Path) -> None:
+    backup = project / ".incumbent" / "undo"
+    if not (backup / UNDO).exists():
+        shutil.rmtree(backup, ignore_errors=True)
         return
-    memory = json.loads((aside / UNDO).read_text())
-    before, head = memory["before"], commit_of(project, "HEAD")
-    # Other projects of the repository commit, too.
+    undo = json.loads((backup / UNDO).read_text())
+    before, head = undo["before"], commit_of(project, "HEAD")
+    # Other projects in this repository commit, too.
     committed = bool(git(project, "log", "-1", "--format=%H", f"{before}..{head}", "--", POINTER))
     shared = has_upstream(project) and is_ancestor(project, head, "@{upstream}")
     if committed and (shared or not has_upstream(project)):
-        shutil.rmtree(aside)  # it came to its end
+        shutil.rmtree(backup)  # it was completed
         return
-    if head != before and git(project, "log", "-1", "--format=%P %s") == f"{before} {memory['message']}":
-        git(project, "reset", "--quiet", "--soft", before)  # ours, and only ours
+    if head != before and git(project, "log", "-1", "--format=%P %s") == f"{before} {undo['message']}":
+        git(project, "reset", "--quiet", "--soft", before)  # our commit and no other
     if file_at(project, "HEAD", POINTER) is not None:
         git(project, "restore", "--staged", "--worktree", "--", POINTER)
-    for name in memory["files"]:
+    for name in undo["files"]:
         (project / DATA / name).unlink(missing_ok=True)
-        if (aside / name).exists():
-            shutil.copyfile(aside / name, project / DATA / name)
-    shutil.rmtree(aside)
+        if (backup / name).exists():
+            shutil.copyfile(backup / name, project / DATA / name)
+    shutil.rmtree(backup)

@@ -1,4 +1,4 @@
-"""A file's partitions: cut from it, joined with rows that came before, and never with fewer than before."""
+"""The partitions of a file: split from it, joined with the rows already there, never losing rows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -21,10 +21,10 @@ NOT_YET = GateReport(0, ())
 
 @dataclass(frozen=True)
 class ArrivingFile:
-    """One file: its partitions as Parquet, what the gate said, and where it lay if it had landed.
+    """One file: its partitions as Parquet, what the gate reported, and its landed object, if any.
 
-    `aside` has the rows that were taken out of its partitions; a partition in `replacing` must still have
-    this md5 when it is added.
+    `aside` holds the rows set aside from its partitions; `replacing` (name, md5): what each partition that it
+    replaces must still have when it is added.
     """
 
     source: Source
@@ -39,20 +39,20 @@ class ArrivingFile:
         return self.source.file_name
 
     def partition(self, name: str) -> Path | None:
-        """That of this name, if it has one."""
+        """Its partition of this name, if there is one."""
         return next((path for path in self.partitions if path.name == name), None)
 
 
 def read_partitions(
-    file: ArrivingFile, folder: Path, params: Params, tell: Callable[[str], None]
+    file: ArrivingFile, folder: Path, params: Params, log: Callable[[str], None]
 ) -> ArrivingFile:
-    """Its partitions: one of its own name, or by month or day as params.yaml has it.
+    """Split a file into partitions: one of its own name, or one per month or day, by landing.partition.
 
-    `tell` gets a sentence on each column that is not read as it is written.
+    `log` gets a sentence for each column that is not read as it is written.
     """
     whole = folder / f"{file.source.name}.parquet"
     for note in read_source(file.source, whole, params.dataset):
-        tell(f"{file.source.place}: column '{note.column}': {note.text}")
+        log(f"{file.source.place}: column '{note.column}': {note.text}")
     landing, time = params.landing, params.dataset.time
     if landing.partition == "file" or time is None:
         return replace(file, partitions=(whole,))
@@ -63,10 +63,10 @@ def read_partitions(
 def with_rows_before(
     file: ArrivingFile, folder: Path, project: Path, params: Params, arrived: Mapping[str, Path]
 ) -> ArrivingFile:
-    """With landing.late: append, its partitions together with the rows that are there.
+    """With landing.late: append, join its partitions with the rows that are already there.
 
-    Those are of the current version, or of partitions that `arrived` a moment before. What lacks a column or
-    has one of another kind stays alone, for the gate to block.
+    Those are rows of the current version, or of partitions in `arrived`, from files before it. A partition
+    that lacks a column or has one of another kind is not joined, for the gate to block.
     """
     if params.landing.late != "append":
         return file
@@ -88,7 +88,7 @@ def with_rows_before(
 def require_whole(
     file: ArrivingFile, arrived: Mapping[str, ArrivingFile], project: Path, params: Params
 ) -> ArrivingFile:
-    """Block a file that would replace rows that it does not hold: others of this arrival, or of a period."""
+    """Block a file that would replace rows it does not hold: of another file, or of its own period."""
     if params.landing.late == "append":
         return file
     reasons = (_lost_rows(path, file, arrived, project, params) for path in file.partitions)
@@ -101,7 +101,7 @@ def require_whole(
 def _lost_rows(
     path: Path, file: ArrivingFile, arrived: Mapping[str, ArrivingFile], project: Path, params: Params
 ) -> str | None:
-    """Why this partition must not take the place of another; None if it may."""
+    """Why this partition must not replace another; None if it may."""
     if path.name in arrived:
         return (
             f"{path.name} comes from {arrived[path.name].name} too; one file for each partition of an arrival"
@@ -112,8 +112,8 @@ def _lost_rows(
     version = resolve_or_empty(project)
     if path.name not in {partition.name for partition in version.partitions}:
         return None
-    [known] = fetch(project, version, [path.name])
-    had, has = (ParquetFile(each).metadata.num_rows for each in (known, path))
+    [present] = fetch(project, version, [path.name])
+    had, has = (ParquetFile(each).metadata.num_rows for each in (present, path))
     has += sum(aside.rows for aside in file.aside if aside.path.name == path.name)
     if has >= had:
         return None

@@ -1,4 +1,4 @@
-"""Plain DVC finds the local stack's S3 by `.dvc/config.local`, which git ignores; our own DVC, by AWS_*."""
+"""Where DVC finds the local stack's S3: its command in `.dvc/config.local`, our DVC in AWS_* variables."""
 
 import os
 from collections.abc import Mapping
@@ -15,24 +15,23 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
 
 LOCAL = Path(".dvc") / "config.local"
-# DVC's name -> the variable that the same comes from.
+# DVC's name of a setting -> the environment variable with its value.
 SETTINGS = {
     "endpointurl": "AWS_ENDPOINT_URL",
     "access_key_id": "AWS_ACCESS_KEY_ID",
     "secret_access_key": "AWS_SECRET_ACCESS_KEY",
     "region": "AWS_DEFAULT_REGION",
 }
-# Any of these says that the user has led DVC elsewhere.
+# Any of these means that the user has configured another server or other credentials.
 THEIRS = {*SETTINGS, "profile", "credentialpath", "configpath", "session_token"}
-OUR_KEYS = "INC"  # how the local stack's access keys begin
+OUR_KEYS = "INC"  # the prefix of the local stack's access keys
 
 
 def lead_to(project: Path, bucket: str, variables: Mapping[str, str]) -> None:
     """Let `dvc pull`, `push` and `repro` in this project reach the bucket of the local stack.
 
     Only if the default remote is in that bucket, and the user has not configured its server or credentials.
-    What else config.local holds stays. Raises what DVC raises when it can't read its
-    configuration.
+    Other settings in config.local stay. Raises what DVC raises when it can't read its configuration.
     """
     from dvc.config import Config
 
@@ -51,20 +50,20 @@ def lead_to(project: Path, bucket: str, variables: Mapping[str, str]) -> None:
 
 
 def open_repo(project: Path) -> "Repo":
-    """DVC's repository, whose remote is where AWS_ENDPOINT_URL leads; close it."""
+    """DVC's repository, with its remote at AWS_ENDPOINT_URL; the caller closes it."""
     from dvc.repo import Repo
 
-    class Following(Repo):
+    class RepoByEnvironment(Repo):
         @cached_property
         def config(self) -> "Config":
-            """Read again after each of DVC's locks."""
+            """Read the file again, as DVC does after each of its locks."""
             return follow_environment(super().config)
 
-    return Following(str(project))
+    return RepoByEnvironment(str(project))
 
 
 def follow_environment(config: "Config") -> "Config":
-    """Where AWS_ENDPOINT_URL leads, our DVC follows: config.local is for DVC's own command."""
+    """Drop the local stack's settings where AWS_ENDPOINT_URL is set: they are for DVC's own command."""
     if "AWS_ENDPOINT_URL" not in os.environ and "AWS_ENDPOINT_URL_S3" not in os.environ:
         return config
     for remote in config["remote"].values():
@@ -79,7 +78,7 @@ def _is_ours(remote: Mapping[str, str]) -> bool:
 
 
 def _write(path: Path, remote: str, settings: Mapping[str, str]) -> None:
-    """Whole or not at all, and readable by its owner only."""
+    """Write the settings atomically, readable by the owner only."""
     from configobj import ConfigObj
 
     config = ConfigObj(str(path), encoding="utf-8")
@@ -89,7 +88,7 @@ def _write(path: Path, remote: str, settings: Mapping[str, str]) -> None:
 
 
 def _keep_from_git(project: Path) -> None:
-    # DVC's own .dvc/.gitignore does, unless somebody changed it; a secret should not hang on that.
+    # DVC's .dvc/.gitignore excludes it, unless somebody changed that; a secret must not depend on it.
     try:
         git(project, "check-ignore", "--quiet", str(LOCAL))
     except BadInput:

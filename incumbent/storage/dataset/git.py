@@ -1,4 +1,4 @@
-"""The few things we ask of git, each with its refusal in our own words."""
+"""The git commands that we use, each with its errors as ours."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,7 @@ class Rejected(BadInput):
 
 
 def git(project: Path, *args: str) -> str:
-    """Run git in the project; its output without the last newline. Raises BadInput with git's words."""
+    """Run git in the project; its output without the last newline. Raises BadInput with git's message."""
     command = ["git", "-C", str(project), *args]
     try:
         done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
@@ -27,7 +27,9 @@ def commit_of(project: Path, rev: str) -> str:
     try:
         return git(project, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
     except BadInput as error:
-        if "no message" not in str(error):  # --quiet is about the revision; this is no repository
+        if "no message" not in str(
+            error
+        ):  # with --quiet, only an unknown revision gives no message; this is no repository
             raise
         raise NotFound(
             f"no revision '{rev}' in {project.resolve()}; list the versions with 'git log -- data.dvc'"
@@ -48,7 +50,7 @@ def file_at(project: Path, commit: str, path: str) -> str | None:
 
 
 def has_upstream(project: Path) -> bool:
-    """Does the current branch follow a branch of a remote?"""
+    """Does the current branch track a branch of a remote?"""
     try:
         git(project, "rev-parse", "--abbrev-ref", "@{upstream}")
     except BadInput:
@@ -57,7 +59,7 @@ def has_upstream(project: Path) -> bool:
 
 
 def push(project: Path) -> None:
-    """Push the branch to its upstream. Raises Rejected when that has commits which we have not."""
+    """Push the branch to its upstream. Raises Rejected when that has commits which the branch lacks."""
     try:
         git(project, "push", "--quiet")
     except BadInput as error:
@@ -67,12 +69,12 @@ def push(project: Path) -> None:
 
 
 def last_change(project: Path, rev: str, path: str) -> str | None:
-    """The newest commit up to `rev` that touched the path; None if there is none."""
+    """The newest commit up to `rev` that changed the path; None if there is none."""
     return git(project, "log", "-1", "--format=%H", rev, "--", path) or None
 
 
 def is_ancestor(project: Path, old: str, new: str) -> bool:
-    """Does `new` come after `old`? Also False when `old` is not known here any more."""
+    """Is `old` an ancestor of `new`? Also False when `old` is no longer known here."""
     try:
         git(project, "merge-base", "--is-ancestor", old, new)
     except BadInput:

@@ -1,4 +1,4 @@
-"""Are the keys of what arrives new? What the suites say of the key, asked of all partitions."""
+"""Check that arriving keys are new: the suites' uniqueness of the key, applied across all partitions."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,30 +15,30 @@ from incumbent.storage.dataset.versions import resolve_or_empty
 
 @dataclass(frozen=True)
 class KeyCheck:
-    """The keys that are in the data, and how grave it is that a row comes with one of them."""
+    """The keys in the data, and the severity of a row that arrives with one of them."""
 
     known: KnownKeys | None
     severity: str
     key: Sequence[str]
 
     def without(self, partitions: Iterable[Path]) -> "KeyCheck":
-        """But for those of the partitions that these will take the place of."""
+        """Without the keys of the partitions that these will replace."""
         return replace(self, known=self.known and self.known.without(path.name for path in partitions))
 
     def judge(self, path: Path) -> list[Judged]:
-        """One finding; none if no suite says that the key is unique."""
+        """One finding; none if no suite requires a unique key."""
         if self.known is None:
             return []
         return [judge_keys(path.name, path, self.known.repeated(path), self.severity, self.key)]
 
-    def take(self, path: Path) -> None:
-        """From now on its keys are in the data."""
+    def add(self, path: Path) -> None:
+        """Count the keys of this partition as in the data from now on."""
         if self.known is not None:
-            self.known.take(path)
+            self.known.add(path)
 
 
 def keys_in_data(project: Path, suites: Sequence[dict[str, Any]], dataset: DatasetParams) -> KeyCheck:
-    """Those of the branch as its upstream has it now. Raises as `catch_up` does."""
+    """The keys of the branch, brought up to its upstream. Raises as `catch_up` does."""
     severity = key_severity(suites, dataset)
     if severity is None:
         return KeyCheck(None, "info", dataset.key)

@@ -1,7 +1,7 @@
-"""The landing prefix: where other systems put files, and from where they leave once they are a version.
+"""The landing prefix: other systems put files there, and we remove them once they are a version.
 
-An object is removed only while it is still the one that was taken. So a file that is overwritten meanwhile,
-and whatever lands later, stays for the next time.
+An object is removed only if it is still the one that was copied. A file that was overwritten meanwhile, and
+files that landed later, stay for the next run.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ UNFINISHED = (".part", ".tmp")
 
 @dataclass(frozen=True)
 class Landed:
-    """An object that was taken, and its local copy."""
+    """An object of the landing prefix, and its local copy."""
 
     key: str
     etag: str
@@ -36,13 +36,13 @@ class Landing:
         return self._store.url()
 
     def waiting(self) -> list[Listed]:
-        """What lies there, oldest first, but for unfinished files, and names or folders like .x and _x."""
+        """The objects there, oldest first, except unfinished files and names or folders like .x and _x."""
         return sorted(filter(_is_data, self._store.listing()), key=lambda each: (each.written, each.key))
 
     def take(self, folder: Path) -> Iterator[Landed]:
-        """Copy what waits into the folder, a folder each; north/03.csv is called north-03.csv.
+        """Copy the waiting objects, each into a folder of its own; north/03.csv becomes north-03.csv.
 
-        One that changes at this moment is left for the next time.
+        An object that changes at this moment is left for the next run.
         """
         for number, each in enumerate(self.waiting()):
             path = folder / f"{number:06d}" / each.key.replace("/", "-")
@@ -54,7 +54,7 @@ class Landing:
             yield Landed(each.key, each.etag, path)
 
     def clear(self, landed: Landed) -> bool:
-        """Remove it, unless it was overwritten since; say whether."""
+        """Remove the object unless it was overwritten since; return whether it was removed."""
         return self._store.delete_if(landed.key, landed.etag)
 
 
@@ -65,7 +65,7 @@ def open_landing(params: Params) -> Landing | None:
     return Landing(open_store(f"{params.landing.address.rstrip('/')}/{params.dataset.name}"))
 
 
-def _is_data(found: Listed) -> bool:
-    *folders, name = found.key.split("/")
+def _is_data(listed: Listed) -> bool:
+    *folders, name = listed.key.split("/")
     hidden = any(each.startswith((".", "_")) for each in (*folders, name))
     return bool(name) and not hidden and not name.endswith(UNFINISHED)

@@ -1,4 +1,4 @@
-"""A new project: a git and DVC repository around a first data version, and what it takes to share it."""
+"""Make a new project: a git and DVC repository with a first data version; push that data later."""
 
 import logging
 import shutil
@@ -23,7 +23,7 @@ def require_project(project: Path) -> None:
 
 
 def require_room(project: Path, names: Sequence[str]) -> None:
-    """Raise BadInput if the folder holds a file that is to be made, or a repository around it ignores it."""
+    """Raise BadInput if a file to be made exists, or the git repository around the folder ignores it."""
     taken = [name for name in (*names, DATA, POINTER, ".dvc") if (project / name).exists()]
     if taken:
         raise BadInput(f"{project} has {', '.join(taken)} already; name a new folder with --project")
@@ -36,7 +36,7 @@ def require_room(project: Path, names: Sequence[str]) -> None:
 
 
 def repository_above(project: Path) -> Path | None:
-    """The work tree that the project becomes a folder of; None where it is a repository of its own."""
+    """The work tree around the project's folder; None where the project is a repository of its own."""
     if (project / ".git").exists():
         return None
     return next((folder for folder in project.parents if (folder / ".git").exists()), None)
@@ -55,7 +55,7 @@ def create(
 ) -> DataVersion:
     """Write the documents, make the files the first data version, and commit; all of it or nothing.
 
-    The commit goes to the repository that the folder lies in, or to a new one where it lies in none.
+    The commit goes to the repository around the folder, or to a new one where there is none.
 
     Nothing is pushed, so no server is needed. Raises BadInput when git or DVC refuses.
     """
@@ -66,7 +66,7 @@ def create(
     with _undone_on_failure(project, [*documents, DATA, POINTER, ".dvc", *([".git"] if made_git else [])]):
         if made_git:
             git(project, "init", "--quiet", "--initial-branch", "main")
-        logging.getLogger("dvc.repo.init").setLevel(logging.WARNING)  # it tells what to do next, on stdout
+        logging.getLogger("dvc.repo.init").setLevel(logging.WARNING)  # it prints instructions to stdout
         with explained(project):
             Repo.init(str(project), subdir=above is not None).close()
         for name, text in documents.items():
@@ -84,7 +84,7 @@ def create(
 
 
 def push_what_is_here(project: Path) -> bool:
-    """Push the data version of HEAD to the DVC remote, if it was made on this machine; say whether."""
+    """Push the data version of HEAD to the DVC remote if it was made on this machine; return whether."""
     from ruamel.yaml import YAML
 
     pointer = project / POINTER
@@ -112,6 +112,6 @@ def _undone_on_failure(project: Path, names: Sequence[str]) -> Iterator[None]:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-        with suppress(BadInput):  # a repository that was made for it is gone
+        with suppress(BadInput):  # fails where the repository itself was just removed
             git(project, "reset", "--quiet", "--", *names)
         raise

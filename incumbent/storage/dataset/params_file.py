@@ -1,4 +1,4 @@
-"""A change of params.yaml that a command makes for a person: one commit, with the reason in its message."""
+"""Changes of params.yaml made by a command: one commit each, with the reason in its message."""
 
 import io
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ PARAMS = "params.yaml"
 
 
 def drop_columns(project: Path, columns: Sequence[str], reason: str) -> None:
-    """Add columns to dataset.drop in params.yaml, whose comments stay, commit that, and push the branch.
+    """Add columns to dataset.drop in params.yaml, keep its comments, commit, and push the branch.
 
-    Nothing changes if any of it fails. Raises BadInput when the file has changes that are not committed, and
+    Nothing changes if any step fails. Raises BadInput when the file has changes that are not committed, and
     BadParams when the result would not be valid.
     """
     if git(project, "status", "--porcelain", "--", PARAMS):
@@ -36,7 +36,7 @@ def drop_columns(project: Path, columns: Sequence[str], reason: str) -> None:
 def _require_droppable(name: str, dataset: DatasetParams) -> None:
     if name in {dataset.target, dataset.time}:
         raise BadInput(
-            f"'{name}' is dataset.target or dataset.time and never a feature; there is nothing to drop"
+            f"'{name}' is dataset.target or dataset.time and never a feature; so it can't be dropped"
         )
     if name in dataset.drop:
         raise BadInput(f"'{name}' is in dataset.drop already; `incumbent retrain` trains without it")

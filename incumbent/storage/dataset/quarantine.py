@@ -1,7 +1,7 @@
-"""What the gate refused, whole files and single rows: why, and what became of it. Nothing is ever deleted.
+"""The files and rows that the gate refused, with reasons and releases. Nothing is ever deleted.
 
 <registry.address>/<dataset>/quarantine/files/<entry>           the bytes of a file that was blocked
-<registry.address>/<dataset>/quarantine/rows/<entry>            Parquet: rows, and what each of them failed
+<registry.address>/<dataset>/quarantine/rows/<entry>            rows as Parquet, with what each failed
 <registry.address>/<dataset>/quarantine/reasons/<entry>.json    kind, reasons, when, by whom, released
 
 An entry is named <md5 of the bytes, 12 digits>-<file's or partition's name>.
@@ -34,20 +34,20 @@ def _reason(entry: str) -> str:
 
 
 class Quarantine:
-    """One dataset's. All methods raise StorageUnavailable."""
+    """The quarantine of one dataset. All methods raise StorageUnavailable."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def keep(self, source: Source, reasons: Sequence[str], run: int | None) -> str:
-        """Keep a file's bytes, then the reason; the same file again is one entry. Returns its name."""
+        """Store a file's bytes, then the reasons; the same file again is the same entry. Returns its name."""
         about = {"kind": "file", "place": str(source.place), "reasons": list(reasons), "run": run}
         return self._keep(source.path, source.file_name, about)
 
     def keep_rows(self, aside: Path, rows: int, rest: Path, reasons: Sequence[str]) -> str:
-        """Keep rows that were set aside from a partition, and what became of the partition without them.
+        """Store rows that were set aside from a partition, and the md5 of the partition without them.
 
-        The same rows again are one entry. Returns its name.
+        The same rows again are the same entry. Returns its name.
         """
         of = {"partition": rest.name, "md5": digest_of(rest), "rows": rows}
         return self._keep(aside, aside.name, {"kind": "rows", **of, "reasons": list(reasons), "run": None})
@@ -59,23 +59,23 @@ class Quarantine:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         self._store.upload(_bytes(about), file, sha256)
         if not self._store.put_if_absent(_reason(entry), _dump(about)):
-            found = self._store.get(_reason(entry))
-            former = json.loads(found.body)
-            # It came back and was refused again, or the same rows did with others.
+            stored = self._store.get(_reason(entry))
+            former = json.loads(stored.body)
+            # Refused again after its release, or the same rows of another partition.
             if former["released"] or former.get("md5") != about.get("md5"):
-                self._store.replace(_reason(entry), _dump({**about, "before": former}), found.etag)
+                self._store.replace(_reason(entry), _dump({**about, "before": former}), stored.etag)
         return entry
 
     def entries(self) -> list[dict[str, Any]]:
-        """Everything that was ever set aside, by name."""
-        return [json.loads(found.body) for _, found in self._store.find_all(self._store.list("reasons/"))]
+        """All entries there ever were, by name."""
+        return [json.loads(stored.body) for _, stored in self._store.find_all(self._store.list("reasons/"))]
 
     def show(self, entry: str) -> dict[str, Any]:
-        """Raises NotFound."""
-        found = self._store.find(_reason(entry))
-        if found is None:
+        """The document of an entry. Raises NotFound."""
+        stored = self._store.find(_reason(entry))
+        if stored is None:
             raise NotFound(f"nothing in quarantine is called '{entry}'; see `incumbent quarantine list`")
-        return dict(json.loads(found.body))
+        return dict(json.loads(stored.body))
 
     def fetch(self, entry: str, folder: Path) -> Source:
         """The file, or the rows as Parquet, under its own name. Raises NotFound."""
@@ -86,13 +86,13 @@ class Quarantine:
         return Source(path, PurePosixPath(about.get("place", path.name)))
 
     def require_held(self, entry: str) -> dict[str, Any]:
-        """What is known of it. Raises NotFound, and BadInput if somebody released it, to the end."""
+        """The document of an entry that is still held. Raises NotFound, BadInput if it was released."""
         about = self.show(entry)
         _require_held(about)
         return about
 
     def mark_released(self, entry: str, reason: str, rev: str, partitions: Sequence[str]) -> None:
-        """Note who let it pass, why, and which revision and partitions (md5) hold it.
+        """Record who released it, why, and which revision and partitions (md5) hold it.
 
         Until mark_announced it can be released again. Raises as require_held does.
         """
@@ -110,14 +110,14 @@ class Quarantine:
         self._store.replace(_reason(entry), _dump(about), kept.etag)
 
     def mark_announced(self, entry: str) -> None:
-        """Note that the event of the release was sent, so that it is over."""
+        """Record that the event of the release was sent, which completes the release."""
         kept = self._store.get(_reason(entry))
         about = json.loads(kept.body)
         about["released"]["announced"] = True
         self._store.replace(_reason(entry), _dump(about), kept.etag)
 
     def let_pass(self, partitions: Iterable[Partition]) -> dict[str, str]:
-        """Those of the partitions, by name, that hold what somebody released, with who did and why."""
+        """The partitions that hold released data: name -> who released it and why."""
         why = {
             md5: f"{released['by']} let it pass: {released['reason']}"
             for about in self.entries()

@@ -1,7 +1,7 @@
 """Versions of the data: DVC and git, read without a checkout.
 
-Reads go through DVC's file system into a cache named by content, so no repository lock is taken and any
-number of runs can read side by side.
+Reads go through DVC's file system into a cache named by content, so they take no repository lock and any
+number of runs can read at once.
 """
 
 import hashlib
@@ -42,17 +42,17 @@ def resolve(project: Path, rev: str = "HEAD") -> DataVersion:
 
 
 def _listed(project: Path, commit: str, listing: str) -> dict[str, str]:
-    """Partition -> md5. DVC names a listing by its content, so what was read once holds for good; without
-    DVC's start, which costs more than all else in a run that finds nothing to do.
+    """Partition -> md5. DVC names a listing by its content, so it can be cached for good. This also saves the
+    start of DVC, the largest cost of a run that has nothing to do.
     """
-    known = project / ".incumbent" / "cache" / "listings" / f"{listing}.json"
-    if known.exists():
-        return dict(json.loads(known.read_text()))
+    cached = project / ".incumbent" / "cache" / "listings" / f"{listing}.json"
+    if cached.exists():
+        return dict(json.loads(cached.read_text()))
     with explained(project), _files_of(project, commit) as (files, data):
         listed = files.find(data, detail=True)
     digests = {name.removeprefix(f"{data}/"): info["md5"] for name, info in listed.items()}
-    known.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(known) as part:
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(cached) as part:
         part.write_text(json.dumps(digests))
     return digests
 
@@ -94,14 +94,14 @@ def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Pat
 def read_columns(
     project: Path, version: DataVersion, names: Sequence[str], columns: Sequence[str]
 ) -> Iterator[tuple[Partition, "pa.Table"]]:
-    """Some columns of partitions, without keeping the rest of them; a column that is not there is left out.
+    """Some columns of partitions, without caching the files; a column that a partition lacks is left out.
 
-    What comes from the remote is not verified by digest; `fetch` does that. DVC's file system reads 50 MB
-    ahead: of smaller partitions all bytes come over the wire.
+    Bytes from the remote are not verified by digest; `fetch` does that. DVC's file system reads 50 MB ahead,
+    so partitions smaller than that are transferred whole.
     """
     if not names:
         return
-    import pyarrow.parquet as pq  # what only resolves versions starts without it
+    import pyarrow.parquet as pq  # lazy: resolving versions does not need it
 
     cache = project / ".incumbent" / "cache" / "partitions"
     digests = version.digests
@@ -110,8 +110,8 @@ def read_columns(
             whole = cache / f"{digests[name]}.parquet"
             with whole.open("rb") if whole.exists() else files.open(f"{data}/{name}", "rb") as source:
                 file = pq.ParquetFile(source)
-                there = [column for column in columns if column in file.schema_arrow.names]
-                yield Partition(name, digests[name]), file.read(columns=there)
+                present = [column for column in columns if column in file.schema_arrow.names]
+                yield Partition(name, digests[name]), file.read(columns=present)
 
 
 def code_revision(project: Path) -> str:
@@ -123,14 +123,16 @@ def code_revision(project: Path) -> str:
 def _fetch_one(files: Any, name: str, md5: str, path: Path) -> None:
     with atomic_write(path) as part:
         files.get_file(name, str(part))
-        seen = digest_of(part)
-        if seen != md5:
-            raise Tampered(f"{name.removeprefix('/')} should have md5 {md5}, but the DVC remote holds {seen}")
+        actual = digest_of(part)
+        if actual != md5:
+            raise Tampered(
+                f"{name.removeprefix('/')} should have md5 {md5}, but the DVC remote holds {actual}"
+            )
 
 
 @contextmanager
 def _files_of(project: Path, commit: str) -> Iterator[tuple[Any, str]]:
-    """DVC's file system of a commit, and where data/ is in it: its top is that of the git repository."""
+    """DVC's file system of a commit, and the path of data/ in it; its root is the git repository's."""
     from dvc.api import DVCFileSystem
 
     folder = folder_of(project)
@@ -144,7 +146,7 @@ def _files_of(project: Path, commit: str) -> Iterator[tuple[Any, str]]:
 
 @contextmanager
 def explained(project: Path) -> Iterator[None]:
-    """DVC's and its remote's errors as ours."""
+    """Translate errors of DVC and its remote into ours."""
     from botocore.exceptions import BotoCoreError, ClientError
     from dvc.exceptions import DvcException, UploadError
 
@@ -157,7 +159,7 @@ def explained(project: Path) -> Iterator[None]:
         ) from error
     except (BotoCoreError, ClientError, PermissionError, ConnectionError) as error:
         raise StorageUnavailable(
-            f"the DVC remote of {project} did not answer or refused us at "
+            f"the DVC remote of {project} did not answer or refused the request at "
             f"{os.environ.get('AWS_ENDPOINT_URL', 'AWS')}: {_first_line(error)}; "
             "start the local stack with 'incumbent up', or check AWS_ENDPOINT_URL and the credentials"
         ) from error

@@ -1,4 +1,4 @@
 """Model versions, the champion and its log, claims and runs: atomic under races and crashes.
 
-Objects come from s3; who belongs to whom is asked of dataset's git. No model is opened here.
+Imports s3, and dataset's git to tell which project owns a model. No model is opened here.
 """

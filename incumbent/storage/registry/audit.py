@@ -1,4 +1,4 @@
-"""Everything in a registry that is not as it was written, not only the first thing."""
+"""Audit a registry: list everything that is not as it was written, not only the first problem."""
 
 from collections.abc import Iterator
 
@@ -7,16 +7,16 @@ from incumbent.storage.registry.champion_log import ChampionLog
 from incumbent.storage.registry.model_versions import ModelVersions
 
 
-def find_problems(versions: ModelVersions, office: ChampionLog) -> Iterator[str]:
+def find_problems(versions: ModelVersions, champion_log: ChampionLog) -> Iterator[str]:
     """Read every byte of every version, every entry of the log, and the pointer; a sentence each.
 
-    What the next one mends is no problem: a version without manifest, an entry that is not in the log yet, a
-    deletion that broke off, a mark that came while its version was promoted. Raises StorageUnavailable.
+    What the next writer completes is no problem: a version without a manifest, an entry missing in the log,
+    an interrupted deletion, a version marked for deletion while it was promoted. Raises StorageUnavailable.
     """
-    entries, problems = office.entries()
+    entries, problems = champion_log.entries()
     yield from map(str, problems)
-    found = versions.stored()
-    for version, stored in sorted(found.items()):
+    stored_versions = versions.stored()
+    for version, stored in sorted(stored_versions.items()):
         if stored.complete:
             try:
                 yield from map(str, versions.problems(versions.manifest(version)))
@@ -25,7 +25,7 @@ def find_problems(versions: ModelVersions, office: ChampionLog) -> Iterator[str]
             except IncumbentError as error:
                 yield str(error)
     for version in sorted({entry.version for entry in entries}):
-        if version not in found or not found[version].complete:
-            yield f"'{version}' was or is champion and is gone from {versions.url(version)}"
-        elif found[version].has_tombstone and versions.is_deleted(version):
-            yield f"'{version}' was or is champion and is being deleted at {versions.url(version)}"
+        if version not in stored_versions or not stored_versions[version].complete:
+            yield f"'{version}' is or was champion and is missing at {versions.url(version)}"
+        elif stored_versions[version].has_tombstone and versions.is_deleted(version):
+            yield f"'{version}' is or was champion and is being deleted at {versions.url(version)}"

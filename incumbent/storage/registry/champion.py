@@ -1,4 +1,4 @@
-"""The champion: one entry per change of office, and the rules for the next entry."""
+"""The champion: one entry per change of champion, and the rules for the next entry."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -15,10 +15,10 @@ Op = Literal["promote", "force", "rollback"]
 
 @dataclass(frozen=True)
 class Champion:
-    """Who is in office and since which change.
+    """Which version is champion, and since which change.
 
     `force` is a promotion against or without a verdict. `by` is the user and host that made the change.
-    `etag` and `stored`, its very bytes, come with a read and are no part of the document.
+    `etag` and `stored`, the exact bytes, come with a read and are not part of the document.
     """
 
     seq: Annotated[int, Field(ge=1)]
@@ -53,7 +53,7 @@ def parse_champion(body: bytes, etag: str, address: str) -> Champion:
 
 
 def champion_at(history: Sequence[Champion], time: str) -> Champion | None:
-    """Who was in office at a time (ISO 8601 with a zone); None before the first. Raises BadInput."""
+    """The champion at a time (ISO 8601 with a zone); None before the first. Raises BadInput."""
     try:
         wanted = datetime.fromisoformat(time)
     except ValueError as error:
@@ -65,7 +65,7 @@ def champion_at(history: Sequence[Champion], time: str) -> Champion | None:
 
 
 def breaks(entries: Sequence[Champion], address: str) -> Iterator[Tampered]:
-    """Where these are not all entries since the first, each following from the one before."""
+    """The gaps: entries that do not follow from the one before, or a first that is not number 1."""
     before: Champion | None = None
     for entry in entries:
         seq = before.seq + 1 if before else 1
@@ -83,7 +83,7 @@ def _follows(entry: Champion, before: Champion | None) -> bool:
 
 
 def is_same_promotion(current: Champion | None, version: str, run_seq: int) -> TypeGuard[Champion]:
-    """Did this very run already promote this very version? So a retried task finds its work done."""
+    """Did this run already promote this version? A retried task then has nothing left to do."""
     return (
         current is not None
         and current.op == "promote"
@@ -92,7 +92,7 @@ def is_same_promotion(current: Champion | None, version: str, run_seq: int) -> T
 
 
 def check_promotable(version: str, run_seq: int, current: Champion | None) -> None:
-    """Raise StaleRun, Blocked, or BadInput if the version is in office already."""
+    """Raise StaleRun, Blocked, or BadInput if the version is champion already."""
     if current is None:
         return
     if run_seq <= current.run_seq:
@@ -102,7 +102,7 @@ def check_promotable(version: str, run_seq: int, current: Champion | None) -> No
         )
     if version in current.blocked:
         raise Blocked(
-            f"version '{version}' was rolled back and is blocked; to put it back into office all the same: "
+            f"version '{version}' was rolled back and is blocked; to make it champion all the same: "
             f"`incumbent models rollback --to {version}`"
         )
     if version == current.version:
@@ -110,10 +110,10 @@ def check_promotable(version: str, run_seq: int, current: Champion | None) -> No
 
 
 def choose_predecessor(history: Sequence[Champion]) -> str | None:
-    """Whom the champion replaced when it was promoted; one that is blocked by now is passed over.
+    """The version that the champion replaced when it was promoted, skipping versions blocked since.
 
-    Not simply `history[-1].replaced`: after a rollback that is the bad version, and a second rollback
-    has to go one further back, not to it.
+    Not simply `history[-1].replaced`: after a rollback that is the bad version, while a second rollback
+    has to go one version further back.
     """
     current = history[-1]
     version: str | None = current.version
@@ -128,10 +128,10 @@ def choose_predecessor(history: Sequence[Champion]) -> str | None:
 
 
 def check_target(target: str | None, history: Sequence[Champion]) -> str:
-    """Return the version to roll back to. Raises BadInput if there is none, or it was never in office."""
+    """Return the version to roll back to. Raises BadInput if there is none, or it was never champion."""
     current = history[-1].version
     if target is None:
-        raise BadInput(f"nothing to roll back to: no unblocked version was in office before '{current}'")
+        raise BadInput(f"nothing to roll back to: no unblocked version was champion before '{current}'")
     if target == current:
         raise BadInput(f"version '{target}' is the champion already")
     if target not in {entry.version for entry in history}:

@@ -21,17 +21,17 @@ class ChampionLog:
         self._pointer, self._log = f"{model}/champion.json", f"{model}/log/"
 
     def read(self, known: Champion | None = None) -> Champion | None:
-        """Who is in office now. One request, without a body when it is still the `known` one."""
-        found = self._store.find(self._pointer, Object(known.body(), known.etag) if known else None)
-        return None if found is None else self._parse(self._pointer, found)
+        """The current champion. One request, without a body when it is still the `known` one."""
+        pointer = self._store.find(self._pointer, Object(known.body(), known.etag) if known else None)
+        return None if pointer is None else self._parse(self._pointer, pointer)
 
     def ensure_logged(self, current: Champion) -> None:
-        """Make sure that the log has this entry, as whoever made it may have died before. One request."""
+        """Write the log entry that a crashed promoter left out, if it is missing. One request."""
         logged = self._store.find(self._entry(current.seq))
         if logged is None:
             self._keep(current.seq, current.body())
         elif logged.body != current.body():
-            raise self._alarm(current.seq)
+            raise self._altered(current.seq)
 
     def move(
         self,
@@ -43,7 +43,7 @@ class ChampionLog:
         blocked: tuple[str, ...],
         reason: str,
     ) -> Champion:
-        """Put `version` in the place of exactly `current`. Raises Conflict if somebody else moved first.
+        """Replace exactly `current` by `version`. Raises Conflict if somebody else moved the champion first.
 
         After StorageUnavailable the move may have been made: read before anything else.
         """
@@ -61,7 +61,9 @@ class ChampionLog:
             reason=reason,
         )
         if not self._swap(current, entry) and not self._is_held(entry) and not self._is_logged(entry):
-            raise Conflict(f"the champion at {self._store.url(self._pointer)} moved meanwhile; compare again")
+            raise Conflict(
+                f"the champion at {self._store.url(self._pointer)} was changed meanwhile; compare again"
+            )
         return self._confirm(entry)
 
     def history(self) -> list[Champion]:
@@ -83,7 +85,7 @@ class ChampionLog:
             if pointer is not None:
                 seq = self._parse(self._pointer, pointer).seq
                 if logged.get(self._entry(seq), pointer).body != pointer.body:
-                    problems.append(self._alarm(seq))
+                    problems.append(self._altered(seq))
                 logged[self._entry(seq)] = pointer  # with the pointer's ETag, which a copy need not share
         except IncumbentError as error:
             problems.append(error)
@@ -94,16 +96,16 @@ class ChampionLog:
                 problems.append(error)
         problems += breaks(entries, self._store.url(self._log))
         if not problems and entries and entries[-1].seq > seq and self._is_behind(entries[-1].seq):
-            problems.append(self._lost(entries[-1].seq))
+            problems.append(self._pointer_lost(entries[-1].seq))
         return entries, problems
 
     def require_vacant(self) -> None:
-        """Raise Tampered if the log tells of champions, though the pointer is not there. One request."""
+        """Raise Tampered if the log has entries but the pointer is missing. One request."""
         if self._store.find(self._entry(1)) is not None and self._is_behind(1):
-            raise self._lost(1)
+            raise self._pointer_lost(1)
 
     def _is_behind(self, seq: int) -> bool:
-        """Is the pointer not there yet, now that the log is known to have this entry?"""
+        """Is the pointer still missing or older, read again after the log was?"""
         current = self.read()
         return current is None or current.seq < seq
 
@@ -117,21 +119,21 @@ class ChampionLog:
         return True
 
     def _is_held(self, entry: Champion) -> bool:
-        """Ours was committed, and the no came to a copy of our request that the network had made."""
-        found = self._store.find(self._pointer)
-        return found is not None and found.body == entry.body()
+        """Our write was committed, and S3 refused a duplicate of the request made by the network."""
+        pointer = self._store.find(self._pointer)
+        return pointer is not None and pointer.body == entry.body()
 
     def _is_logged(self, entry: Champion) -> bool:
-        """Ours was committed in a doubtful attempt, and somebody already moved on from it."""
+        """Our write was committed, its answer was lost, and the champion has changed again since."""
         logged = self._store.find(self._entry(entry.seq))
         return logged is not None and logged.body == entry.body()
 
     def _confirm(self, entry: Champion) -> Champion:
-        """Read the commit back and log it; the champion may already be a later one."""
-        found = self._store.find(self._pointer)
-        if found is not None and found.body == entry.body():
-            self._keep(entry.seq, found.body)
-            return replace(entry, etag=found.etag, stored=found.body)
+        """Read the commit back and log it; the champion may already have changed again."""
+        pointer = self._store.find(self._pointer)
+        if pointer is not None and pointer.body == entry.body():
+            self._keep(entry.seq, pointer.body)
+            return replace(entry, etag=pointer.etag, stored=pointer.body)
         if not self._is_logged(entry):
             raise Tampered(
                 f"{self._store.url(self._pointer)} lost entry {entry.seq}, which S3 had acknowledged; "
@@ -142,20 +144,20 @@ class ChampionLog:
     def _keep(self, seq: int, body: bytes) -> None:
         key = self._entry(seq)
         if not self._store.put_if_absent(key, body) and self._store.get(key).body != body:
-            raise self._alarm(seq)
+            raise self._altered(seq)
 
-    def _parse(self, key: str, found: Object) -> Champion:
-        return parse_champion(found.body, found.etag, self._store.url(key))
+    def _parse(self, key: str, stored: Object) -> Champion:
+        return parse_champion(stored.body, stored.etag, self._store.url(key))
 
     def _entry(self, seq: int) -> str:
         return f"{self._log}{seq:012d}.json"
 
-    def _lost(self, seq: int) -> Tampered:
+    def _pointer_lost(self, seq: int) -> Tampered:
         return Tampered(
             f"{self._store.url(self._pointer)} is missing or older than {self._store.url(self._entry(seq))}, "
             "which is written after it; to repair it, copy the last entry of the log over it"
         )
 
-    def _alarm(self, seq: int) -> Tampered:
+    def _altered(self, seq: int) -> Tampered:
         log, pointer = self._store.url(self._entry(seq)), self._store.url(self._pointer)
         return Tampered(f"{log} differs from {pointer}, whose copy it should be: one of them was altered")

@@ -20,7 +20,7 @@ class Claim:
     """A lease that this process holds, as of its last heartbeat; pass it on to `renew` and `finish`.
 
     `owner` is a nonce: no two claims have the same. `heir_of` is the run that held the work before and
-    left it undone.
+    did not finish it.
     """
 
     digest: str
@@ -41,7 +41,7 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Running:
-    """Another run is at it and gave a sign of life within the lease."""
+    """Another run does the work and sent a heartbeat within the lease."""
 
     owner: str
     run_seq: int
@@ -50,7 +50,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Done:
-    """The work is finished; `outcome` is what that run left."""
+    """The work is finished; `outcome` is what that run recorded."""
 
     run_seq: int
     outcome: dict[str, Any]
@@ -84,36 +84,36 @@ class Claims:
         """Take the work, unless another run does it or did it.
 
         A running claim without a heartbeat for `lease_seconds` is taken over, and at once when its process
-        ran on this host and is dead. Machines' clocks must agree well within that time.
+        ran on this host and is dead. The machines' clocks must agree to well within `lease_seconds`.
         """
         claim = Claim(digest, uuid.uuid4().hex, run_seq, now(), etag="", process=Owner.here())
         while True:
             body = _body(claim)
-            found = self._store.find(self._key(digest))
-            if found is None:
+            stored = self._store.find(self._key(digest))
+            if stored is None:
                 self._store.put_if_absent(self._key(digest), body)
-                continue  # whoever's it was: the next look tells, and brings the ETag
-            if found.body == body:
-                return Claimed(replace(claim, etag=found.etag))
-            held = parse(_SHAPE, found.body, self._store.url(self._key(digest)))
+                continue  # read it again: it may be another run's, and a read brings the ETag
+            if stored.body == body:
+                return Claimed(replace(claim, etag=stored.etag))
+            held = parse(_SHAPE, stored.body, self._store.url(self._key(digest)))
             if held.state == "done":
                 return Done(held.run_seq, held.outcome or {})
             if not held.is_abandoned(lease_seconds):
                 return Running(held.owner, held.run_seq, held.heartbeat.isoformat())
             claim = replace(claim, heir_of=held.run_seq)
             try:
-                return Claimed(self._move(claim, _body(claim), found.etag))
+                return Claimed(self._move(claim, _body(claim), stored.etag))
             except Conflict:
-                continue  # another one took it over, or its owner is alive after all: look again
+                continue  # another run took it over, or its owner is alive after all: read it again
 
     def decided_by(self, digest: str) -> int | None:
         """The run that finished this work; None if none did."""
-        found = self._store.find(self._key(digest))
-        held = found and parse(_SHAPE, found.body, self._store.url(self._key(digest)))
+        stored = self._store.find(self._key(digest))
+        held = stored and parse(_SHAPE, stored.body, self._store.url(self._key(digest)))
         return held.run_seq if held and held.state == "done" else None
 
     def renew(self, claim: Claim) -> Claim:
-        """Give a sign of life; go on with the claim returned. Raises Conflict if the work was taken over."""
+        """Send a heartbeat; go on with the claim returned. Raises Conflict if the work was taken over."""
         beating = replace(claim, heartbeat=now())
         return self._move(beating, _body(beating), claim.etag)
 
@@ -123,14 +123,14 @@ class Claims:
         self._move(finished, _body(finished, "done", outcome), claim.etag)
 
     def release(self, claim: Claim) -> None:
-        """Give the work up undone: the next `claim` gets it at once. Raises Conflict if it was taken over."""
+        """Give the work up unfinished; the next `claim` gets it. Raises Conflict if it was taken over."""
         self._move(claim, _body(replace(claim, heartbeat=LONG_AGO)), claim.etag)
 
     def require(self, digest: str, run_seq: int, lease_seconds: float) -> None:
-        """Raise Conflict unless this run holds the claim and gave a sign of life within the lease."""
+        """Raise Conflict unless this run holds the claim and sent a heartbeat within the lease."""
         address = self._store.url(self._key(digest))
-        found = self._store.find(self._key(digest))
-        held = found and parse(_SHAPE, found.body, address)
+        stored = self._store.find(self._key(digest))
+        held = stored and parse(_SHAPE, stored.body, address)
         if not held or held.state != "running" or held.run_seq != run_seq:
             holder = f"run {held.run_seq} ({held.state})" if held else "nobody"
             raise Conflict(f"run {run_seq} lost its claim at {address} to {holder}; it may not promote")
@@ -139,7 +139,7 @@ class Claims:
         age = (datetime.now(UTC) - held.heartbeat).total_seconds()
         if age > lease_seconds:
             raise Conflict(
-                f"run {run_seq} gave no sign of life at {address} for {age:.0f} s, longer than its lease of "
+                f"run {run_seq} sent no heartbeat to {address} for {age:.0f} s, longer than its lease of "
                 f"{lease_seconds:.0f} s; it may not promote: run it again"
             )
 

@@ -1,7 +1,7 @@
-"""Which versions nobody needs any more, and how they go without ever taking one that somebody does.
+"""Garbage collection: which versions nobody needs any more, and how to delete none that somebody does.
 
 Two calls, no waiting: the first marks a version with a tombstone, which promotion refuses; a later one, when
-every promotion that had not seen the tombstone is long over, looks again and deletes.
+every promotion that began before the mark is long over, checks again and deletes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,29 +35,29 @@ class Fate:
 def collect(
     versions: ModelVersions,
     tombstones: Tombstones,
-    found: Mapping[str, Stored],
+    stored_versions: Mapping[str, Stored],
     needed: Mapping[str, str],
     *,
     clock: datetime,
     dry_run: bool,
     grace: timedelta = GRACE,
 ) -> list[Fate]:
-    """Take every version that was `found` one step further, but those that are `needed`: version -> why.
+    """Take each stored version one step towards deletion, except those that are `needed`: version -> why.
 
-    What is needed must have been read after what was found, else a version that was published or promoted
-    in between looks superfluous; `clock` is S3's own time. May stop anywhere: the next call goes on.
+    `needed` must have been read after `stored_versions`, else a version published or promoted in between
+    looks superfluous; `clock` is S3's own time. May stop anywhere: the next call goes on.
     """
     fates = []
-    for version, stored in sorted(found.items()):
+    for version, stored in sorted(stored_versions.items()):
         if not stored.files:
             continue  # deleted before; the tombstone stays
         known = tombstones.find(version) if stored.has_tombstone else None
-        # Listed again behind that read: the time may be a later mark's, so it waits longer, never shorter.
+        # Listed after that read: the time may be a later mark's, which prolongs the wait, never shortens it.
         since = versions.stored(version)[version].written[TOMBSTONE] if known else clock
         state = known.state if known else None
         fate = _fate(version, stored, state, needed.get(version), clock, clock - since, grace)
         if not dry_run and not _act(versions, tombstones, fate, stored, known):
-            fate = Fate(version, "wait", "another gc is at it")
+            fate = Fate(version, "wait", "another gc changed it at the same time")
         fates.append(fate)
     return fates
 
@@ -65,7 +65,7 @@ def collect(
 def needed_versions(
     manifests: Sequence[Mapping[str, Any]], history: Sequence[Champion], keep: int
 ) -> dict[str, str]:
-    """Version -> why it must stay. Every former champion is a target of a rollback."""
+    """Version -> why it must stay. Every former champion may be rolled back to."""
     needed = {entry.version: f"was champion (entry {entry.seq})" for entry in history}
     for manifest in manifests[:keep]:
         needed.setdefault(manifest["version"], f"among the newest {keep}")
@@ -77,10 +77,10 @@ def needed_versions(
 
 
 def _ancestry(version: str, parents: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
-    seen = {version}
-    while (parent := parents.get(version)) is not None and parent not in seen:
+    visited = {version}
+    while (parent := parents.get(version)) is not None and parent not in visited:
         yield version, parent
-        seen.add(parent)
+        visited.add(parent)
         version = parent
 
 
@@ -93,25 +93,27 @@ def _fate(
     age: timedelta,
     grace: timedelta,
 ) -> Fate:
-    """`age`: since the mark."""
+    """What to do with one version; `age` is the time since it was marked."""
     if state == "deleted":
-        return Fate(version, "delete", "its deletion broke off")
+        return Fate(version, "delete", "its deletion was interrupted")
     if need is not None:
         return Fate(version, "unmark" if state == "marked" else "keep", need)
-    # Also of a marked one: a publisher that began before the mark may still be at it.
+    # Also for a marked version: a publisher that began before the mark may still be uploading.
     if not stored.complete and clock - stored.newest < UPLOAD:
-        return Fate(version, "keep", "is being written, or its upload broke off within a day")
+        return Fate(version, "keep", "is being written, or its upload was interrupted within the last day")
     if state != "marked":
-        return Fate(version, "mark", "nobody needs it" if stored.complete else "its upload broke off")
+        return Fate(version, "mark", "nobody needs it" if stored.complete else "its upload was interrupted")
     if age < grace:
-        return Fate(version, "wait", f"marked {age // MINUTE} minutes ago; goes after {grace // MINUTE}")
+        return Fate(
+            version, "wait", f"marked {age // MINUTE} minutes ago; can be deleted after {grace // MINUTE}"
+        )
     return Fate(version, "delete", f"marked {age // MINUTE} minutes ago, and nobody needs it")
 
 
 def _act(
     versions: ModelVersions, tombstones: Tombstones, fate: Fate, stored: Stored, known: Tombstone | None
 ) -> bool:
-    """Do it; False if another gc changed the tombstone meanwhile."""
+    """Carry out the action; False if another gc changed the tombstone meanwhile."""
     if fate.action == "mark":
         return tombstones.move(fate.version, known, "marked", fate.why)
     if fate.action == "unmark":

@@ -1,4 +1,4 @@
-"""Whose model is it? Two projects of one dataset.name in one registry would overwrite each other's champion.
+"""Which project owns a model: two of one name in a registry would overwrite each other's champion.
 
 <model>/project.json names the repository by its first commit, which all of its clones share, and the folder
 in it. It is written at a project's first run, and never again.
@@ -27,7 +27,7 @@ SHORT = 10  # characters of a commit's id in messages
 class Belonging:
     """`root`: the repository's first commit; `folder`: the project's in it, "" at its top.
 
-    `place` is the git remote, or host and path of a repository without one; `nonce` tells writers apart.
+    `place` is the git remote, or a host and path without one; `nonce` makes each document unique.
     """
 
     root: str
@@ -62,7 +62,7 @@ def register_project(params: Params, project: Path) -> None:
 def require_own_model(params: Params, project: Path) -> None:
     """Raise BadInput if the registry's model is another project's. Writes nothing.
 
-    What can't tell is let through: a shallow clone, and a folder that is no repository.
+    Passes where the project can't be identified: a shallow clone, and a folder that is no repository.
     """
     store = _open(params)
     _require(store, _noted(store), project)
@@ -81,7 +81,7 @@ def _require(store: Store, noted: Belonging | None, project: Path) -> None:
 
 
 def _open(params: Params) -> Store:
-    # Not the registry, which wants its keys: what only ingests has no key that signs.
+    # Not open_registry, which loads the signing key: a machine that only ingests has none.
     return open_store(f"{params.registry.address.rstrip('/')}/{params.dataset.name}")
 
 
@@ -91,7 +91,7 @@ def _noted(store: Store) -> Belonging | None:
 
 
 def _is_of(project: Path, noted: Belonging) -> bool:
-    """Asks for one commit only, as walking a long history takes seconds."""
+    """Look up one commit only: walking a long history takes seconds."""
     try:
         git(project, "cat-file", "-e", f"{noted.root}^{{commit}}")
         return folder_of(project) == noted.folder
@@ -100,7 +100,7 @@ def _is_of(project: Path, noted: Belonging) -> bool:
 
 
 def _describe(project: Path) -> Belonging | None:
-    """None where git does not know the first commit."""
+    """This project; None where git does not know the first commit."""
     try:
         if git(project, "rev-parse", "--is-shallow-repository") == "true":
             return None
@@ -112,7 +112,7 @@ def _describe(project: Path) -> Belonging | None:
 
 
 def _place(project: Path) -> str:
-    """The remote's address without a password that may stand in it."""
+    """The remote's address, without any password in it."""
     try:
         remote = git(project, "remote", "get-url", "origin")
     except BadInput:

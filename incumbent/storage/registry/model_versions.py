@@ -21,13 +21,13 @@ from incumbent.storage.s3.store import Store
 MANIFEST = "manifest.json"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
-# A pickle runs what it likes when it is opened; these are text, tensors, tables and pages.
+# A pickle can run any code when it is opened; these formats hold only text, tensors, tables and pages.
 SAFE = (".txt", ".json", ".safetensors", ".onnx", ".parquet", ".html")
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """What the registry relies on in a manifest; the rest is the learner's."""
+    """The fields of a manifest that the registry relies on; the others are the learner's."""
 
     version: str
     files: dict[str, dict[str, str | int]]
@@ -42,7 +42,7 @@ _SHAPE = TypeAdapter(_Shape)
 
 @dataclass(frozen=True)
 class Stored:
-    """What lies below a version's prefix: names of objects, and when S3 wrote them by its own clock."""
+    """The objects below a version's prefix: their names, and when S3 wrote them by its own clock."""
 
     written: Mapping[str, datetime]
 
@@ -53,7 +53,7 @@ class Stored:
 
     @property
     def newest(self) -> datetime:
-        """When the last of the files came."""
+        """When the last of the files was written."""
         return max(self.written[name] for name in self.files)
 
     @property
@@ -62,7 +62,7 @@ class Stored:
 
     @property
     def has_tombstone(self) -> bool:
-        """It may have been taken back; see tombstones."""
+        """The tombstone may be withdrawn; see tombstones."""
         return TOMBSTONE in self.written
 
 
@@ -77,17 +77,17 @@ class ModelVersions:
         """Upload the files, then the manifest, which makes the version visible; return the whole manifest.
 
         `version` and `files` (name: sha256, size) are added to it. Publishing the same again changes
-        nothing, so a retried task may, also with a later `created`. Raises BadParams for what could not be
-        read again, Tampered if the version holds other bytes, NotFound if it was deleted: a version's
-        name is used once.
+        nothing, so a task may be retried, even with a later `created`. Raises BadParams for a manifest that
+        could not be read again, Tampered if the version holds other bytes, NotFound if it was deleted: a
+        version's name is never reused.
         """
         for name in files:
             if check_name(name, "file name") in (MANIFEST, TOMBSTONE):
                 raise BadParams(f"{name} is written by the registry and cannot be one of the files")
             if not name.endswith(SAFE):
                 raise BadParams(
-                    f"'{name}' is no format that is safe to open: a pickle, for one, runs the code that it "
-                    f"brings; a version holds only {', '.join(SAFE)}"
+                    f"'{name}' is no format that is safe to open: a pickle, for example, can run any code; "
+                    f"a version holds only {', '.join(SAFE)}"
                 )
         self._signatures.require_signing()
         digests = {name: file_digest(path) for name, path in files.items()}
@@ -96,7 +96,7 @@ class ModelVersions:
         body = dump(self._signatures.signed(full))
         try:
             parse(_SHAPE, body, f"the manifest of '{version}'")
-        except Tampered as error:  # nobody could read it again
+        except Tampered as error:  # no reader would accept it
             raise BadParams(f"cannot publish '{version}': {error}") from error
         known = self._find(version)
         if known is not None:
@@ -110,22 +110,22 @@ class ModelVersions:
 
     def manifest(self, version: str) -> dict[str, Any]:
         """Read a version's manifest. Raises NotFound, or Tampered if it is not what was published."""
-        found = self._find(version)
-        if found is None:
+        manifest = self._find(version)
+        if manifest is None:
             raise self._absent(version)
-        return found
+        return manifest
 
     def stored(self, version: str | None = None) -> dict[str, Stored]:
-        """What lies below each version's prefix, or below one's, complete or not. One request a 1000 keys."""
+        """The objects of each version, or of one, complete or not. One request per 1000 keys."""
         top = self._top if version is None else f"{self._top}{check_name(version, 'version')}/"
-        found: dict[str, dict[str, datetime]] = {}
+        written: dict[str, dict[str, datetime]] = {}
         for each in self._store.listing(top):
             name, _, file = each.key.removeprefix(self._top).partition("/")
-            found.setdefault(name, {})[file] = each.written
-        return {name: Stored(files) for name, files in found.items()}
+            written.setdefault(name, {})[file] = each.written
+        return {name: Stored(files) for name, files in written.items()}
 
     def require_promotable(self, version: str) -> None:
-        """Raise NotFound or Tampered unless it is whole, signed and not marked for deletion. Two requests."""
+        """Raise NotFound or Tampered unless complete, signed and not marked for deletion. Two requests."""
         stored = self.stored(version).get(version)
         if stored is not None and stored.has_tombstone:
             self._tombstones.require_none(version)
@@ -145,7 +145,7 @@ class ModelVersions:
     def delete(self, version: str, names: Sequence[str]) -> None:
         """Remove these files, the manifest first: half a version must not look like a whole one.
 
-        The tombstone stays for good: a name whose bytes someone may still have is never used again.
+        The tombstone stays for good: somebody may still have the bytes, so the name is never reused.
         """
         for name in sorted(names, key=lambda name: name != MANIFEST):
             self._store.delete(self._key(version, name))
@@ -154,14 +154,14 @@ class ModelVersions:
         """The manifests of all complete versions, the last created first."""
         ours = re.compile(f"{re.escape(self._top)}([^/]+)/{re.escape(MANIFEST)}")
         keys = {key: match[1] for key in self._store.list(self._top) if (match := ours.fullmatch(key))}
-        found = [self.checked(keys[key], item.body) for key, item in self._store.find_all(keys)]
-        return sorted(found, key=lambda it: (str(it.get("created", "")), it["version"]), reverse=True)
+        manifests = [self.checked(keys[key], item.body) for key, item in self._store.find_all(keys)]
+        return sorted(manifests, key=lambda it: (str(it.get("created", "")), it["version"]), reverse=True)
 
     def since(self, run_seq: int) -> Iterator[dict[str, Any]]:
         """The manifests of versions made by later runs than this one, the newest first, read one by one."""
         ours = re.compile(f"{re.escape(self._top)}(v([0-9]+))/{re.escape(MANIFEST)}")
-        found = [match for key in self._store.list(self._top) if (match := ours.fullmatch(key))]
-        newest = sorted(((int(match[2]), match[1]) for match in found), reverse=True)
+        matches = [match for key in self._store.list(self._top) if (match := ours.fullmatch(key))]
+        newest = sorted(((int(match[2]), match[1]) for match in matches), reverse=True)
         yield from (self.manifest(version) for number, version in newest if number > run_seq)
 
     def verify(self, version: str) -> dict[str, Any]:
@@ -183,9 +183,9 @@ class ModelVersions:
                 yield error
 
     def pull(self, version: str, folder: Path) -> dict[str, Any]:
-        """Bring a version's files into a folder; return the manifest. Raises NotFound, Tampered.
+        """Download a version's files into a folder; return the manifest. Raises NotFound, Tampered.
 
-        A file that is there with the right digest stays. The others appear only after all of them
+        A file already there with the right digest stays. The others appear only after all of them
         were verified, so a refused version leaves nothing behind.
         """
         manifest = self.manifest(version)
@@ -212,19 +212,19 @@ class ModelVersions:
             raise Tampered(f"{self._store.url(key)} holds other bytes already; publish under another version")
 
     def _find(self, version: str) -> dict[str, Any] | None:
-        found = self._store.find(self._key(check_name(version, "version"), MANIFEST))
-        return None if found is None else self.checked(version, found.body)
+        stored = self._store.find(self._key(check_name(version, "version"), MANIFEST))
+        return None if stored is None else self.checked(version, stored.body)
 
     def checked(self, version: str, body: bytes) -> dict[str, Any]:
-        """The manifest in `body`, if it is this version's, and signed where that is asked for."""
+        """The manifest in `body`, if it is this version's, and signed where params.yaml requires it."""
         address = self._store.url(self._key(version, MANIFEST))
         manifest = load(body, address)
         if parse(_SHAPE, body, address).version != version:
             raise Tampered(f"{address} is not the manifest of version '{version}'")
         self._signatures.check(manifest, address)
         for name, listed in manifest["files"].items():
-            # Names become paths on this machine: none may lead out of its folder.
-            # And whoever opens one must not run what it brings.
+            # Names become paths on this machine, so none may lead out of the folder;
+            # and opening a file must not run code.
             safe = NAME.fullmatch(name) and name not in (MANIFEST, TOMBSTONE) and name.endswith(SAFE)
             if not safe or not _is_listing(listed):
                 raise Tampered(f"{address} lists a file that incumbent never would: {name!r}")
@@ -241,11 +241,11 @@ class ModelVersions:
             )
         return known
 
-    def _require_digest(self, key: str, listed: dict[str, Any], found: tuple[str, int]) -> None:
-        if found != (listed["sha256"], listed["size"]):
+    def _require_digest(self, key: str, listed: dict[str, Any], actual: tuple[str, int]) -> None:
+        if actual != (listed["sha256"], listed["size"]):
             raise Tampered(
-                f"{self._store.url(key)} is not what was published: it has {found[1]} bytes with SHA-256 "
-                f"{found[0]}, the manifest says {listed['size']} bytes with {listed['sha256']}"
+                f"{self._store.url(key)} is not what was published: it has {actual[1]} bytes with SHA-256 "
+                f"{actual[0]}, the manifest says {listed['size']} bytes with {listed['sha256']}"
             )
 
     def _absent(self, version: str) -> NotFound:

@@ -21,7 +21,7 @@ class Owner:
         return Owner(socket.gethostname(), os.getpid(), psutil.Process().create_time())
 
     def is_known_dead(self) -> bool:
-        """Only its own host can tell, by the pid; elsewhere, and for what may be alive, False."""
+        """Tell by the pid, on its own host; False on other hosts, and for a process that may be alive."""
         if self.host != socket.gethostname():
             return False
         try:

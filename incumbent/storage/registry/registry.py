@@ -1,8 +1,8 @@
-"""The model registry on S3: versions, who is champion, runs, claims, scores. The one door for callers.
+"""The model registry on S3: versions, who is champion, runs, claims, scores. The interface for callers.
 
 <model>/versions/<version>/   files and manifest.json, written last: see model_versions
-<model>/champion.json, log/   who is in office, and every entry there was: see office, champion
-<model>/runs/<run_seq>/       start.json (the fencing token) and what the run leaves
+<model>/champion.json, log/   the champion, and every entry there was: see champion_log, champion
+<model>/runs/<run_seq>/       start.json (the fencing token) and the run's records
 <model>/claims/<digest>.json  leases on pieces of work: see claims
 <model>/scores/<partition>.json
 """
@@ -57,8 +57,8 @@ class Registry:
         self.store, self.model = store, check_name(model, "model name")
         self._runs, self._scores = f"{model}/runs/", f"{model}/scores/"
         self._versions = ModelVersions(store, model, signatures or Signatures())
-        self._office, self._claims = ChampionLog(store, model), Claims(store, model)
-        self._succession = Promotions(model, self._versions, self._office, self.start_run)
+        self._champion_log, self._claims = ChampionLog(store, model), Claims(store, model)
+        self._promotions = Promotions(model, self._versions, self._champion_log, self.start_run)
 
     def url(self, version: str) -> str:
         """Where a version is, for messages."""
@@ -67,7 +67,7 @@ class Registry:
     # --- runs
 
     def start_run(self, about: Mapping[str, Any]) -> int:
-        """Draw the next run number: the fencing token by which a later run outranks an earlier one."""
+        """Draw the next run number: the fencing token that lets a later run overrule an earlier one."""
         champion = self.champion()
         last = self._last_run(champion.run_seq if champion else 0)
         about = {**about, "at": now(), "token": uuid.uuid4().hex}
@@ -77,7 +77,7 @@ class Registry:
                 return last
 
     def _last_run(self, known: int) -> int:
-        """The highest number drawn, from one that is known; few requests, however many runs lie between."""
+        """The highest number drawn, searched from a known one; few requests even for many runs between."""
         last, step = known, 1
         while self._drawn(last + step):
             last, step = last + step, 2 * step
@@ -89,12 +89,12 @@ class Registry:
 
     def _drawn(self, run_seq: int) -> bool:
         """Is there a run of this number or of a higher one?"""
-        # Behind all keys of the run before: servers differ in whether a folder's name hides what is in it.
+        # "~" sorts after all keys of the run before. With the folder's name alone, servers differ.
         key = next(self.store.list(self._runs, after=f"{self._run(run_seq - 1)}~", page_size=1), "")
         return RUN.match(key.removeprefix(self._runs)) is not None
 
     def record(self, run_seq: int, name: str, body: bytes) -> str:
-        """Keep what a run leaves, such as decision.json; a retry writes it anew. Returns the key."""
+        """Store a record of a run, such as decision.json; a retry overwrites it. Returns the key."""
         if check_name(name, "record name") == "start.json":
             raise BadParams("start.json is the run's token, which only start_run writes")
         key = f"{self._run(run_seq)}/{name}"
@@ -102,18 +102,18 @@ class Registry:
         return key
 
     def page(self, run_seq: int, name: str, html: str) -> str:
-        """Keep a page that a run leaves; returns a link for a browser, good for a week."""
+        """Store a page of a run; returns a link for a browser, good for a week."""
         return self.store.link(self.record(run_seq, name, html.encode()), "text/html; charset=utf-8")
 
     def read_record(self, run_seq: int, name: str) -> bytes:
-        """What a run left under this name. Raises NotFound."""
+        """The run's record of this name. Raises NotFound."""
         return self.store.get(f"{self._run(run_seq)}/{check_name(name, 'record name')}").body
 
     def records(self, name: str) -> Iterator[bytes]:
-        """This record of every run that left it, in the order of the runs."""
+        """The records of this name of all runs that have one, in the order of the runs."""
         wanted = f"/{check_name(name, 'record name')}"
         keys = [key for key in self.store.list(self._runs) if key.endswith(wanted)]
-        yield from (found.body for _, found in self.store.find_all(keys))
+        yield from (stored.body for _, stored in self.store.find_all(keys))
 
     # --- versions
 
@@ -126,7 +126,7 @@ class Registry:
         return self._versions.manifest(version)
 
     def lineage(self, version: str) -> list[dict[str, Any]]:
-        """The manifests of a version, of what it was updated from, and so on back to the full training."""
+        """The manifests of a version, its parent, and so on back to the full training."""
         chain = [self.manifest(version)]
         while (parent := chain[-1]["parent"]) is not None:
             chain.append(self.manifest(parent))
@@ -141,67 +141,69 @@ class Registry:
         return self._versions.verify(version)
 
     def pull(self, version: str, folder: Path) -> dict[str, Any]:
-        """Bring a version into a folder, verified; see ModelVersions.pull. Raises NotFound, Tampered."""
+        """Download a version into a folder, verified; see ModelVersions.pull. Raises NotFound, Tampered."""
         return self._versions.pull(version, folder)
 
     def checked(self, version: str, body: bytes) -> dict[str, Any]:
-        """A manifest that was kept outside the registry, if it is whole and signed. Raises Tampered."""
+        """Parse a manifest kept outside the registry, if it is complete and signed. Raises Tampered."""
         return self._versions.checked(version, body)
 
     def gc(self, keep: int, *, dry_run: bool = False, grace: timedelta = GRACE) -> list[Fate]:
         """Mark versions that nobody needs for deletion, and delete those marked long ago; see deletion.py.
 
-        Stay: the newest `keep`, all that ever were champion, the last held challenger, and parents of
-        these. Raises BadInput for a `keep` below zero.
+        Kept are the newest `keep`, all that ever were champion, the last held challenger, and the parents
+        of these. Raises BadInput for a `keep` below zero.
         """
         if keep < 0:
             raise BadInput(f"--keep {keep}: the number of versions to keep can't be below zero")
-        found, clock = self._versions.stored(), self.store.clock()
+        stored_versions, clock = self._versions.stored(), self.store.clock()
         manifests, history = self._versions.all(), self.history()
         needed = needed_versions(manifests, history, keep)
         if held := self.last_held(history[-1]) if history else None:
             needed.setdefault(held, "the last held challenger, which arrivals still judge")
         tombstones = Tombstones(self.store, self.model)
-        return collect(self._versions, tombstones, found, needed, clock=clock, dry_run=dry_run, grace=grace)
+        return collect(
+            self._versions, tombstones, stored_versions, needed, clock=clock, dry_run=dry_run, grace=grace
+        )
 
     def problems(self) -> list[str]:
         """Everything in the registry that is not as it was written, one sentence each; empty when sound."""
-        return list(find_problems(self._versions, self._office))
+        return list(find_problems(self._versions, self._champion_log))
 
     # --- the champion
 
     def champion(self, known: Champion | None = None) -> Champion | None:
-        """Who is in office. One request, whose answer has no body while it is still the `known` one."""
-        return self._office.read(known)
+        """The current champion. One request, whose answer has no body while it is still the `known` one."""
+        return self._champion_log.read(known)
 
     def history(self) -> list[Champion]:
-        """Every change of office, oldest first. Raises Tampered if an entry is missing or was altered."""
-        return self._office.history()
+        """Every change of champion, oldest first. Raises Tampered if an entry is missing or was altered."""
+        return self._champion_log.history()
 
     def promote(self, version: str, run_seq: int, compared_with: Champion | None, reason: str) -> Champion:
-        """Put a version into office that was compared with exactly `compared_with`; see Promotions.promote.
+        """Make a version champion that was compared with exactly `compared_with`; see Promotions.promote.
 
         Six requests. Raises Conflict, StaleRun, Blocked, BadInput, NotFound, Tampered.
         """
-        return self._succession.promote(version, run_seq, compared_with, reason)
+        return self._promotions.promote(version, run_seq, compared_with, reason)
 
     def force(self, version: str, reason: str) -> Champion:
-        """Put a version into office whatever a comparison says; see Promotions.force.
+        """Make a version champion whatever a comparison says; see Promotions.force.
 
         Raises Conflict, Blocked, BadInput, NotFound, Tampered.
         """
-        return self._succession.force(version, reason)
+        return self._promotions.force(version, reason)
 
     def rollback(self, to: str | None, reason: str, instead_of: Champion | None = None) -> Champion:
-        """Put a former champion back, and block the present one from promotion; see Promotions.rollback.
+        """Make a former champion champion again, and block the present one; see Promotions.rollback.
 
         Raises BadInput, NotFound, Tampered, Conflict.
         """
-        return self._succession.rollback(to, reason, instead_of)
+        return self._promotions.rollback(to, reason, instead_of)
 
     def predecessor(self, champion: Champion) -> str | None:
-        """Who would be in office without this champion's promotion; None if nobody unblocked."""
-        return self._succession.predecessor(champion)
+        """Who would be champion without this champion's promotion; None if no version is unblocked."""
+        return self._promotions.predecessor(champion)
 
     def last_held(self, champion: Champion) -> str | None:
         """The newest version that was compared with this champion and held."""
@@ -209,20 +211,20 @@ class Registry:
             if manifest.get("run_seq") is None:
                 continue  # brought in by hand, not by a run
             try:
-                kind = self._decided(manifest["run_seq"])
+                kind = self._decision_kind(manifest["run_seq"])
             except NotFound:
                 continue  # that run has not decided yet, or never will
             if kind == "hold" and manifest["version"] not in champion.blocked:
                 return str(manifest["version"])
         return None
 
-    def _decided(self, run_seq: int) -> str:
+    def _decision_kind(self, run_seq: int) -> str:
         body = self.read_record(run_seq, "decision.json")
         try:
             return str(json.loads(body)["decision"]["kind"])
         except (ValueError, LookupError, TypeError) as error:
             address = self.store.url(f"{self._run(run_seq)}/decision.json")
-            raise Tampered(f"{address} is not the decision that a run wrote: {error!r}") from error
+            raise Tampered(f"{address} is not a decision as runs write it: {error!r}") from error
 
     # --- claims
 
@@ -235,7 +237,7 @@ class Registry:
         return self._claims.decided_by(digest)
 
     def renew(self, claim: Claim) -> Claim:
-        """Give a sign of life; go on with the claim returned. Raises Conflict if the work was taken over."""
+        """Send a heartbeat; go on with the claim returned. Raises Conflict if the work was taken over."""
         return self._claims.renew(claim)
 
     def check_claim(self, digest: str, run_seq: int, lease_seconds: float) -> None:
@@ -247,19 +249,19 @@ class Registry:
         self._claims.finish(claim, outcome)
 
     def release(self, claim: Claim) -> None:
-        """Give the work up undone, so that the next claim gets it at once. Raises Conflict."""
+        """Give the unfinished work up, so that the next claim gets it at once. Raises Conflict."""
         self._claims.release(claim)
 
     # --- scores
 
     def put_score(self, partition: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep how the models did on a partition before anything trained on it; returns the document."""
+        """Store the models' scores on a partition before anything trained on it; returns the document."""
         document = {**body, "partition": partition}
         self.store.put(self._score(partition), dump(document))
         return document
 
     def scores(self, partitions: Iterable[str] | None = None) -> list[dict[str, Any]]:
-        """The scores of these partitions that there are, or of all, in the order of the names."""
+        """The existing scores of these partitions, or of all, in the order of the names."""
         keys = self.store.list(self._scores) if partitions is None else map(self._score, sorted(partitions))
         return [load(score.body, self.store.url(key)) for key, score in self.store.find_all(keys)]
 
@@ -271,7 +273,7 @@ class Registry:
 
 
 def open_registry(params: Params, project: Path) -> Registry:
-    """The registry that params.yaml names, for the project's model. Talks to nobody yet.
+    """The registry that params.yaml names, for the project's model. Sends nothing yet.
 
     Raises BadParams for a bad address or key file.
     """

@@ -20,25 +20,25 @@ MAKE_PUBLIC = "openssl pkey -in signing.pem -pubout -out signing.pub.pem"
 
 @dataclass(frozen=True)
 class Signatures:
-    """`private` signs what is published, `public` is asked of all that is read; either may be absent."""
+    """`private` signs what is published, `public` verifies what is read; either may be absent."""
 
     private: "Ed25519PrivateKey | None" = field(default=None, repr=False)
     public: "Ed25519PublicKey | None" = None
 
     @classmethod
     def of(cls, registry: RegistryParams, project: Path) -> Self:
-        """The keys that params.yaml names. Raises BadParams for a file that is no such key."""
+        """The keys that params.yaml names. Raises BadParams for a file that holds no such key."""
         private = None if registry.signing_key is None else _private(project / registry.signing_key)
         public = None if registry.public_key is None else _public(project / registry.public_key)
         if private and public and private.public_key() != public:
             raise BadParams(
                 f"registry.public_key {registry.public_key} is not the other half of registry.signing_key "
-                f"{registry.signing_key}: what one signs the other refuses; make it with `{MAKE_PUBLIC}`"
+                f"{registry.signing_key}: it would refuse what that one signs; make it with `{MAKE_PUBLIC}`"
             )
         return cls(private, public)
 
     def require_signing(self) -> None:
-        """Raises BadParams if what is published now could not be read again, for want of a signature."""
+        """Raise BadParams if a version published now would be refused later, as it has no signature."""
         if self.public is not None and self.private is None:
             raise BadParams(
                 "registry.public_key demands signed versions: set registry.signing_key where models are "
@@ -46,14 +46,14 @@ class Signatures:
             )
 
     def signed(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """With the signature over the document without it, in its canonical form."""
+        """The manifest with a signature of its canonical form (which leaves out the signature itself)."""
         if self.private is None:
             return dict(manifest)
         signature = self.private.sign(_unsigned(manifest))
         return {**manifest, FIELD: base64.b64encode(signature).decode("ascii")}
 
     def check(self, manifest: Mapping[str, Any], address: str) -> None:
-        """Raises Untrusted for a manifest that the public key's owner did not sign."""
+        """Raise Untrusted for a manifest that the public key's owner did not sign."""
         from cryptography.exceptions import InvalidSignature
 
         if self.public is None:

@@ -1,10 +1,10 @@
-"""Tombstones: a version is marked long before it goes, and its name is never used again.
+"""Tombstones: a version is marked long before it is deleted, and its name is never reused.
 
-marked ──> deleted        by a later gc, when no promotion can be under way that did not see the mark
+marked ──> deleted        by a later gc, when no promotion that began before the mark can be under way
    └─────> withdrawn      by a gc that finds the version needed; it may be marked again
 
-Each move is a compare-and-swap: of two gcs that disagree only one has its way, so nothing is deleted whose
-mark somebody took back.
+Each transition is a compare-and-swap: of two gcs that disagree only one succeeds, so no version is deleted
+whose mark was withdrawn.
 """
 
 import uuid
@@ -24,7 +24,7 @@ State = Literal["marked", "withdrawn", "deleted"]
 
 @dataclass(frozen=True)
 class Tombstone:
-    """`nonce` makes each one's ETag its own; `etag` comes with a read."""
+    """`nonce` makes the ETag of each document unique; `etag` comes with a read."""
 
     version: str
     state: State
@@ -39,20 +39,20 @@ _SHAPE = TypeAdapter(Tombstone)
 
 
 class Tombstones:
-    """Those of one model. All methods raise Tampered for documents that are not ours."""
+    """The tombstones of one model. All methods raise Tampered for documents that are not ours."""
 
     def __init__(self, store: Store, model: str) -> None:
         self._store, self._top = store, f"{model}/versions/"
 
     def find(self, version: str) -> Tombstone | None:
-        """This version's, if there is one."""
-        found = self._store.find(self._key(version))
-        if found is None:
+        """The tombstone of this version, if there is one."""
+        stored = self._store.find(self._key(version))
+        if stored is None:
             return None
-        return replace(parse(_SHAPE, found.body, self._store.url(self._key(version))), etag=found.etag)
+        return replace(parse(_SHAPE, stored.body, self._store.url(self._key(version))), etag=stored.etag)
 
     def move(self, version: str, known: Tombstone | None, state: State, why: str) -> bool:
-        """Write the next state in the place of exactly `known`; False if another gc did meanwhile."""
+        """Replace exactly `known` by the next state; False if another gc changed it meanwhile."""
         document = {"version": version, "state": state, "at": now(), "by": who(), "why": why}
         body = dump({**document, "nonce": uuid.uuid4().hex})
         if known is None:
@@ -64,12 +64,12 @@ class Tombstones:
         return True
 
     def require_none(self, version: str) -> None:
-        """Raise NotFound for a name that was deleted or is about to be, unless that was taken back."""
-        found = self.find(version)
-        if found is not None and found.state != "withdrawn":
-            what = "deleted" if found.state == "deleted" else "marked for deletion"
+        """Raise NotFound for a version deleted or marked for deletion; a withdrawn mark does not count."""
+        tombstone = self.find(version)
+        if tombstone is not None and tombstone.state != "withdrawn":
+            what = "deleted" if tombstone.state == "deleted" else "marked for deletion"
             raise NotFound(
-                f"version '{version}' is {what} ({found.why}) at {self._store.url(self._key(version))}; "
+                f"version '{version}' is {what} ({tombstone.why}) at {self._store.url(self._key(version))}; "
                 "choose another version, or train anew"
             )
 

@@ -44,10 +44,10 @@ def _create_bucket(connection: Connection, name: str) -> None:
         if region in ("us-east-1", "aws-global"):
             connection.writes.create_bucket(Bucket=name)
         else:
-            where = {"LocationConstraint": region}
-            connection.writes.create_bucket(Bucket=name, CreateBucketConfiguration=where)  # type: ignore[arg-type]
+            location = {"LocationConstraint": region}
+            connection.writes.create_bucket(Bucket=name, CreateBucketConfiguration=location)  # type: ignore[arg-type]
     except ClientError as error:
-        # BucketAlreadyExists may also be a stranger's bucket on AWS: the first use of it will say 403.
+        # On AWS, BucketAlreadyExists may mean somebody else's bucket: the first use of it will fail with 403.
         if code_of(error) not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
             raise
 
@@ -66,5 +66,5 @@ def open_store(address: str) -> Store:
 
 @lru_cache(maxsize=8)
 def _connection(_variables: tuple[tuple[str, str], ...]) -> Connection:
-    """One for the same variables: to make clients costs a tenth of a second."""
+    """One connection for the same variables: making the clients takes a tenth of a second."""
     return connect()

@@ -36,7 +36,7 @@ LOST = (
     *(ConnectionError, HTTPClientError, IncompleteReadError, FlexibleChecksumError, ResponseParserError),
     HTTPError,  # botocore lets it through, and does not retry, when the body of an error answer breaks off
 )
-"""No answer, half of one, or one that is not S3: whether the request took effect is unknown."""
+"""No answer, a partial one, or one that is not S3's: whether the request took effect is unknown."""
 
 ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
 
@@ -56,7 +56,7 @@ class Connection:
     """Two clients for one S3: `reads` retries by itself, `writes` sends exactly once.
 
     boto3's own retry after a lost response turns a committed conditional write into a 412,
-    so conditional writes must go through `writes` and settle the doubt themselves.
+    so conditional writes must go through `writes` and find out themselves whether they took effect.
     """
 
     reads: "S3Client"
@@ -99,13 +99,13 @@ def _config(attempts: int) -> Config:
     return Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
-        signature_version="s3v4",  # of links, too, which boto3 would sign in a way that many stores refuse
+        signature_version="s3v4",  # for links, too: many stores refuse boto3's default for them
         retries={"mode": "standard", "total_max_attempts": attempts},
     )
 
 
 def code_of(error: ClientError) -> str:
-    """S3's own word for the error, such as NoSuchKey; for a HEAD only the status."""
+    """S3's error code, such as NoSuchKey; for a HEAD only the status."""
     return error.response.get("Error", {}).get("Code", "")
 
 
@@ -115,12 +115,12 @@ def status_of(error: ClientError) -> int:
 
 
 def is_cut_off(error: ClientError) -> bool:
-    """Is it a 404 whose body got lost, so that it may mean the key or the bucket? Asking again tells."""
+    """Is it a 404 whose body got lost, so that it may mean the key or the bucket? A retry tells."""
     return status_of(error) == 404 and code_of(error) == "404"
 
 
 def etag_of(answer: Mapping[str, Any]) -> str:
-    """The ETag, which every S3 server sends. Raises ResponseParserError without: this is no S3 server."""
+    """The ETag, which every S3 server sends. Else raises ResponseParserError."""
     etag = answer.get("ETag")
     if not etag:
         raise ResponseParserError("the answer has no ETag")

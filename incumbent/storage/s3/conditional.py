@@ -1,4 +1,4 @@
-"""Conditional writes whose outcome is always settled, and the proof that a store honours conditions."""
+"""Conditional writes with a known outcome, and the proof that a store honours conditions."""
 
 import random
 import time
@@ -24,17 +24,18 @@ def pauses(attempts: int = ATTEMPTS) -> Iterator[tuple[bool, float]]:
 
 
 def send(put: Callable[[], str]) -> tuple[str | None, bool]:
-    """Send a conditional write until S3 says yes or no.
+    """Send a conditional write until S3 accepts or refuses it.
 
     Returns the new ETag (None: the condition did not hold) and whether an earlier attempt of ours may
-    have landed all the same. Raises botocore's error when the attempts are spent or S3 refuses.
+    have been written although its answer was lost. Raises botocore's error when the attempts are used up or
+    S3 refuses.
     """
     doubtful = False
     for last, pause in pauses():
         try:
             return put(), doubtful
         except ClientError as error:
-            # To If-Match on a missing key AWS answers 404, others 412.
+            # For If-Match on a missing key AWS answers 404, other servers 412.
             if status_of(error) == 412 or code_of(error) == "NoSuchKey":
                 return None, doubtful
             if last or not _is_doubtful(error):
@@ -48,7 +49,7 @@ def send(put: Callable[[], str]) -> tuple[str | None, bool]:
 
 
 def _is_doubtful(error: ClientError) -> bool:
-    """May the write have taken effect, or would it if sent again? 501 is a no: "header not implemented"."""
+    """May the write have taken effect, or would it if sent again? Not after 501, "header not implemented"."""
     status = status_of(error)
     return (
         (status >= 500 and status != 501)
@@ -61,7 +62,7 @@ def _is_doubtful(error: ClientError) -> bool:
 def prove_conditions(connection: Connection, bucket: str, key: str) -> None:
     """Show that this store refuses a write whose condition does not hold; some ignore conditions silently.
 
-    Two requests, three for the first time ever. Raises StorageUnavailable if the store ignores or does
+    Two requests; three the first time in a bucket. Raises StorageUnavailable if the store ignores or does
     not know conditions.
     """
     body = b"Written by incumbent to see whether this store honours conditional writes.\n"

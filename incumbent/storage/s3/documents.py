@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from incumbent.errors import BadInput, BadParams, Tampered
 
 FORMAT = 1
-"""Raised when an older incumbent could misread what this one writes."""
+"""Incremented when an older incumbent could misread what this one writes."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,127}")
 
@@ -22,22 +22,22 @@ T = TypeVar("T")
 
 
 def dump(document: Mapping[str, Any]) -> bytes:
-    """The one way to write this document: equal content gives equal bytes.
+    """The canonical form of this document: equal content gives equal bytes.
 
-    Raises ValueError for NaN or infinity, TypeError for what JSON does not know.
+    Raises ValueError for NaN or infinity, TypeError for values that JSON does not have.
     """
     text = json.dumps({**document, "format": FORMAT}, sort_keys=True, allow_nan=False, ensure_ascii=False)
     return f"{text}\n".encode()
 
 
 def load(body: bytes, address: str) -> dict[str, Any]:
-    """Read a document. Raises Tampered if it is none, BadInput if a newer incumbent wrote it."""
+    """Read a document. Raises Tampered if it is not one, BadInput if a newer incumbent wrote it."""
     try:
         document = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise Tampered(f"{address} is not the JSON that incumbent wrote: {error}") from error
     if not isinstance(document, dict) or not isinstance(document.get("format"), int):
-        raise Tampered(f"{address} is not a document of incumbent's: its format number is missing")
+        raise Tampered(f"{address} is not a document that incumbent wrote: its format number is missing")
     if document["format"] > FORMAT:
         raise BadInput(
             f"{address} has format {document['format']}, written by a newer incumbent than this one, which "
@@ -58,7 +58,7 @@ def parse(shape: TypeAdapter[T], body: bytes, address: str) -> T:
 
 
 def check_name(name: str, what: str) -> str:
-    """Return `name` if it may be one step of a key and a file's name. Raises BadParams."""
+    """Return `name` if it may be one part of a key and a file's name. Raises BadParams."""
     if not NAME.fullmatch(name):
         raise BadParams(
             f"bad {what} {name!r}: up to 128 letters, digits and . _ + = -, the first a letter or digit"
@@ -72,7 +72,7 @@ def now() -> str:
 
 
 def who() -> str:
-    """The user and host that act, for the log."""
+    """The current user and host, for the log."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user id without a name

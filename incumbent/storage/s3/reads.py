@@ -1,4 +1,4 @@
-"""Reads that survive a body which breaks off; boto3 itself retries only up to the answer's headers."""
+"""Reads retried when the body breaks off; boto3 itself retries only until the headers have arrived."""
 
 import time
 from collections.abc import Callable
@@ -26,8 +26,8 @@ def read(
 ) -> T | None:
     """Get an object and let `consume` read its body, from the start again if it breaks off.
 
-    None if there is no such object. Raises botocore's error when the attempts are spent or S3 refuses,
-    also with 304 when a condition says that nothing changed.
+    None if there is no such object. Raises botocore's error when the attempts are used up or S3 refuses,
+    including 304 when a condition says that nothing changed.
     """
     for last, pause in pauses(READ_ATTEMPTS):
         try:

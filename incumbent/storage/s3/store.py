@@ -1,4 +1,4 @@
-"""Objects by key below one S3 prefix, with writes that respect what is there."""
+"""Objects by key below one S3 prefix, with conditional writes that never overwrite by accident."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Listed:
-    """An object as a listing tells of it; `written` by S3's clock."""
+    """An object in a listing; `written` by S3's clock."""
 
     key: str
     etag: str
@@ -70,7 +70,7 @@ class Store:
     def find(self, key: str, known: Object | None = None) -> Object | None:
         """Read an object; None if there is none. A missing bucket still raises NotFound.
 
-        When it is still what is `known`, that is returned and no body is sent.
+        If the object is still the `known` one, that is returned and no body is sent.
         """
 
         def consume(answer: "GetObjectOutputTypeDef") -> Object:
@@ -87,19 +87,19 @@ class Store:
         """Read many objects, several at a time, in the order of the keys; absent ones are left out."""
         wanted = tuple(keys)
         with ThreadPoolExecutor(PARALLEL) as pool:
-            for key, found in zip(wanted, pool.map(self.find, wanted), strict=True):
-                if found is not None:
-                    yield key, found
+            for key, stored in zip(wanted, pool.map(self.find, wanted), strict=True):
+                if stored is not None:
+                    yield key, stored
 
     def exists(self, key: str) -> bool:
-        """Is there an object? Asked by listing, as the answer to a HEAD cannot tell a missing bucket."""
+        """Is there an object? By a listing: the answer to a HEAD does not tell a missing bucket apart."""
         with translated(self._s3, self.url(key)):
             page = self._s3.reads.list_objects_v2(Bucket=self.bucket, Prefix=self._path(key), MaxKeys=1)
-        return [found["Key"] for found in page.get("Contents", [])] == [self._path(key)]
+        return [each["Key"] for each in page.get("Contents", [])] == [self._path(key)]
 
     def list(self, prefix: str = "", after: str = "", page_size: int = 1000) -> Iterator[str]:
-        """The keys that start with `prefix` and sort behind `after`, in order."""
-        return (found.key for found in self.listing(prefix, after, page_size))
+        """The keys that start with `prefix` and sort after `after`, in order."""
+        return (listed.key for listed in self.listing(prefix, after, page_size))
 
     def listing(self, prefix: str = "", after: str = "", page_size: int = 1000) -> Iterator[Listed]:
         """The objects of these keys, each with its ETag and when S3 last wrote it."""
@@ -112,25 +112,25 @@ class Store:
         skip = len(self._path(""))
         with translated(self._s3, self.url(prefix)):
             for page in pages:
-                for found in page.get("Contents", []):
-                    yield Listed(found["Key"][skip:], found["ETag"], found["LastModified"])
+                for each in page.get("Contents", []):
+                    yield Listed(each["Key"][skip:], each["ETag"], each["LastModified"])
 
     def clock(self) -> datetime:
-        """S3's own time, to the second. Machines' clocks differ; what S3 wrote when is by this one."""
+        """S3's own time, to the second: the clock of `Listed.written`; this machine's may differ."""
         with translated(self._s3, self.url()):
             page = self._s3.reads.list_objects_v2(Bucket=self.bucket, Prefix=self._path(""), MaxKeys=1)
         return parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
 
     def put(self, key: str, body: bytes) -> None:
-        """Write, whatever was there before."""
+        """Write, overwriting what was there before."""
         with translated(self._s3, self.url(key)):
             self._s3.reads.put_object(Bucket=self.bucket, Key=self._path(key), Body=body)
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
         """Write unless the key holds something; False if it did.
 
-        After a doubtful answer (409, 5xx, timeout, reset) the same is sent again; if the key then
-        holds exactly these bytes they count as ours, so a body must name its writer (a nonce).
+        After an inconclusive answer (409, 5xx, timeout, reset) the write is sent again; if the key then
+        holds exactly these bytes they count as ours, so each body must be unique (a nonce).
         """
         with self._conditional(key):
             etag, doubtful = send(lambda: self._put(key, body, IfNoneMatch="*"))
@@ -139,11 +139,11 @@ class Store:
     def replace(self, key: str, body: bytes, expected: str) -> str:
         """Write if the key still has the ETag `expected`; return the new ETag. Raises Conflict.
 
-        Doubtful answers are settled as in `put_if_absent`. An ETag may be the content's MD5, so a body
-        needs a nonce also for this: without, A → B → A would let a stale `expected` through.
+        Inconclusive answers are handled as in `put_if_absent`. An ETag may be the content's MD5, so a body
+        needs a nonce here too: without one, A → B → A would accept a stale `expected`.
         """
         if not expected:  # S3 takes an empty If-Match for none at all
-            raise Conflict(f"{self.url(key)} cannot be replaced without knowing what it held")
+            raise Conflict(f"{self.url(key)} cannot be replaced without the ETag that it was read with")
         with self._conditional(key):
             etag, _ = send(lambda: self._put(key, body, IfMatch=expected))
         etag = etag or self._held_by(key, body)
@@ -178,7 +178,7 @@ class Store:
         return self._present(key, self._read(key, consume))
 
     def download(self, key: str, path: Path, etag: str | None = None) -> None:
-        """Stream an object into a file that appears only when it is whole.
+        """Stream an object into a file that appears only once it is complete.
 
         Raises NotFound, and Conflict when it no longer has the `etag`.
         """
@@ -198,10 +198,10 @@ class Store:
                 raise Conflict(f"{self.url(key)} changed since it was listed") from error
 
     def link(self, key: str, kind: str) -> str:
-        """An address for a browser, good for a week, without credentials; `kind` is its media type."""
-        asked = {"Bucket": self.bucket, "Key": self._path(key), "ResponseContentType": kind}
+        """A link for a browser, valid for a week without credentials; `kind` is the media type."""
+        request = {"Bucket": self.bucket, "Key": self._path(key), "ResponseContentType": kind}
         with translated(self._s3, self.url(key)):
-            return self._s3.reads.generate_presigned_url("get_object", Params=asked, ExpiresIn=WEEK)
+            return self._s3.reads.generate_presigned_url("get_object", Params=request, ExpiresIn=WEEK)
 
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens if there is none."""
@@ -209,12 +209,12 @@ class Store:
             self._s3.reads.delete_object(Bucket=self.bucket, Key=self._path(key))
 
     def delete_if(self, key: str, etag: str) -> bool:
-        """Remove an object unless it is another one by now; False if it is."""
+        """Remove an object unless it was replaced since; False if it was."""
         with translated(self._s3, self.url(key)):
             try:
                 self._s3.writes.delete_object(Bucket=self.bucket, Key=self._path(key), IfMatch=etag)
             except ClientError as error:
-                # For a key that is not there any more, S3 servers answer either.
+                # For a key that is already gone, S3 servers answer one or the other.
                 if status_of(error) not in (404, 412):
                     raise
                 return not self.exists(key)
@@ -239,16 +239,16 @@ class Store:
 
     def _held_by(self, key: str, body: bytes) -> str | None:
         """The ETag if the key holds exactly these bytes."""
-        found = self.find(key)
-        return found.etag if found is not None and found.body == body else None
+        stored = self.find(key)
+        return stored.etag if stored is not None and stored.body == body else None
 
     def _path(self, key: str) -> str:
         return f"{self.root}/{key}" if self.root else key
 
-    def _present(self, key: str, found: T | None) -> T:
-        if found is None:
+    def _present(self, key: str, value: T | None) -> T:
+        if value is None:
             raise NotFound(f"nothing at {self.url(key)}")
-        return found
+        return value
 
     def _read(
         self, key: str, consume: Callable[["GetObjectOutputTypeDef"], T], **conditions: str

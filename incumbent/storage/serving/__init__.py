@@ -1,1 +1,1 @@
-"""Champions on this machine: pulled, proved, cached; what they predict and how they are made again."""
+"""Champions on this machine: pulled, verified, cached; batch predictions, and how a version is reproduced."""

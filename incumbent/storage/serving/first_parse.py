@@ -1,7 +1,7 @@
-"""The first time that this machine opens a version's model: in a subprocess, because parsers crash and hang.
+"""Open a version's model for the first time on this machine in a subprocess: parsers crash and hang.
 
-LightGBM's reader aborts on a truncated model, loops for ever on a looped tree, and reads half a model without
-a complaint. No `except` catches any of these.
+LightGBM's reader aborts on a truncated model, loops for ever on a tree with a cycle, and reads half a model
+without an error. No `except` catches any of these.
 """
 
 import hashlib
@@ -22,29 +22,31 @@ TIMEOUT = 60.0
 
 MARK = ".probed"
 
-# What reads the files: with another version of one of these the version is opened anew.
+# The packages that read the files: when one of them changes, the version is checked again.
 PARSERS = ("incumbent", "lightgbm", "numpy", "pandas", "pyarrow")
 
-# The probe needs no credentials; it gets what Python and its libraries need to start, and nothing else.
+# The probe needs no credentials; it gets only what Python and its libraries need to start.
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
 
 def first_parse(folder: Path, manifest: Mapping[str, Any], timeout: float = TIMEOUT) -> None:
-    """Open the version in `folder` and score its golden rows in a subprocess, unless that went well before.
+    """Open the version in `folder` and score its golden rows in a subprocess, unless that succeeded before.
 
     `folder` holds the verified files and manifest.json. Raises Tampered when the model crashes the parser,
-    does not open within `timeout` seconds, is refused, or predicts otherwise than when it was made;
+    does not open within `timeout` seconds, is refused, or predicts differently than when it was made;
     BadInput for a learner of a newer incumbent; IncumbentError when this machine can't run the check.
     """
     mark = folder / MARK
-    seen = _fingerprint(folder)
-    if _read(mark) == seen:
+    fingerprint = _fingerprint(folder)
+    if _read(mark) == fingerprint:
         return
     version = manifest["version"]
     if GOLDEN not in manifest["files"]:
-        raise Tampered(f"version '{version}' has no golden rows ({GOLDEN}) to check it by; publish it anew")
+        raise Tampered(
+            f"version '{version}' has no golden rows ({GOLDEN}) to check it with; publish it again"
+        )
     _probe(folder, version, timeout)
-    mark.write_bytes(seen)
+    mark.write_bytes(fingerprint)
 
 
 def _probe(folder: Path, version: str, timeout: float) -> None:
@@ -76,7 +78,7 @@ def _probe(folder: Path, version: str, timeout: float) -> None:
 
 
 def _failure(version: str, folder: Path, last: str) -> IncumbentError:
-    """Of a traceback: the fault of this machine if it lacks a library, else of the files."""
+    """The error for a traceback's last line: this machine lacks a library, or the files are damaged."""
     if last.startswith(("ImportError", "ModuleNotFoundError")):
         return IncumbentError(f"version '{version}' can't be checked on this machine: {last}")
     return Tampered(f"version '{version}' can't be read ({last}): its files are damaged ({folder})")

@@ -33,10 +33,10 @@ def pull_cached(project: Path, registry: Registry, version: str) -> tuple[Path, 
 def load_model(project: Path, registry: Registry, version: str) -> Model:
     """A version ready to predict; the first time on this machine it is opened in a subprocess.
 
-    Raises NotFound, and Tampered for a version that is not as it was published or does not open and
-    predict as it did then. Nothing of a refused version stays here.
+    Raises NotFound, and Tampered for a version that differs from what was published, does not open, or does
+    not predict as it did then. Nothing of a refused version stays here.
     """
-    own_code.look_in(project)  # the model may make its features by the project's own function
+    own_code.look_in(project)  # the model may compute its features with the project's own function
     folder, manifest = pull_cached(project, registry, version)
     try:
         first_parse(folder, manifest)
@@ -47,13 +47,13 @@ def load_model(project: Path, registry: Registry, version: str) -> Model:
 
 
 def load_champion(project: Path, registry: Registry) -> Model | None:
-    """The champion ready to predict, None when nobody is in office. One request when the cache is warm."""
+    """The champion ready to predict, None when there is none. One request when the cache is warm."""
     champion = champion_cached(project, registry)
     return None if champion is None else load_model(project, registry, champion.version)
 
 
 def champion_cached(project: Path, registry: Registry) -> Champion | None:
-    """Who is in office: one request, whose answer has no body while it is who it was the last time."""
+    """The current champion: one request, without a body when it is still the cached one."""
     path = _home(project, registry) / "champion.json"
     known = _champion_here(path)
     champion = registry.champion(known)
@@ -73,7 +73,7 @@ def _manifest_here(folder: Path, registry: Registry, version: str) -> dict[str, 
     try:
         return registry.checked(version, (folder / MANIFEST).read_bytes())
     except (OSError, IncumbentError):
-        return None  # not here, or not as it was: the registry has it
+        return None  # missing or altered here: pull it from the registry
 
 
 def _champion_here(path: Path) -> Champion | None:

@@ -2,7 +2,7 @@
 
 <registry.address>/<dataset>/predictions/<day>/<version>-<digest>.parquet   day of the prediction, UTC
 <registry.address>/<dataset>/labels/<day>/<digest>.parquet                  key and target
-<registry.address>/<dataset>/monitor/<version>-<digest>.json                what monitor made of them
+<registry.address>/<dataset>/monitor/<version>-<digest>.json                the health that monitor computed
 
 Named by their content, so the same predictions of a day are one file.
 """
@@ -22,7 +22,7 @@ from incumbent.storage.s3.store import Store
 
 
 class Feedback:
-    """One model's. All methods raise StorageUnavailable."""
+    """The logged predictions and labels of one model. All methods raise StorageUnavailable."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -34,22 +34,22 @@ class Feedback:
         return self._store.url(key)
 
     def predictions(self, version: str, days: int) -> pd.DataFrame:
-        """What a version predicted in the last so many days, the earliest first; empty when nothing."""
+        """A version's predictions of the last `days` days, the earliest first; empty if there are none."""
         tables = list(self._tables("predictions", days, f"{version}-"))
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def keep_labels(self, labels: pd.DataFrame) -> str:
-        """Keep a table of keys and targets; returns the address. The same table again is the latest again."""
+        """Store a table of keys and targets; returns the address. Stored again, it is the latest again."""
         key, body = self._named("labels", "", labels)
         self._store.put(key, body)
         return self._store.url(key)
 
     def labels(self, days: int) -> list[pd.DataFrame]:
-        """The tables of labels that were kept in the last so many days, the earliest first."""
+        """The tables of labels that were stored in the last `days` days, the earliest first."""
         return list(self._tables("labels", days, ""))
 
     def keep_verdict(self, version: str, document: Mapping[str, Any]) -> None:
-        """Keep what monitor found; the same finding is one document."""
+        """Store what monitor reported; an equal report is one document."""
         body = dump(document)
         self._store.put(f"monitor/{version}-{hashlib.sha256(body).hexdigest()[:12]}.json", body)
 
@@ -61,11 +61,11 @@ class Feedback:
         return f"{kind}/{datetime.now(UTC).date()}/{prefix}{digest}.parquet", body
 
     def _tables(self, kind: str, days: int, prefix: str) -> Iterator[pd.DataFrame]:
-        """By the day, and within a day by S3's clock."""
+        """The tables in the order of their days, and within a day by S3's clock."""
         today = datetime.now(UTC).date()
         for age in range(days, -1, -1):
-            found = list(self._store.listing(f"{kind}/{today - timedelta(days=age)}/{prefix}"))
-            keys = [each.key for each in sorted(found, key=lambda each: (each.written, each.key))]
+            listed = list(self._store.listing(f"{kind}/{today - timedelta(days=age)}/{prefix}"))
+            keys = [each.key for each in sorted(listed, key=lambda each: (each.written, each.key))]
             bodies = {key: each.body for key, each in self._store.find_all(keys)}
             yield from (pd.read_parquet(io.BytesIO(bodies[key])) for key in keys if key in bodies)
 

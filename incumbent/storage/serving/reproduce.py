@@ -24,7 +24,7 @@ from incumbent.tables.partitions import DataVersion, Partition
 
 @dataclass(frozen=True)
 class Reproduction:
-    """`files`: name -> (published, rebuilt) sha256; `environment`: what differs, as (then, now)."""
+    """`files`: name -> (published, rebuilt) sha256; `environment`: what differs, name -> (then, now)."""
 
     version: str
     code: str
@@ -102,7 +102,7 @@ def _checked_out(project: Path, commit: str, folder: Path) -> Iterator[Path]:
 
 
 def _run(tree: Path, order: Path, version: str) -> list[str]:
-    """Names of the files made. A project that brings its own `incumbent` is trained by that one."""
+    """Train in a process of its own; names of the files made. The project's own `incumbent` goes first."""
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(
         [sys.executable, "-m", "incumbent.rebuild", str(order)],

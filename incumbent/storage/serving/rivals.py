@@ -1,4 +1,4 @@
-"""Whom a challenger has to beat: the champion, and those that can take its place when it is broken."""
+"""What a challenger has to beat: the champion, or former champions when the champion is broken."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +12,13 @@ from incumbent.storage.serving.model_cache import load_model
 
 
 def rivals_of(project: Path, registry: Registry, champion: Champion | None) -> Iterator[Rival]:
-    """The champion, then, only if they are asked for, former champions that are not blocked, latest first."""
+    """The champion, then former champions that are not blocked, the latest first; loaded lazily."""
     if champion is None:
         return
     yield _rival(project, registry, champion.version)
     former = [entry.version for entry in reversed(registry.history())]
-    barred = {champion.version, *champion.blocked}
-    yield from (_rival(project, registry, name) for name in dict.fromkeys(former) if name not in barred)
+    excluded = {champion.version, *champion.blocked}
+    yield from (_rival(project, registry, name) for name in dict.fromkeys(former) if name not in excluded)
 
 
 def _rival(project: Path, registry: Registry, version: str) -> Rival:

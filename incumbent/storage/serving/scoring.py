@@ -1,4 +1,4 @@
-"""Batch predictions from a file to a file, logged so that late labels can tell how good they were."""
+"""Batch predictions from a file to a file, logged so that late labels can show how good they were."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,9 +21,9 @@ from incumbent.tables.writing import suffix_of, write_table
 
 
 def predict_file(project: Path, source: Path, target: Path, version: str | None = None) -> dict[str, Any]:
-    """Score a file by a verified version, by default the champion; write it whole or not at all.
+    """Score a file with a verified version, by default the champion; write the result whole or not at all.
 
-    Both files have any format that data arrives in, as their names tell. The predictions are logged first,
+    Both files may have any format that data arrives in, by their suffix. The predictions are logged first,
     where the rows have the key; "logged" is the log's address, or None. Raises BadData when the file can't
     be read or lacks a column of the model, BadInput for a target of no known format or a source that is no
     file, NotFound for no such version.
@@ -50,7 +50,7 @@ def predict_file(project: Path, source: Path, target: Path, version: str | None 
 
 
 def _read(path: Path, dataset: DatasetParams) -> pd.DataFrame:
-    """The rows as they would arrive, with the columns of Hive's folders that the file lies in."""
+    """The rows as they would arrive, with columns from Hive-style folders (month=03) in the file's path."""
     if path.is_dir():
         raise BadInput(f"{path} is a folder; score reads one file")
     [source] = sources_of(path)
@@ -59,7 +59,7 @@ def _read(path: Path, dataset: DatasetParams) -> pd.DataFrame:
     with TemporaryDirectory() as folder:
         read_source(source, Path(folder) / "rows.parquet", dataset)
         frame = read_partition(Path(folder) / "rows.parquet")
-    # Declared numbers are read as floats; a key that was written 5 is given back as 5, not as 5.0.
+    # Declared numbers are read as floats; a key written as 5 must come back as 5, not as 5.0.
     whole = [name for name in dataset.key if name in frame and _is_whole(frame[name])]
     return frame.astype(dict.fromkeys(whole, "int64"))
 

@@ -29,10 +29,11 @@ def begin(
     tags = [f"model:{run.params.dataset.name}", f"data:{run.data.short}", f"strategy:{strategy}"]
     if run.announced:
         tags.append(f"announced:{run.announced.short}")
-    name_flow_run(f"{run.data.short} run {seq}" if (seq := run.seq) else f"{run.data.short} dry run", tags)
+    name = f"run {run.seq}" if run.seq else "dry run"
+    name_flow_run(f"{run.data.short} {name}", tags)
     get_run_logger().info(
-        "run %s on %s: %d added, %d changed, %d removed since champion %s",
-        run.seq,
+        "%s on %s: %d added, %d changed, %d removed since champion %s",
+        name,
         run.data.short,
         len(run.diff.added),
         len(run.diff.changed),

@@ -73,22 +73,23 @@ def _hidden_signal(error: BaseException) -> TerminationSignal | None:
 @contextmanager
 def lease(run: Run) -> Iterator[Lease]:
     """Claim the run's work for as long as the block lasts; resume where a run that died stopped."""
-    if run.seq is None:
-        yield Lease(run, None, None)
+    if run.seq is None:  # a dry run claims nothing, but ends where a real one would
+        answer = run.registry.look_at_claim(run.work, LEASE_SECONDS)
+        yield Lease(run, None, _taken(run, answer) if answer else None)
         return
-    answer = run.registry.claim(run.work, run.seq, LEASE_SECONDS)
-    if isinstance(answer, Claimed):
-        taken, claim = None, answer.claim
-    elif isinstance(answer, Done):
-        taken, claim = _decided(run, answer.run_seq), None
-    else:
-        taken, claim = _running(run, answer), None
+    claimed = run.registry.claim(run.work, run.seq, LEASE_SECONDS)
+    claim = claimed.claim if isinstance(claimed, Claimed) else None
+    taken = None if isinstance(claimed, Claimed) else _taken(run, claimed)
     with Lease(run, claim, taken).held() as held:
         if claim is not None and claim.heir_of is not None:
             held.taken = close_promotion(run, claim.heir_of)
         if claim is not None and held.taken is None:
             begin_or_resume(run, claim.heir_of)
         yield held
+
+
+def _taken(run: Run, answer: Running | Done) -> str:
+    return _decided(run, answer.run_seq) if isinstance(answer, Done) else _running(run, answer)
 
 
 def _decided(run: Run, by: int) -> str:

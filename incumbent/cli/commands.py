@@ -1,5 +1,6 @@
 """Commands on a project: arrive, gate, retrain, score; the local stack; the demo."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,17 +39,26 @@ def up(project: Project = Path(), as_json: Json = False) -> None:
     """Start the local stack: S3 server, Prefect server, dashboard, a worker per pool, all deployments."""
     from incumbent.cli.status import overview
     from incumbent.local import stack
+    from incumbent.local.environment import environment, led_elsewhere, only
     from incumbent.storage.dataset.new_project import push_what_is_here, require_project
 
     project = project.resolve()
     require_project(project)  # before anything is started
 
     def share() -> None:
-        if push_what_is_here(enter(project)):
-            say("the data version of HEAD is on the DVC remote")
+        # The shell may name another S3, of another project: the data of this one are not for it.
+        with only(environment(project)):
+            if push_what_is_here(enter(project)):
+                say("the data version of HEAD is on the DVC remote")
 
     stack.up(project, say, then=share)
-    show(overview(enter(project)), as_json, _addresses)
+    for name in led_elsewhere(project):
+        say(
+            f"{name} is {os.environ[name]}: the other commands go there, not to the stack that was started "
+            f"here; 'unset {name}' leads them here"
+        )
+    with only(environment(project)):
+        show(overview(enter(project)), as_json, _addresses)
 
 
 @app.command()
@@ -150,6 +160,7 @@ def notify(
     from flows.watch import watch as flow
     from incumbent.cli.prefect_runs import in_this_process
 
+    models.require_registry(project)
     done = in_this_process(flow, project=project, rev=rev)
     show(done, as_json, lambda d: f"told of data version {d['data']['name']} ({d['data']['rev'][:10]})")
 

@@ -19,25 +19,31 @@ def drop_column(
 ) -> None:
     """Leave a leak: add columns to dataset.drop, train without them, and replace a champion that reads them.
 
-    The champion is judged without the columns too. The challenger takes office unless it is shown to be unfit
-    or worse even so: a champion that reads them is not to stay. `incumbent models rollback` takes that back.
+    The champion is judged without the columns too. The challenger becomes champion unless it is shown to be
+    unfit or worse even so: a champion that reads them is not to stay. `incumbent models rollback` takes that
+    back.
     """
     project = enter(project)
     from flows.retrain import retrain as flow
     from incumbent.cli.prefect_runs import in_this_process
+    from incumbent.evaluation.doubts import FORCE
     from incumbent.features.schema import Schema
     from incumbent.storage.dataset.params_file import drop_columns
 
     if not reason.strip():
         raise BadInput("dropping a column needs a reason; it is kept in git's log and in the registry's")
     registry = registry_of(project)
-    office = registry.champion()
-    read = Schema.from_json(registry.manifest(office.version)["schema"]).inputs if office else []
+    champion = registry.champion()
+    read = Schema.from_json(registry.manifest(champion.version)["schema"]).inputs if champion else []
     drop_columns(project, columns, reason)
     why = f"drop-column {', '.join(columns)}: {reason}"
     document = {**in_this_process(flow, project=project, started_by=why), "forced": None}
-    if office and set(columns) & set(read) and kind_of(document) == "hold":
+    if champion and set(columns) & set(read) and kind_of(document) == "hold":
         entry = registry.force(document["challenger"], why)
+        # The command that they name was just carried out.
+        decision = document["decision"]
+        reasons = [each for each in decision["reasons"] if FORCE not in each]
+        document["decision"] = {**decision, "reasons": reasons}
         document |= {"champion": entry.version, "forced": {"seq": entry.seq, "by": entry.by, "reason": why}}
     show(document, as_json, _text)
 
@@ -46,7 +52,7 @@ def _text(document: dict[str, Any]) -> str:
     lines = [describe(document)]
     if document["forced"]:
         lines.append(
-            "  held, and in office by force all the same, as its predecessor reads what was dropped; to take "
+            "  held, and made champion all the same, as its predecessor reads what was dropped; to take "
             "that back: incumbent models rollback"
         )
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn
 
-from incumbent.errors import IncumbentError
+from incumbent.errors import IncumbentError, StackStopped
 from incumbent.errors.machine import explain
 
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
@@ -41,7 +41,7 @@ def orderly() -> Iterator[None]:
                 signal.signal(signum, stop)
         yield
     except BaseException as error:
-        message = None if caught else _message(error)
+        message = _message(error) if isinstance(error, StackStopped) or not caught else None
         if message is not None:
             print(f"error: {message}", file=sys.stderr)
             sys.exit(1)
@@ -52,9 +52,12 @@ def orderly() -> Iterator[None]:
         # From here on Python and its threads come to their end, where an exception would only be printed.
         for signum in WORDS:
             if signal.getsignal(signum) is stop:
-                signal.signal(signum, signal.SIG_DFL)
+                signal.signal(signum, signal.SIG_IGN if caught else signal.SIG_DFL)
     if caught:
-        print(WORDS[signal.Signals(caught[0])], file=sys.stderr)
+        print(WORDS[signal.Signals(caught[0])], file=sys.stderr, flush=True)
+        for signum in WORDS:  # who asks again does not wait for threads, and gets the same code
+            if signal.getsignal(signum) is not signal.SIG_DFL:
+                signal.signal(signum, lambda *_: os._exit(128 + caught[0]))
         sys.exit(128 + caught[0])
 
 

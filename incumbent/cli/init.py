@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli.options import Json, printable, show, table
+from incumbent.cli.options import Json, command, printable, show, table
 from incumbent.errors import BadInput
 from incumbent.errors.machine import PROJECT
 from incumbent.params import FORMATS, DatasetParams
@@ -74,8 +74,8 @@ def _told(document: dict[str, Any]) -> str:
             f"task {document['task']}, judged by {document['metric']}",
             f"{document['expectations']} expectations drafted",
             f"Look over {where}/params.yaml and {where}/expectations/, then:",
-            f"  incumbent up --project {where}",
-            f"  incumbent retrain --project {where}",
+            f"  {command('up', where)}",
+            f"  {command('retrain', where)}",
         ]
     )
 

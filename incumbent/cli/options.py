@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -56,6 +57,11 @@ def _without_login_for_others(stack: dict[str, str]) -> dict[str, str]:
     if stack:
         os.environ.pop("PREFECT_API_AUTH_STRING", None)
     return stack
+
+
+def command(words: str, project: Path | str) -> str:
+    """`incumbent WORDS` on the project, as a person types it in a shell."""
+    return f"incumbent {words} --project {shlex.quote(str(project))}"
 
 
 def say(message: str) -> None:

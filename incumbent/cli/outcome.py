@@ -26,5 +26,6 @@ def describe(document: dict[str, Any]) -> str:
         lines.append(("unlabelled", f"{document['unlabelled']:,} new rows without a label"))
     lines += [("because", reason) for reason in decision["reasons"]]
     lines.append(("champion", document["champion"]))
-    title = f"run {document['run']} on {document['data']['name']}: {decision['kind']}"
+    name = f"run {document['run']}" if document["run"] else "dry run"
+    title = f"{name} on {document['data']['name']}: {decision['kind']}"
     return "\n".join([title, textwrap.indent(pairs(lines), "  ")])

@@ -1,5 +1,6 @@
 """Start a flow in this process, with its errors as ours."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
 from incumbent.errors import BadInput, StorageUnavailable
+from incumbent.local.hand_runs import by_hand
 from incumbent.storage.dataset.new_project import require_project
 from tasks.step import without_tracebacks
 
@@ -17,12 +19,21 @@ def in_this_process(flow: Flow[Any, Any], *, project: Path, **parameters: Any) -
     """Run the flow here; it shows in the UI of the configured server like any other run.
 
     Raises BadInput when the folder is no project, before a server is asked or started, and when the server
-    wants another login; StorageUnavailable when the configured Prefect server does not answer.
+    wants another login; StorageUnavailable when the configured Prefect server does not answer, StackStopped
+    when `incumbent down` ends the run.
     """
     require_project(project)
     _require_server()
     without_tracebacks()
-    return flow(project=project, **parameters)
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_is_no_interrupt)
+    with by_hand(project):
+        return flow(project=project, **parameters)
+
+
+def _is_no_interrupt(record: logging.LogRecord) -> bool:
+    # Who interrupts the run knows it, and the command's last line says it.
+    return not str(record.msg).startswith("Crash detected!")
 
 
 def _require_server() -> None:

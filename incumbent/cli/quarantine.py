@@ -11,6 +11,7 @@ from incumbent.cli.models import require_registry
 from incumbent.cli.options import Json, Project, enter, show, table
 from incumbent.errors import BadInput
 from incumbent.params import load_params
+from incumbent.storage.registry.identity import require_own_model
 
 app = typer.Typer(no_args_is_help=True, help="Files and rows that the gate refused.")
 
@@ -22,7 +23,9 @@ def list_(project: Project = Path(), as_json: Json = False) -> None:
     """Every file that was blocked and all rows that were set aside, with the first reason."""
     from incumbent.storage.dataset.quarantine import open_quarantine
 
-    found = open_quarantine(load_params(enter(project))).entries()
+    project = enter(project)
+    require_own_model(load_params(project), project)
+    found = open_quarantine(load_params(project)).entries()
     show(found, as_json, _as_table)
 
 
@@ -32,7 +35,9 @@ def show_(entry: Entry, project: Project = Path(), as_json: Json = False) -> Non
     from incumbent.storage.dataset.quarantine import open_quarantine
     from incumbent.tables.parquet import read_partition
 
-    quarantine = open_quarantine(load_params(enter(project)))
+    project = enter(project)
+    require_own_model(load_params(project), project)
+    quarantine = open_quarantine(load_params(project))
     found = quarantine.show(entry)
     if found["kind"] == "rows":
         with TemporaryDirectory() as folder:

@@ -30,7 +30,8 @@ def describe(document: dict[str, Any]) -> str:
     for name, address in document["addresses"].items():
         lines.append((name, f"{address}{login}" if address and name in {"ui", "studies"} else address))
     lines.append(("registry", f"{document['registry']}/{document['model']}"))
-    lines.append(("champion", document["champion"] or "none"))
+    unknown = "not known" if "problem" in document else "none"
+    lines.append(("champion", document["champion"] or unknown))
     return "\n".join([pairs(lines), *([document["problem"]] if "problem" in document else [])])
 
 

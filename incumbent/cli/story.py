@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from incumbent.cli.options import pairs, table
+from incumbent.cli.options import command, pairs, table
 from incumbent.cli.ui import ui_command
 
 
@@ -39,8 +39,8 @@ def as_table(document: dict[str, Any]) -> str:
                 [
                     ("Prefect UI", f"{document['ui']} (login: {ui_command(here)})"),
                     ("report", document["report"]),
-                    ("go on", f"incumbent models history --project {here}"),
-                    ("stop", f"incumbent down --project {here}"),
+                    ("go on", command("models history", here)),
+                    ("stop", command("down", here)),
                 ]
             ),
             f"({document['seconds']} seconds)",

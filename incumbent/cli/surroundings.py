@@ -1,5 +1,6 @@
 """What the caller's shell may have set for other programs, put right before it misleads this one."""
 
+import io
 import locale
 import os
 import sys
@@ -31,6 +32,7 @@ def put_right() -> None:
     """Of this process, and so of all that it starts."""
     _speak_utf8()
     forget_repository(os.environ)
+    forget_socks(os.environ)
     reach_loopback(os.environ)
 
 
@@ -38,6 +40,13 @@ def forget_repository(environment: MutableMapping[str, str]) -> None:
     """Drop what leads git, and DVC, to another repository than the project's."""
     for name in FOREIGN_REPOSITORY:
         environment.pop(name, None)
+
+
+def forget_socks(environment: MutableMapping[str, str]) -> None:
+    """Drop SOCKS proxies: the S3 client and Prefect's do not support them, and Prefect's would not start."""
+    for name in (*PROXIES, *map(str.upper, PROXIES)):
+        if environment.get(name, "").strip().lower().startswith("socks"):
+            del environment[name]
 
 
 def reach_loopback(environment: MutableMapping[str, str]) -> None:
@@ -62,3 +71,9 @@ def _speak_utf8() -> None:
     if encodings != {"utf-8"} and not sys.flags.utf8_mode:
         os.environ["PYTHONUTF8"] = "1"  # for what this one starts
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
+    # PYTHONIOENCODING may still ask for another encoding: what it lacks is escaped in our own output, and the
+    # programs that we start write UTF-8, as we read that.
+    os.environ.pop("PYTHONIOENCODING", None)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+            stream.reconfigure(errors="backslashreplace")

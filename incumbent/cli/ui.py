@@ -1,7 +1,6 @@
 """incumbent ui: the way into the stack's web pages."""
 
 import os
-import shlex
 import sys
 import webbrowser
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli.options import Json, Project, show
+from incumbent.cli.options import Json, Project, command, show
 
 
 def ui_command(project: Path | str) -> str:
     """The command that prints the login, as it works from the folder that the user is in."""
     place = os.path.relpath(project)
-    return "incumbent ui" if place == "." else f"incumbent ui --project {shlex.quote(place)}"
+    return "incumbent ui" if place == "." else command("ui", place)
 
 
 def ui(

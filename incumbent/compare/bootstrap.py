@@ -14,6 +14,7 @@ from incumbent.compare.sums import TABLE, sum_statistic
 
 # Weights at once: 24 MB. Fewer resamples at a time would leave the processor's vector units idle.
 CHUNK = 6_000_000
+LEAST = 5  # rows of a class that is weighted by itself
 
 
 class Statistic(Protocol):
@@ -48,15 +49,17 @@ def sample_bootstrap(
     divided by their mean in each class, which keeps the classes' shares. The factor (g + 1) / (g - 1) makes
     the variance of a mean of g groups unbiased.
     """
+    strata = _strata(observations)
     if observations.codes is None:
-        # For speed: each class becomes a slice, and rows of similar score are close in memory.
-        order = np.lexsort((predictions[0].reshape(len(observations.y), -1)[:, 0], observations.y))
+        # For speed: each stratum becomes a slice, and rows of similar score are close in memory.
+        score = predictions[0].reshape(len(observations.y), -1)[:, 0]
+        order = np.lexsort((score, observations.y, _stratum_of(observations, strata)))
         observations, predictions = (
             replace(observations, y=observations.y[order]),
             [each[order] for each in predictions],
         )
     statistics = [statistic(observations, each, metric, threshold) for each in predictions]
-    draws = _weights(np.random.Generator(np.random.SFC64(seed)), observations, resamples)
+    draws = _weights(np.random.Generator(np.random.SFC64(seed)), observations, strata, resamples)
     replicates = np.concatenate(
         [np.stack([each(weights) for each in statistics]) for weights in draws], axis=1
     )
@@ -67,13 +70,40 @@ def sample_bootstrap(
     ]
 
 
-def _weights(rng: np.random.Generator, observations: Observations, resamples: int) -> Iterator[np.ndarray]:
+def _strata(observations: Observations) -> list[list[int]]:
+    """Classes that are weighted together: each by itself, but for those of few rows.
+
+    A row alone in its class would never change its weight, and two or three vary too little. Such classes are
+    one stratum together (collapsed strata, Wolter 2007), which makes the error greater rather than smaller.
+    """
+    if observations.codes is not None or not observations.class_counts:
+        return []
+    by_size = sorted(observations.present, key=lambda label: observations.class_counts[label])
+    pool: list[int] = []
+    while by_size and (
+        observations.class_counts[by_size[0]] < LEAST or 0 < _rows(observations, pool) < LEAST
+    ):
+        pool.append(by_size.pop(0))
+    return [*([pool] if pool else []), *([label] for label in sorted(by_size))]
+
+
+def _rows(observations: Observations, stratum: list[int]) -> int:
+    return sum(observations.class_counts[label] for label in stratum)
+
+
+def _stratum_of(observations: Observations, strata: list[list[int]]) -> np.ndarray:
+    """(n,) each row's stratum; all rows are one where there are no classes."""
+    number = np.zeros(max(1, len(observations.class_counts)), dtype=np.intp)
+    for position, stratum in enumerate(strata):
+        number[stratum] = position
+    return number[observations.y] if strata else np.zeros(len(observations.y), dtype=np.intp)
+
+
+def _weights(
+    rng: np.random.Generator, observations: Observations, strata: list[list[int]], resamples: int
+) -> Iterator[np.ndarray]:
     """Chunks of (groups, up to resamples) weights in float32, precise enough for a standard error."""
-    counts = (
-        [observations.class_counts[label] for label in observations.present]
-        if observations.codes is None
-        else []
-    )
+    counts = [_rows(observations, stratum) for stratum in strata]
     borders = np.cumsum([0, *(counts or [observations.groups])])
     width = max(1, CHUNK // len(observations.y))
     for start in range(0, resamples, width):

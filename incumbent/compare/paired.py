@@ -16,6 +16,7 @@ from incumbent.compare.bootstrap import point, sample_bootstrap, statistic
 from incumbent.compare.observations import Observations, fitting, observe
 from incumbent.compare.result import Comparison, Incomparable, Interval
 from incumbent.compare.sampled import Sampled
+from incumbent.compare.sufficiency import require_resampling, require_variation
 from incumbent.errors import BadData, UnfitChallenger
 from incumbent.params import PromotionParams
 
@@ -42,8 +43,9 @@ def compare(
     was fixed beforehand: the best of several would be biased upwards. What is asked is whether the recipe
     beats this champion, so the champion, a fixed model, adds no variance of its own seed.
 
-    Raises BadData when the rows can't be judged (none, one class, fewer than two groups) or a prediction
-    does not fit, and UnfitChallenger when a challenger predicts NaN or infinity.
+    Raises BadData when the rows can't be judged (none, one class, fewer than two groups, too few to tell how
+    the difference varies) or a prediction does not fit, and UnfitChallenger when a challenger predicts NaN or
+    infinity.
     """
     seen = observe(y, groups, promotion.metric, champion)
     rivals = [fitting(champion, seen, "champion"), fitting(challenger, seen, "challenger")]
@@ -51,6 +53,7 @@ def compare(
     values = [second.value, *(_value(seen, fitting(each, seen, "challenger"), promotion) for each in others)]
     deviation = float(np.std(values, ddof=1)) if others else 0.0
     difference = second.minus(first)
+    require_variation(difference, seen.groups, promotion.confidence)
     error, dof = _with_seeds(difference.standard_error, seen.groups - 1, deviation, len(values))
     return Comparison(
         metric=promotion.metric,
@@ -105,6 +108,7 @@ def score(y: np.ndarray, prediction: np.ndarray, promotion: PromotionParams) -> 
 def _sample(
     seen: Observations, predictions: Sequence[np.ndarray], promotion: PromotionParams, seed: int
 ) -> list[Sampled]:
+    require_resampling(seen)
     metric = promotion.metric
     if metric in delong.METRICS:
         return [delong.sample_auc(seen, each, metric) for each in predictions]

@@ -24,8 +24,10 @@ class SumStatistic:
     finish: Finish
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
-        totals = self.sums.astype(weights.dtype, copy=False) @ weights
-        return self.finish(totals.astype(float, copy=False))
+        # Squares of great errors are beyond float32. A power of two scales without rounding.
+        _, exponents = np.frexp(np.abs(self.sums).max(axis=1, keepdims=True))
+        scaled = np.ldexp(self.sums, -exponents).astype(weights.dtype, copy=False)
+        return self.finish(np.ldexp((scaled @ weights).astype(float, copy=False), exponents))
 
 
 def sum_statistic(

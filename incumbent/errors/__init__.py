@@ -12,6 +12,7 @@ IncumbentError
 │   └── Untrusted        not signed by the key that params.yaml trusts
 ├── Unfaithful           an exported model's predictions differ from the model's
 ├── Conflict             somebody else moved the champion first
+├── StackStopped         `incumbent down` ended a run that was started by hand
 └── StorageUnavailable   S3 or the Prefect server did not answer, or refused access; safe to run again
 
 A normal "no" (skip, block, hold, reject) is a value, never an exception.
@@ -64,6 +65,10 @@ class Unfaithful(IncumbentError):
 
 class Conflict(IncumbentError):
     """The champion moved since it was read."""
+
+
+class StackStopped(IncumbentError):
+    """The local stack was stopped while a run went on by it."""
 
 
 class StorageUnavailable(IncumbentError):

@@ -17,6 +17,9 @@ TOO_GOOD = 0.98
 JUDGED_BY: dict[Task, str] = {"binary": "roc_auc", "multiclass": "roc_auc_macro", "regression": "r2"}
 NAMED = 3
 
+FORCE = "--force --reason"
+"""Of the command that makes a challenger champion although it was held."""
+
 
 def too_good(
     y: np.ndarray,
@@ -74,6 +77,4 @@ def explain_withheld(
     names = ", ".join(f"'{name}'" for name in withheld)
     yield f"{champion} was judged without {names}, which it reads and dataset.drop names"
     if not promoted:
-        yield (
-            f"to leave {champion} all the same: incumbent models promote {challenger} --force --reason TEXT"
-        )
+        yield f"to leave {champion} all the same: incumbent models promote {challenger} {FORCE} TEXT"

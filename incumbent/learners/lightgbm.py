@@ -232,8 +232,10 @@ class LightGBM:
         self, binned: lgb.Dataset, held: np.ndarray
     ) -> Callable[[np.ndarray, lgb.Dataset], tuple[str, float, bool]] | None:
         """One-vs-rest AUC over the classes that have rows, if some have none: LightGBM's own would be NaN."""
+        if self._options["metric"] != "auc_mu":
+            return None
         y = binned.get_label()[held].astype(int)
-        if self._options["metric"] != "auc_mu" or len(np.unique(y)) == len(self._schema.classes):
+        if len(np.unique(y)) == len(self._schema.classes):
             return None
         judging = PromotionParams(metric=self._metric)
         return lambda predicted, _: (self._metric, score(y, predicted, judging), True)

@@ -1,11 +1,26 @@
 """End processes together with their descendants."""
 
 import signal
+import threading
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Finish what is to be stopped: a second Ctrl-C, or a SIGTERM, does not end this block half way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread only
+        return
+    before = {signum: signal.signal(signum, signal.SIG_IGN) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def is_alive(process: psutil.Process) -> bool:

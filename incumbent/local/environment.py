@@ -17,6 +17,14 @@ def environment(project: Path) -> dict[str, str]:
     return {**s3.client_settings(stack), **prefect_server.client_settings(stack)}
 
 
+def led_elsewhere(project: Path) -> list[str]:
+    """The variables of this process that lead to other servers than those of the project's stack."""
+    own = environment(project)
+    wanted = {**own, "AWS_ENDPOINT_URL_S3": own.get("AWS_ENDPOINT_URL")}
+    names = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "PREFECT_API_URL")
+    return [name for name in names if name in os.environ and os.environ[name] != wanted.get(name)]
+
+
 @contextmanager
 def only(variables: Mapping[str, str]) -> Iterator[None]:
     """Within the block these are the only AWS_* variables: a user's own profile is not for the local S3."""

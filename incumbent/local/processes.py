@@ -77,6 +77,22 @@ def start(stack: Stack, service: Service) -> None:
     write_private(_record(stack, service.name), record)
 
 
+def note_myself(stack: Stack, name: str) -> None:
+    """Let other commands know this process, which nobody of ours started, under this name."""
+    record = {"pid": os.getpid(), "created": psutil.Process().create_time()}
+    write_private(_record(stack, name), record)
+
+
+def is_noted(stack: Stack, name: str) -> bool:
+    """Does the stack still know a process of this name?"""
+    return _record(stack, name).exists()
+
+
+def forget(stack: Stack, name: str) -> None:
+    """Know the process no more."""
+    _record(stack, name).unlink(missing_ok=True)
+
+
 def running(stack: Stack, name: str) -> psutil.Process | None:
     """The process that we started under this name, unless it ended or its pid now belongs to another."""
     record = read_json(_record(stack, name))

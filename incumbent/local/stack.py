@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.errors import BadInput
-from incumbent.local import dashboard, pools, prefect_server, processes, s3
-from incumbent.local.ending import descendants, end
+from incumbent.local import dashboard, hand_runs, pools, prefect_server, processes, s3
+from incumbent.local.ending import descendants, end, undisturbed
 from incumbent.local.environment import environment, only
 from incumbent.local.health import describe, is_healthy, wait_healthy
 from incumbent.local.login import login, make_login
@@ -49,7 +49,8 @@ def up(project: Path, say: Say, then: Callable[[], None] = lambda: None) -> Stac
             then()
         except BaseException:
             # Also on Ctrl-C, as half a stack is of no use. Services that ran before stay.
-            _stop(stack, [name for name in SERVICES if name not in before], say)
+            with undisturbed():
+                _stop(stack, [name for name in SERVICES if name not in before], say)
             raise
     say("the local stack is up")
     return stack
@@ -63,6 +64,7 @@ def down(project: Path, say: Say) -> None:
         return
     make_private_dirs(stack)
     with stack.lock():
+        _stop_hand_runs(stack, say)
         _stop(stack, SERVICES, say)
     say("the local stack is down")
 
@@ -150,6 +152,19 @@ def _stop(stack: Stack, names: Collection[str], say: Say) -> None:
     processes.stop(stack, *servers)
     if s3.NAME in servers:
         s3.remove_sockets(stack)
+
+
+def _stop_hand_runs(stack: Stack, say: Say) -> None:
+    # While the servers still answer: without them a run would hang for minutes, and could tell nobody.
+    for name in hand_runs.names(stack):
+        process = processes.running(stack, name)
+        processes.forget(stack, name)
+        if process is not None:
+            say(
+                f"stopping a run that was started by hand (pid {process.pid}); run it again after "
+                "'incumbent up', and it goes on where it stopped"
+            )
+            end([process, *descendants(process)], grace=10.0)
 
 
 def _stop_workers(stack: Stack, names: Collection[str], say: Say) -> None:

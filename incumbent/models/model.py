@@ -74,6 +74,9 @@ def open_model(folder: Path, manifest: dict[str, Any]) -> Model:
 def importances(model: Trained, names: Sequence[str]) -> dict[str, float]:
     """Share of each feature in the model's total gain, largest first."""
     gains = model.gains()
+    if np.isinf(gains).any():
+        # LightGBM keeps gains as float32, where those of targets beyond 1e19 are infinite.
+        gains = np.isinf(gains).astype(float)
     total = float(gains.sum()) or 1.0
     order = np.argsort(-gains, kind="stable")
     return {names[i]: float(gains[i]) / total for i in order}

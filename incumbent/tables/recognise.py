@@ -21,6 +21,8 @@ SAMPLE_ROWS = 200_000
 MAX_CLASSES = 20  # more distinct whole numbers are a quantity
 MAX_TEXT_CLASSES = 200  # more distinct texts are names
 NEARLY_UNIQUE = 0.5
+MANY_ROWS = 100  # fewer: half of them may differ in any column, only all of them tell a name
+FEW_ROWS = 20  # fewer tell nothing
 AFFIRMATIVE = ("yes", "true", "y", "t", "1", "positive")
 METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 
@@ -166,11 +168,14 @@ def _positive(target: pd.Series) -> tuple[bool | int | str, str]:
 
 def _is_name(column: pd.Series, in_key: bool) -> bool:
     """Does it only identify rows? Nearly unique text, a running number, a key that is unique alone."""
-    if len(column) < 100:
+    if len(column) < FEW_ROWS:
         return False
     if pd.api.types.is_integer_dtype(column.dtype) and (column.diff().iloc[1:] == 1).all():
         return True
-    return (in_key or column.dtype == "str") and column.nunique() / len(column) > NEARLY_UNIQUE
+    if not (in_key or column.dtype == "str"):
+        return False
+    distinct = column.nunique()
+    return distinct == len(column) or (len(column) >= MANY_ROWS and distinct > NEARLY_UNIQUE * len(column))
 
 
 def _max_decay(target: pd.Series, task: Task) -> float:

@@ -160,12 +160,12 @@ def _smote(
 ) -> tuple[np.ndarray, np.ndarray]:
     from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
 
-    sizes = {place: size for place, size in enumerate(columns.values()) if size is not None}
-    numbers = {name: place for place, name in enumerate(columns) if place not in sizes}
+    sizes = {column: size for column, size in enumerate(columns.values()) if size is not None}
+    numbers = {name: column for column, name in enumerate(columns) if column not in sizes}
     _require_full(X, numbers)
     filled = X.astype(np.float64)
-    for place, size in sizes.items():  # missing is a category of its own
-        filled[np.isnan(X[:, place]), place] = size
+    for column, size in sizes.items():  # missing is a category of its own
+        filled[np.isnan(X[:, column]), column] = size
     given: dict[str, Any] = {"sampling_strategy": wanted, "random_state": seed, "k_neighbors": nearest}
     if not sizes:
         sampler = SMOTE(**given)
@@ -175,13 +175,13 @@ def _smote(
         sampler = SMOTEN(**given)
     every_X, every_y = sampler.fit_resample(filled, y)
     made = np.asarray(every_X[len(X) :], dtype=np.float32)
-    for place, size in sizes.items():
-        made[made[:, place] == size, place] = np.nan
+    for column, size in sizes.items():
+        made[made[:, column] == size, column] = np.nan
     return made, np.asarray(every_y[len(X) :], dtype=y.dtype)
 
 
 def _require_full(X: np.ndarray, numbers: Mapping[str, int]) -> None:
-    empty = [name for name, place in numbers.items() if not np.isfinite(X[:, place]).all()]
+    empty = [name for name, column in numbers.items() if not np.isfinite(X[:, column]).all()]
     if empty:
         raise BadData(
             f"imbalance.method = 'smote' can't measure distances between rows with empty or infinite cells, "

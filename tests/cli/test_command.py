@@ -60,6 +60,13 @@ def test_names_beyond_ascii_come_through_in_any_locale(made: Path) -> None:
     assert git(made, "status", "--porcelain") == ""
 
 
+def test_neither_a_socks_proxy_nor_an_ascii_terminal_stops_a_command(made: Path) -> None:
+    changes = {"ALL_PROXY": "socks5://127.0.0.1:9", "PYTHONIOENCODING": "ascii"}
+    done = typed("status", "--project", made, **changes)
+    assert done.code == 0, done.err
+    assert "not known" in done.out  # no S3 answers: that is not "none"
+
+
 def test_every_file_of_a_new_project_ends_with_a_newline(made: Path) -> None:
     files = [made / name for name in git(made, "ls-files", "-z").split("\0") if name]
     assert {"params.yaml", "dvc.yaml", "data.dvc", ".gitignore"} <= {file.name for file in files}

@@ -111,6 +111,9 @@ def test_a_dry_run_leaves_no_trace(project: Project, arrival: dict[str, Any]) ->
     before = project.listing()
     dry = project.run("retrain", "--dry-run", "--strategy", "full", "--json").json
     assert (dry["run"], dry["decision"]["kind"], dry["plan"]["kind"]) == (None, "dry-run", "full")
+    decided = project.run("retrain", "--dry-run")
+    assert "dry run on " in decided.out
+    assert f"run {arrival['run']} decided this data version" in decided.out  # as a real run would say
     assert project.listing() == before
 
 
@@ -177,6 +180,14 @@ def test_a_shell_made_for_other_programs_does_not_mislead_a_command(
     looked = project.typed("retrain", "--dry-run", "--json", **elsewhere)
     assert looked.code == 0, looked.err
     assert looked.json["champion"] == project.champion()
+
+
+def test_up_works_with_its_own_stack_whatever_s3_the_shell_names(project: Project) -> None:
+    theirs = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "AKIASOMEBODYELSE"}
+    up = project.run("up", **theirs)
+    assert up.code == 0, up.err
+    assert "AWS_ENDPOINT_URL is http://127.0.0.1:9: the other commands go there" in up.err
+    assert "'unset AWS_ENDPOINT_URL' leads them here" in up.err
 
 
 def test_env_leads_a_shell_to_the_stack(project: Project) -> None:

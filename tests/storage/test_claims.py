@@ -38,6 +38,16 @@ def test_finished_work_tells_its_outcome(registry: Registry) -> None:
         registry.renew(mine)
 
 
+def test_a_look_tells_what_a_claim_would_answer_and_takes_nothing(registry: Registry) -> None:
+    assert registry.look_at_claim(WORK, 60) is None
+    mine = take(registry).claim
+    assert registry.look_at_claim(WORK, 60) == registry.claim(WORK, 2, 60)
+    time.sleep(0.1)
+    assert registry.look_at_claim(WORK, 0.05) is None  # abandoned: a claim would get it
+    registry.finish(mine, {"decision": "hold"})
+    assert registry.look_at_claim(WORK, 0) == Done(1, {"decision": "hold"})
+
+
 def test_a_dead_runs_work_is_taken_over(registry: Registry) -> None:
     dead = take(registry, run_seq=1).claim
     time.sleep(0.2)

@@ -36,6 +36,18 @@ def test_an_unreachable_server_is_named(use, s3: S3, monkeypatch: pytest.MonkeyP
     assert "password" not in text
 
 
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_who_was_led_elsewhere_is_told_which_variable_did_it(
+    variable: str, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASOMEBODYELSE")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with pytest.raises(StorageUnavailable) as error:
+        open_store("s3://incumbent/x").find("key")
+    assert f"correct {variable}, which leads there, or 'unset {variable}' to work with" in str(error.value)
+
+
 @pytest.mark.parametrize("use", [READ, WRITE, LIST, EXISTS])
 def test_a_wrong_secret_is_refused_at_once(use, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mistaken-secret")

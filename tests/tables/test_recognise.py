@@ -61,6 +61,32 @@ def test_what_only_tells_rows_apart_is_no_feature(tmp_path: Path) -> None:
     assert seen.split_by == ["customer"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "dropped"),
+    [
+        pytest.param(60, ["item", "number", "sku"], id="sixty rows"),
+        pytest.param(19, [], id="too few rows to tell"),
+    ],
+)
+def test_what_differs_in_every_row_of_a_short_table_is_no_feature(
+    tmp_path: Path, rows: int, dropped: list[str]
+) -> None:
+    frame = pd.DataFrame(
+        {
+            "target": np.resize([True, False], rows),
+            "sku": [f"ü{number:03}" for number in range(rows)],
+            "number": np.arange(rows) + 5,
+            "item": RNG.permutation(rows) * 7,
+            "nearly": [f"n{number}" for number in [0, *range(rows - 1)]],
+            "size": RNG.permutation(rows),
+        }
+    )
+    frame.to_parquet(tmp_path / "table.parquet")
+    columns = {name: KINDS.get(frame[name].dtype.kind, "text") for name in frame}
+    recognised = recognise([tmp_path / "table.parquet"], columns, "target", ["item"], None)
+    assert sorted(recognised.drop) == dropped
+
+
 def test_an_error_may_grow_by_a_tenth_of_the_targets_spread(tmp_path: Path) -> None:
     seen = look(tmp_path, RNG.normal(1000, 50, ROWS))
     assert 4 < seen.max_decay < 6

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from incumbent.errors import BadInput
 from incumbent.storage.dataset.git import git
+from incumbent.storage.s3.client import LOCAL_KEYS
 from incumbent.tables.atomic import atomic_write
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ SETTINGS = {
 }
 # Any of these means that the user has configured another server or other credentials.
 THEIRS = {*SETTINGS, "profile", "credentialpath", "configpath", "session_token"}
-OUR_KEYS = "INC"  # the prefix of the local stack's access keys
 
 
 def lead_to(project: Path, bucket: str, variables: Mapping[str, str]) -> None:
@@ -74,7 +74,7 @@ def follow_environment(config: "Config") -> "Config":
 
 
 def _is_ours(remote: Mapping[str, str]) -> bool:
-    return str(remote.get("access_key_id", "")).startswith(OUR_KEYS)
+    return str(remote.get("access_key_id", "")).startswith(LOCAL_KEYS)
 
 
 def _write(path: Path, remote: str, settings: Mapping[str, str]) -> None:

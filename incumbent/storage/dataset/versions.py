@@ -18,6 +18,7 @@ from incumbent.errors import BadInput, NotFound, StorageUnavailable, Tampered
 from incumbent.errors.machine import disk_of_the_stack
 from incumbent.storage.dataset.dvc_remote import follow_environment
 from incumbent.storage.dataset.git import commit_of, file_at, folder_of, git
+from incumbent.storage.s3.client import way_to_a_server
 from incumbent.tables.atomic import atomic_write
 from incumbent.tables.partitions import DataVersion, Partition
 
@@ -161,7 +162,7 @@ def explained(project: Path) -> Iterator[None]:
         raise StorageUnavailable(
             f"the DVC remote of {project} did not answer or refused the request at "
             f"{os.environ.get('AWS_ENDPOINT_URL', 'AWS')}: {_first_line(error)}; "
-            "start the local stack with 'incumbent up', or check AWS_ENDPOINT_URL and the credentials"
+            f"{way_to_a_server()}, and check the credentials"
         ) from error
     except DvcException as error:
         full = disk_of_the_stack() if isinstance(error, UploadError) and _is_local() else None

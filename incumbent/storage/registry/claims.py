@@ -70,6 +70,11 @@ class _Document:
         silence = (datetime.now(UTC) - self.heartbeat).total_seconds()
         return silence > lease_seconds or (self.process is not None and self.process.is_known_dead())
 
+    def answer(self) -> Running | Done:
+        if self.state == "done":
+            return Done(self.run_seq, self.outcome or {})
+        return Running(self.owner, self.run_seq, self.heartbeat.isoformat())
+
 
 _SHAPE = TypeAdapter(_Document)
 
@@ -96,21 +101,26 @@ class Claims:
             if stored.body == body:
                 return Claimed(replace(claim, etag=stored.etag))
             held = parse(_SHAPE, stored.body, self._store.url(self._key(digest)))
-            if held.state == "done":
-                return Done(held.run_seq, held.outcome or {})
-            if not held.is_abandoned(lease_seconds):
-                return Running(held.owner, held.run_seq, held.heartbeat.isoformat())
+            if held.state == "done" or not held.is_abandoned(lease_seconds):
+                return held.answer()
             claim = replace(claim, heir_of=held.run_seq)
             try:
                 return Claimed(self._move(claim, _body(claim), stored.etag))
             except Conflict:
                 continue  # another run took it over, or its owner is alive after all: read it again
 
-    def decided_by(self, digest: str) -> int | None:
-        """The run that finished this work; None if none did."""
+    def look(self, digest: str, lease_seconds: float) -> Running | Done | None:
+        """What `claim` would answer, but None where it would give the work. Changes nothing."""
         stored = self._store.find(self._key(digest))
         held = stored and parse(_SHAPE, stored.body, self._store.url(self._key(digest)))
-        return held.run_seq if held and held.state == "done" else None
+        if not held or (held.state == "running" and held.is_abandoned(lease_seconds)):
+            return None
+        return held.answer()
+
+    def decided_by(self, digest: str) -> int | None:
+        """The run that finished this work; None if none did."""
+        answer = self.look(digest, 0)
+        return answer.run_seq if isinstance(answer, Done) else None
 
     def renew(self, claim: Claim) -> Claim:
         """Send a heartbeat; go on with the claim returned. Raises Conflict if the work was taken over."""

@@ -232,6 +232,10 @@ class Registry:
         """Take a piece of work, unless another run does it or did it; see Claims.claim."""
         return self._claims.claim(digest, run_seq, lease_seconds)
 
+    def look_at_claim(self, digest: str, lease_seconds: float) -> Running | Done | None:
+        """What `claim` would answer, but None where it would give the work. Changes nothing."""
+        return self._claims.look(digest, lease_seconds)
+
     def decided_by(self, digest: str) -> int | None:
         """The run that finished this piece of work; None if none did."""
         return self._claims.decided_by(digest)

@@ -1,5 +1,6 @@
 """Clients for S3, and the one place where botocore's errors become ours."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 60
 READ_ATTEMPTS = 4
+LOCAL_KEYS = "INC"  # how the local stack's access keys begin
 
 LOST = (
     *(ConnectionError, HTTPClientError, IncompleteReadError, FlexibleChecksumError, ResponseParserError),
@@ -104,6 +106,23 @@ def _config(attempts: int) -> Config:
     )
 
 
+def led_elsewhere() -> str | None:
+    """The variable that leads to another S3 than the local stack's; None where none does."""
+    local = os.environ.get("AWS_ACCESS_KEY_ID", "").startswith(LOCAL_KEYS)
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    return None if local else next((name for name in names if os.environ.get(name)), None)
+
+
+def way_to_a_server() -> str:
+    """What to do about a server that does not answer."""
+    if variable := led_elsewhere():
+        return (
+            f"correct {variable}, which leads there, or 'unset {variable}' to work with the local stack that "
+            "`incumbent up` starts"
+        )
+    return "check AWS_ENDPOINT_URL, or run `incumbent up` to start the local server"
+
+
 def code_of(error: ClientError) -> str:
     """S3's error code, such as NoSuchKey; for a HEAD only the status."""
     return error.response.get("Error", {}).get("Code", "")
@@ -157,8 +176,7 @@ def _explain(error: Exception, connection: Connection, address: str) -> Incumben
     if isinstance(error, LOST):
         return StorageUnavailable(
             f"S3 at {connection.endpoint} cannot be reached or broke off ({type(error).__name__}) "
-            f"for {address}; check AWS_ENDPOINT_URL, or run `incumbent up` to start the local server; "
-            "running again is safe"
+            f"for {address}; {way_to_a_server()}; running again is safe"
         )
     return None
 
@@ -167,8 +185,9 @@ def _explain_answer(error: ClientError, connection: Connection, address: str) ->
     code, status, endpoint = code_of(error), status_of(error), connection.endpoint
     if code == "NoSuchBucket":
         return NotFound(
-            f"no bucket for {address} at {endpoint}; create it (`incumbent up` does for the local server), "
-            "or correct registry.address in params.yaml"
+            f"no bucket for {address} at {endpoint}; create it (`incumbent up` does for the local server"
+            f"{'' if led_elsewhere() is None else ', which this is not'}), or correct registry.address in "
+            "params.yaml"
         )
     if code in ("BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"):
         return StorageUnavailable(

@@ -73,7 +73,7 @@ def down(project: Project = Path(), as_json: Json = False) -> None:
 
 @app.command()
 def status(project: Project = Path(), as_json: Json = False) -> None:
-    """What runs, where, and who is champion."""
+    """Show what runs, where, and which version is champion."""
     from incumbent.cli import status as state
 
     show(state.overview(enter(project)), as_json, state.describe)
@@ -81,7 +81,7 @@ def status(project: Project = Path(), as_json: Json = False) -> None:
 
 @app.command()
 def demo(project: Project = Path(), as_json: Json = False) -> None:
-    """The whole story on real flights, in a scratch clone under .incumbent/demo/."""
+    """Run the whole story on real flights, in a scratch clone under .incumbent/demo/."""
     from incumbent.cli.story import as_table
     from incumbent.demo.story import tell
 
@@ -90,9 +90,9 @@ def demo(project: Project = Path(), as_json: Json = False) -> None:
 
 @app.command()
 def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None:
-    """What would the gate say to these files? Changes nothing; exit code 3 for a block.
+    """Show the gate's verdict on files; changes nothing. Exit code 3 for a block.
 
-    It looks at the files alone: that keys are new is known on arrival.
+    It judges the files alone: keys are compared with earlier partitions only by `ingest`.
     """
     from tempfile import TemporaryDirectory
 
@@ -127,7 +127,7 @@ def ingest(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Parquet, CSV or JSON Lines, or folders of them; left out: what waits in the landing prefix."
+            help="Parquet, CSV or JSON Lines, or folders of them; without: all files in the landing prefix."
         ),
     ] = None,
     project: Project = Path(),
@@ -151,18 +151,22 @@ def ingest(
 
 @app.command()
 def notify(
-    rev: Annotated[str, typer.Option(help="Git revision whose data version is new.")] = "HEAD",
+    rev: Annotated[str, typer.Option(help="Git revision of the new data version.")] = "HEAD",
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Emit the event of a data version that somebody pushed: for a CI job or a git hook."""
+    """Emit the event for a data version that somebody pushed: for a CI job or a git hook."""
     project = enter(project)
     from flows.watch import watch as flow
     from incumbent.cli.prefect_runs import in_this_process
 
     models.require_registry(project)
     done = in_this_process(flow, project=project, rev=rev)
-    show(done, as_json, lambda d: f"told of data version {d['data']['name']} ({d['data']['rev'][:10]})")
+    show(
+        done,
+        as_json,
+        lambda d: f"sent the event for data version {d['data']['name']} ({d['data']['rev'][:10]})",
+    )
 
 
 @app.command()
@@ -171,15 +175,15 @@ def retrain(
     data_rev: Annotated[str, typer.Option(help="Git revision of the data.")] = "HEAD",
     strategy: Annotated[Strategy, typer.Option(help="auto follows the plan's rules.")] = "auto",
     engine: Annotated[
-        EngineName, typer.Option(help="A full training: in this process, or on a Ray cluster.")
+        EngineName, typer.Option(help="Where a full training runs: in this process, or on a Ray cluster.")
     ] = "local",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Gate and plan only; leaves no record.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only gate and plan; leaves no record.")] = False,
     require_promotion: Annotated[
-        bool, typer.Option("--require-promotion", help="Exit code 3 unless the challenger took office.")
+        bool, typer.Option("--require-promotion", help="Exit code 3 unless the challenger became champion.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """One run in this process: gate, plan, tune, train, compare, promote if better."""
+    """Do one run in this process: gate, plan, tune, train, compare, promote if better."""
     project = enter(project)
     from flows.retrain import retrain as flow
     from incumbent.cli.prefect_runs import in_this_process
@@ -203,16 +207,17 @@ def retrain(
 def score(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A file of rows: Parquet, CSV or JSON Lines.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A file for the predictions; its ending tells the format.")
+        Path,
+        typer.Argument(metavar="OUT", help="A file for the predictions; its name's ending sets the format."),
     ],
     alias: Annotated[str, typer.Option(help="Which model; 'champion' is the only alias.")] = "champion",
-    version: Annotated[str | None, typer.Option(help="This version instead.")] = None,
+    version: Annotated[str | None, typer.Option(help="Use this version instead of the champion.")] = None,
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Batch predictions: the key columns, the score (of each class), and the version that gave it.
+    """Predict a file of rows: writes the key columns, the score (of each class), and the model's version.
 
-    They are logged in the registry by their key, so that `incumbent monitor` can join labels that come later.
+    The predictions are logged in the registry by key, so that `incumbent monitor` can join later labels.
     """
     from incumbent.storage.serving.scoring import predict_file
 
@@ -225,16 +230,16 @@ def score(
 def monitor(
     labels: Annotated[
         list[Path] | None,
-        typer.Option(help="Parquet, CSV or JSON Lines with key and target, for labels outside the data."),
+        typer.Option(help="Parquet, CSV or JSON Lines with key and target: labels that are not in the data."),
     ] = None,
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Join late labels with the champion's logged predictions: does it still do what it promised?
+    """Compare the champion's logged predictions with late labels: is it still as good as on the holdout?
 
-    Labels are the rows of partitions that the champion did not learn from, and the files that are given,
-    which are kept; rows of the data that have no label yet get theirs, as a new data version. When it does
-    significantly worse, the event model.decayed starts a full retraining.
+    Labels come from partitions that the champion was not trained on, and from the given files, which are
+    kept. Rows of the data that have no label yet get theirs, as a new data version. If the champion is
+    significantly worse, the event model.decayed starts a full training.
     """
     project = enter(project)
     from flows.monitor import monitor as flow

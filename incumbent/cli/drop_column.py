@@ -1,4 +1,4 @@
-"""incumbent drop-column: leave a leak."""
+"""incumbent drop-column: train without a leaky column."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,16 +12,15 @@ from incumbent.errors import BadInput
 
 
 def drop_column(
-    columns: Annotated[list[str], typer.Argument(help="Columns that no model may read any more.")],
+    columns: Annotated[list[str], typer.Argument(help="Columns that models must not read any more.")],
     reason: Annotated[str, typer.Option(help="Why; kept in git's log, the record and the registry's log.")],
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Leave a leak: add columns to dataset.drop, train without them, and replace a champion that reads them.
+    """Remove leaky columns: add them to dataset.drop, train without them, replace a champion that reads them.
 
-    The champion is judged without the columns too. The challenger becomes champion unless it is shown to be
-    unfit or worse even so: a champion that reads them is not to stay. `incumbent models rollback` takes that
-    back.
+    The comparison takes the columns away from the champion too. The challenger becomes champion unless it is
+    shown to be worse even so, or is unfit. `incumbent models rollback` undoes that.
     """
     project = enter(project)
     from flows.retrain import retrain as flow
@@ -52,7 +51,7 @@ def _text(document: dict[str, Any]) -> str:
     lines = [describe(document)]
     if document["forced"]:
         lines.append(
-            "  held, and made champion all the same, as its predecessor reads what was dropped; to take "
-            "that back: incumbent models rollback"
+            "  held, but made champion by force, because its predecessor reads a dropped column; to undo "
+            "that: incumbent models rollback"
         )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""incumbent env: the variables that lead other tools to the project's local stack."""
+"""incumbent env: the variables that point other tools to the project's local stack."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def env(
     form: Annotated[Format, typer.Option("--format", help="For a shell, or for a .env file.")] = Format.SHELL,
     as_json: Json = False,
 ) -> None:
-    """Print what leads other tools to the local stack: eval "$(incumbent env)". It has secrets in it."""
+    """Print variables that point other tools to the local stack: eval "$(incumbent env)". Some are secret."""
     variables = environment(project)
     if not variables:
         raise BadInput(f"no local stack in {project.resolve()}; start it with 'incumbent up'")

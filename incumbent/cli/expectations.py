@@ -23,15 +23,15 @@ def _group() -> None:
 def draft(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Parquet, CSV or JSON Lines, or folders; left out: all partitions of the data."),
+        typer.Argument(help="Parquet, CSV or JSON Lines, or folders; default: all partitions of the data."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a suite of that name.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing suite of that name.")] = False,
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
     """Draft expectations/<dataset.name>.json: types, ranges with slack, sets, null rates, keys, row counts.
 
-    Each says in its notes where it came from. Edit the file; it is a plain Great Expectations suite.
+    Each expectation notes where it came from. Edit the file; it is a plain Great Expectations suite.
     """
     from incumbent.gate.draft import draft_suite
     from incumbent.storage.dataset.versions import fetch, resolve

@@ -19,7 +19,7 @@ def init(
     ],
     target: Annotated[str, typer.Option("--target", help="The column to predict.")],
     key: Annotated[
-        list[str] | None, typer.Option("--key", help="A column that identifies a row; repeat.")
+        list[str] | None, typer.Option("--key", help="A column that identifies a row; repeat for several.")
     ] = None,
     time: Annotated[
         str | None,
@@ -34,13 +34,13 @@ def init(
         typer.Option(
             "--format",
             metavar="COL=FORM",
-            help=f"How a column is written where its cells leave it open: {', '.join(FORMATS)}; repeat.",
+            help=f"How to read a column that is ambiguous: {', '.join(FORMATS)}; repeat for several.",
         ),
     ] = None,
     project: Annotated[Path, typer.Option("--project", help="The new project's folder.")] = Path(),
     as_json: Json = False,
 ) -> None:
-    """A new project around your own table: git, DVC, params.yaml, expectations, the first data version."""
+    """Make a project around your own table: git, DVC, params.yaml, expectations, the first data version."""
     from incumbent.cli.new_project import create
 
     os.environ[PROJECT] = str(project.resolve())

@@ -15,7 +15,7 @@ CHAMPION = "champion"
 
 app = typer.Typer(no_args_is_help=True, help="The registry of the project's model.")
 
-Version = Annotated[str, typer.Argument(help="Such as v17; 'champion' is the one in office.")]
+Version = Annotated[str, typer.Argument(help="Such as v17, or 'champion' for the current champion.")]
 
 
 def registry_of(project: Path) -> Registry:
@@ -32,7 +32,7 @@ def require_registry(project: Path) -> None:
 
 
 def version_named(registry: Registry, version: str) -> str:
-    """The version itself, or the one in office for 'champion'. Raises NotFound."""
+    """The version itself, or the current champion's for 'champion'. Raises NotFound."""
     if version != CHAMPION:
         return version
     champion = registry.champion()
@@ -47,17 +47,17 @@ def no_champion(registry: Registry) -> NotFound:
 
 @app.command("list")
 def list_versions(project: Project = Path(), as_json: Json = False) -> None:
-    """All versions, newest first; the champion is marked."""
+    """List all versions, newest first; the champion is marked."""
     registry = registry_of(project)
     champion = registry.champion()
-    office = champion.version if champion else None
-    document = [{**_summary(m), "champion": m["version"] == office} for m in registry.versions()]
+    current = champion.version if champion else None
+    document = [{**_summary(m), "champion": m["version"] == current} for m in registry.versions()]
     show(document, as_json, _listing)
 
 
 @app.command("show")
 def show_version(version: Version = "champion", project: Project = Path(), as_json: Json = False) -> None:
-    """One version's manifest, and the updates that led to it since the last full training."""
+    """Show one version's manifest, and the updates that led to it since the last full training."""
     registry = registry_of(project)
     manifest, *before = registry.lineage(version_named(registry, version))
     show({**manifest, "lineage": [_step(each) for each in (manifest, *before)]}, as_json, _details)
@@ -66,12 +66,12 @@ def show_version(version: Version = "champion", project: Project = Path(), as_js
 @app.command()
 def history(
     at: Annotated[
-        str | None, typer.Option(help="Only who was in office at this time, such as 2026-11-25T14:00Z.")
+        str | None, typer.Option(help="Only the champion at this time, such as 2026-11-25T14:00Z.")
     ] = None,
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Who was champion when, by whom and why; oldest first."""
+    """List every change of the champion, oldest first: when, by whom and why."""
     entries = registry_of(project).history()
     if at is not None:
         then = champion_at(entries, at)
@@ -83,12 +83,12 @@ def history(
 @app.command()
 def promote(
     version: Annotated[str, typer.Argument(help="Such as v17.")],
-    reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Say that no comparison is asked.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why; kept in the log.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Required: promotes without a comparison.")] = False,
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Put a version into office against or without a verdict; the log keeps who did it and why."""
+    """Make a version champion against or without a verdict; the log keeps who did it and why."""
     if not force or reason is None:
         missing = " and ".join(["--force"] * (not force) + ["--reason"] * (reason is None))
         raise typer.BadParameter(
@@ -103,11 +103,13 @@ def promote(
 
 @app.command()
 def verify(
-    version: Annotated[str | None, typer.Argument(help="Only this one; 'champion' too.")] = None,
+    version: Annotated[
+        str | None, typer.Argument(help="Only this version, such as v17 or 'champion'.")
+    ] = None,
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Check every byte, the log and the pointer. Exit code 1 if something is not as it was written."""
+    """Check every byte, the log and the pointer. Exit code 1 if anything differs from what was written."""
     registry = registry_of(project)
     if version is not None:
         manifest = registry.verify(version_named(registry, version))
@@ -126,9 +128,9 @@ def gc(
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Delete versions that nobody needs: marks them now, and deletes those that were marked an hour ago.
+    """Delete versions that nobody needs: mark them now, and delete those that were marked an hour ago.
 
-    Champions of any time, the last held challenger, parents of these, and uploads of the last day stay.
+    It keeps all former champions, the last held challenger, their parents, and uploads of the last day.
     """
     fates = registry_of(project).gc(keep, dry_run=dry_run)
     show([fate.to_json() for fate in fates], as_json, _fates)
@@ -136,12 +138,12 @@ def gc(
 
 @app.command()
 def rollback(
-    to: Annotated[str | None, typer.Option(help="A former champion; default: the one before.")] = None,
+    to: Annotated[str | None, typer.Option(help="A former champion; default: the previous one.")] = None,
     reason: Annotated[str, typer.Option(help="Kept in the log.")] = "rolled back by hand",
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Put a former champion back into office; the present one is blocked from promotion."""
+    """Make a former champion the champion again; the current one is blocked from promotion."""
     entry = registry_of(project).rollback(to, reason)
     document = {
         "champion": entry.version,
@@ -159,7 +161,7 @@ def pull(
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Bring a version's files here, each verified against the manifest's sha256."""
+    """Download a version's files, each verified against the manifest's sha256."""
     registry = registry_of(project)
     name = version_named(registry, version)
     folder = to or Path("models") / name
@@ -201,7 +203,7 @@ def _listing(document: list[dict[str, Any]]) -> str:
                 f"{holdout['value']:.4f} [{holdout['low']:.4f}, {holdout['high']:.4f}]" if holdout else "–",
             ]
         )
-    return table(["version", "created", "kind", "rows", "cv", "holdout"], rows) + "\n* in office"
+    return table(["version", "created", "kind", "rows", "cv", "holdout"], rows) + "\n* champion"
 
 
 def _step(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""incumbent quarantine: what the gate refused, why, and letting it pass."""
+"""incumbent quarantine: what the gate refused and why, and how to release it."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ Entry = Annotated[str, typer.Argument(help="As `list` prints it.")]
 
 @app.command("list")
 def list_(project: Project = Path(), as_json: Json = False) -> None:
-    """Every file that was blocked and all rows that were set aside, with the first reason."""
+    """List blocked files and rows that were set aside, with the first reason of each."""
     from incumbent.storage.dataset.quarantine import open_quarantine
 
     project = enter(project)
@@ -31,7 +31,7 @@ def list_(project: Project = Path(), as_json: Json = False) -> None:
 
 @app.command("show")
 def show_(entry: Entry, project: Project = Path(), as_json: Json = False) -> None:
-    """All reasons, who set it aside and when, who released it; of rows the first ten."""
+    """Show an entry: all reasons, who set it aside and when, who released it; of rows the first ten."""
     from incumbent.storage.dataset.quarantine import open_quarantine
     from incumbent.tables.parquet import read_partition
 
@@ -49,13 +49,13 @@ def show_(entry: Entry, project: Project = Path(), as_json: Json = False) -> Non
 @app.command()
 def release(
     entry: Entry,
-    reason: Annotated[str, typer.Option(help="Why it may pass; kept with the entry.")],
+    reason: Annotated[str, typer.Option(help="Why it is released; kept with the entry.")],
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Add a refused file to the data, past the gate, or refused rows to the partition that they came with.
+    """Add a refused file to the data in spite of the gate, or refused rows to the partition they came with.
 
-    The columns must fit all the same, and the partition must be what it was without the rows.
+    The columns must still fit, and the partition must not have changed since.
     """
     from flows.release import release as flow
     from incumbent.cli.prefect_runs import in_this_process

@@ -13,24 +13,24 @@ from incumbent.params import load_params
 
 
 def audit(project: Project = Path(), as_json: Json = False) -> None:
-    """Every past verdict, and what the arrivals after it said of it."""
+    """List every past verdict, and whether later arrivals confirm it."""
     from incumbent.evaluation.hindsight import review
 
     registry, params = registry_of(project), load_params(enter(project))
     outcomes = [json.loads(body) for body in registry.records("decision.json")]
-    seen = review(outcomes, registry.scores(), params.promotion)
-    document = [{**asdict(each), "text": str(each.gain) if each.gain else "–"} for each in seen]
+    verdicts = review(outcomes, registry.scores(), params.promotion)
+    document = [{**asdict(each), "text": str(each.gain) if each.gain else "–"} for each in verdicts]
     show(document, as_json, lambda d: _audited(d, params.promotion.metric))
 
 
 def reproduce(version: Version = "champion", project: Project = Path(), as_json: Json = False) -> None:
-    """Train a version again in its own code and compare every byte. Exit code 1 if one differs."""
+    """Train a version again with its own code and compare every byte. Exit code 1 if one differs."""
     from incumbent.storage.serving.reproduce import reproduce as again
 
     folder, registry = enter(project), registry_of(project)
-    seen = again(folder, registry, version_named(registry, version))
-    show(seen.to_json(), as_json, _reproduced)
-    if not seen.same:
+    rebuilt = again(folder, registry, version_named(registry, version))
+    show(rebuilt.to_json(), as_json, _reproduced)
+    if not rebuilt.same:
         raise typer.Exit(1)
 
 

@@ -32,9 +32,11 @@ class Name(StrEnum):
 
 
 def stage(
-    name: Annotated[Name, typer.Argument(help="Which one.")], project: Project = Path(), as_json: Json = False
+    name: Annotated[Name, typer.Argument(help="The stage to run.")],
+    project: Project = Path(),
+    as_json: Json = False,
 ) -> None:
-    """One stage of dvc.yaml on the work tree; writes into pipeline/."""
+    """Run one stage of dvc.yaml on the work tree; writes into pipeline/."""
     project = enter(project)
     params = load_params(project)
     (project / FOLDER).mkdir(exist_ok=True)

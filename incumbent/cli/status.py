@@ -1,4 +1,4 @@
-"""incumbent status: services, addresses, and who is in office."""
+"""incumbent status: services, addresses, and the current champion."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""incumbent ui: the way into the stack's web pages."""
+"""incumbent ui: opens the stack's web pages and prints their login."""
 
 import os
 import sys
@@ -19,10 +19,10 @@ def ui_command(project: Path | str) -> str:
 
 def ui(
     project: Project = Path(),
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print address and login only.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print address and login.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Open the Prefect UI in the browser, and print how to log in there and at the studies."""
+    """Open the Prefect UI in the browser, and print the login for it and for the view of the studies."""
     from incumbent.local.stack import access
 
     document = access(project)

@@ -35,4 +35,4 @@ def test_init_drafts_the_window_and_says_why(tmp_path: Path, monkeypatch: pytest
     promotion = load_params(tmp_path / "project").promotion
     assert (promotion.window, promotion.audit_window) == (100, 40)
     text = (tmp_path / "project" / "params.yaml").read_text()
-    assert "A partition has about 100 rows, so the window holds some 2,000 that judge" in text
+    assert "A partition has about 100 rows, so the window has some 2,000 held-out rows" in text

@@ -97,7 +97,7 @@ def arrive(home: Path, number: int, champion: Champion) -> dict[str, float]:
 
     def ask() -> None:
         assert not keys.repeated(file)
-        keys.take(file)
+        keys.add(file)
 
     spent = {
         "gate": cpu(lambda: sift(file.name, file, home / "made", suites, params, without_history)),

@@ -287,6 +287,7 @@ def _arrival(document: dict[str, Any]) -> str:
     if document["verdict"] == "nothing":
         lines.append("nothing waits in the landing prefix")
     elif document["verdict"] != "block":
-        lines.append(f"{document['verdict']}: data version {data['name']} ({data['rev'][:10]})")
+        known = "" if data["added"] or data["changed"] else "; nothing in it is new"
+        lines.append(f"{document['verdict']}: data version {data['name']} ({data['rev'][:10]}){known}")
         lines += document["reasons"]
     return "\n".join(lines)

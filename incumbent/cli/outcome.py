@@ -25,7 +25,7 @@ def describe(document: dict[str, Any]) -> str:
     if document["unlabelled"]:
         lines.append(("unlabelled", f"{document['unlabelled']:,} new rows without a label"))
     lines += [("because", reason) for reason in decision["reasons"]]
-    lines.append(("champion", document["champion"]))
+    lines.append(("champion", document["champion"] or "none"))
     name = f"run {document['run']}" if document["run"] else "dry run"
     title = f"{name} on {document['data']['name']}: {decision['kind']}"
     return "\n".join([title, textwrap.indent(pairs(lines), "  ")])

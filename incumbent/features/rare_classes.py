@@ -9,7 +9,7 @@ from incumbent.params import RareTreatment
 
 OTHER = "other"
 
-NAMED = 20
+NAMED = 5
 """Most classes that a message names; it gives the number of the others."""
 
 

@@ -87,7 +87,8 @@ def test_the_same_bytes_are_one_partition_and_other_bytes_a_correction(place: Pl
     file = tmp_path / "2026-08.csv"
     rows(8).to_csv(file, index=False)
     first = place.ingest(file)
-    assert place.ingest(file)["data"]["rev"] == first["data"]["rev"]
+    again = place.run("ingest", file)
+    assert f"({first['data']['rev'][:10]}); nothing in it is new" in again.out, again.err
     rows(9).to_csv(file, index=False)
     corrected = place.ingest(file)["data"]
     assert (corrected["added"], corrected["changed"]) == ([], ["2026-08.parquet"])
@@ -248,8 +249,8 @@ def test_folders_arrive_with_the_columns_that_they_name(place: Place, tmp_path: 
 
 KILLS = [
     ("flows.ingest", "quarantine_blocked", "after"),
-    ("incumbent.storage.dataset.versions", "push", "before"),
-    ("incumbent.storage.dataset.versions", "push", "after"),
+    ("incumbent.storage.dataset.arrivals", "push", "before"),
+    ("incumbent.storage.dataset.arrivals", "push", "after"),
     ("flows.ingest", "announce", "after"),
 ]
 
@@ -298,6 +299,7 @@ def test_labels_of_no_known_class_stop_at_the_door_and_nobody_lets_them_pass(
 
 
 def test_a_run_that_is_killed_anywhere_loses_and_doubles_nothing(place: Place, tmp_path: Path) -> None:
+    waiting = [each.key for each in place.landing.listing()]
     place.landing.put("2028-01.csv", rows(31).to_csv(index=False).encode())
     place.landing.put("2028-02.csv", b"no,table\n1\n")
     before, kept = place.partitions(), open_quarantine(load_params(place.project)).entries()
@@ -309,11 +311,11 @@ def test_a_run_that_is_killed_anywhere_loses_and_doubles_nothing(place: Place, t
             env={**os.environ, **IDENTITY}, capture_output=True, check=False,
         )  # fmt: skip
         assert died.returncode == -9, died.stderr.decode()[-2000:]
-        assert [found.key for found in place.landing.listing()][:2] == ["2026-06.csv.part", "2028-01.csv"]
+        assert "2028-01.csv" in [each.key for each in place.landing.listing()]
     assert place.ingest()["blocked"] == ["2028-02.csv"]
     assert place.partitions() == sorted([*before, "2028-01.parquet"])
     assert git(place.project, "status", "--porcelain", "--untracked-files=no") == ""
-    assert [found.key for found in place.landing.listing()] == ["2026-06.csv.part"]
+    assert [each.key for each in place.landing.listing()] == waiting
     assert len(open_quarantine(load_params(place.project)).entries()) == len(kept) + 1
     assert place.told_of(git(place.project, "rev-parse", "HEAD"))
 

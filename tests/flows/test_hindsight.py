@@ -114,8 +114,10 @@ def staged(run: Run) -> dict[str, Any]:
     shutil.copyfile(run.folder / "challenger.json", pipeline / "train.json")
     (pipeline / "plan.json").write_text(json.dumps({"partitions": names}))
     data.mkdir(exist_ok=True)
-    for path in run.files(names):
-        shutil.copyfile(path, data / path.name)
+    for name, path in zip(
+        names, run.files(names), strict=True
+    ):  # a file of DVC's cache has its digest's name
+        shutil.copyfile(path, data / name)
     try:
         stage(Name.COMPARE, run.project)
         return dict(json.loads((pipeline / "compare.json").read_text()))

@@ -52,6 +52,15 @@ def tiny(result: str, seconds: float = 0):
     open(result, "w").write(json.dumps(seen))
     time.sleep(seconds)
 """
+BY_HAND = """
+import sys, time
+from pathlib import Path
+from incumbent.cli.ending import orderly
+from incumbent.local.hand_runs import by_hand
+with orderly(), by_hand(Path(sys.argv[1])):
+    print("works", flush=True)
+    time.sleep(100)
+"""
 PREFECT_YAML = """
 deployments:
   - name: tiny
@@ -370,9 +379,23 @@ def test_down_leaves_no_process_and_up_brings_the_data_back(project: Path, tmp_p
     kill_tree(psutil.Process(pids(project)["worker-gpu"]))
     orphan = orphan_of(project)
     before, login = status(project)["addresses"], environment(project)["PREFECT_API_AUTH_STRING"]
+    by_hand = subprocess.Popen(  # a shell waits for it: `down` may be the first to ask for its exit code
+        ["sh", "-c", '"$0" -c "$1" "$2"; echo $?', sys.executable, BY_HAND, project],
+        env={**os.environ, **environment(project)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert by_hand.stdout is not None
+    assert by_hand.stdout.readline() == "works\n"
     assert len(everything(project)) >= 5
 
-    down(project, quiet)
+    said: list[str] = []
+    down(project, said.append)
+    assert "stopping a run that was started by hand" in said[0]
+    code, errors = by_hand.communicate(timeout=20)
+    assert "'incumbent down' stopped the local stack" in errors
+    assert code == "1\n"
     assert everything(project) == []
     assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
     assert list((project / ".incumbent" / "run").iterdir()) == []

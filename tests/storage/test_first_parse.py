@@ -224,7 +224,7 @@ def test_a_version_without_golden_rows_is_refused(
     good: Good, registry: Registry, tmp_path: Path, started: Started
 ) -> None:
     publish(registry, good.folder, (MODEL,))
-    with pytest.raises(Tampered, match=r"'v1' has no golden rows.*; publish it anew"):
+    with pytest.raises(Tampered, match=r"'v1' has no golden rows.*; publish it again"):
         load_model(tmp_path, registry, "v1")
     assert started.environments == []
 

@@ -65,8 +65,8 @@ DAMAGE = [
         id="log",
     ),
     pytest.param(deleted("flights/log/000000000001.json"), ["broken at entry 1"], id="no log"),
-    pytest.param(deleted("flights/versions/c/manifest.json"), ["'c' was or is champion"], id="champion gone"),
-    pytest.param(deleted("flights/versions/a/manifest.json"), ["'a' was or is champion"], id="former gone"),
+    pytest.param(deleted("flights/versions/c/manifest.json"), ["'c' is or was champion"], id="champion gone"),
+    pytest.param(deleted("flights/versions/a/manifest.json"), ["'a' is or was champion"], id="former gone"),
 ]
 
 

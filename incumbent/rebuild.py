@@ -99,10 +99,12 @@ def _window(manifest: Mapping[str, Any]) -> Window:
 
 def _engine(manifest: Mapping[str, Any]) -> Engine:
     """As many workers as then: others round sums differently. Raises BadParams where Ray is missing."""
-    seen = manifest.get("engine")  # versions from before there was a choice were trained in one process
-    if seen is None or seen["name"] == LOCAL.name:
+    engine = manifest.get("engine")  # versions from before there was a choice were trained in one process
+    if engine is None or engine["name"] == LOCAL.name:
         return LOCAL
-    return replace(chosen(seen["name"], Params.model_validate(manifest["params"])), workers=seen["workers"])
+    return replace(
+        chosen(engine["name"], Params.model_validate(manifest["params"])), workers=engine["workers"]
+    )
 
 
 def _in_order(order: Order) -> Sequence[Path]:

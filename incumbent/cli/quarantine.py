@@ -24,9 +24,9 @@ def list_(project: Project = Path(), as_json: Json = False) -> None:
     from incumbent.storage.dataset.quarantine import open_quarantine
 
     project = enter(project)
-    require_own_model(load_params(project), project)
-    found = open_quarantine(load_params(project)).entries()
-    show(found, as_json, _as_table)
+    params = load_params(project)
+    require_own_model(params, project)
+    show(open_quarantine(params).entries(), as_json, _as_table)
 
 
 @app.command("show")
@@ -36,14 +36,15 @@ def show_(entry: Entry, project: Project = Path(), as_json: Json = False) -> Non
     from incumbent.tables.parquet import read_partition
 
     project = enter(project)
-    require_own_model(load_params(project), project)
-    quarantine = open_quarantine(load_params(project))
-    found = quarantine.show(entry)
-    if found["kind"] == "rows":
+    params = load_params(project)
+    require_own_model(params, project)
+    quarantine = open_quarantine(params)
+    document = quarantine.show(entry)
+    if document["kind"] == "rows":
         with TemporaryDirectory() as folder:
             rows = read_partition(quarantine.fetch(entry, Path(folder)).path).head(10)
-        found["first_rows"] = rows.astype(str).to_dict("records")
-    show(found, as_json, lambda document: json.dumps(document, indent=2, ensure_ascii=False))
+        document["first_rows"] = rows.astype(str).to_dict("records")
+    show(document, as_json, lambda shown: json.dumps(shown, indent=2, ensure_ascii=False))
 
 
 @app.command()

@@ -47,23 +47,26 @@ def compare(
     the difference varies) or a prediction does not fit, and UnfitChallenger when a challenger predicts NaN or
     infinity.
     """
-    seen = observe(y, groups, promotion.metric, champion)
-    rivals = [fitting(champion, seen, "champion"), fitting(challenger, seen, "challenger")]
-    first, second = _sample(seen, rivals, promotion, seed)
-    values = [second.value, *(_value(seen, fitting(each, seen, "challenger"), promotion) for each in others)]
+    observations = observe(y, groups, promotion.metric, champion)
+    rivals = [fitting(champion, observations, "champion"), fitting(challenger, observations, "challenger")]
+    first, second = _sample(observations, rivals, promotion, seed)
+    values = [
+        second.value,
+        *(_value(observations, fitting(each, observations, "challenger"), promotion) for each in others),
+    ]
     deviation = float(np.std(values, ddof=1)) if others else 0.0
     difference = second.minus(first)
-    require_variation(difference, seen.groups, promotion.confidence)
-    error, dof = _with_seeds(difference.standard_error, seen.groups - 1, deviation, len(values))
+    require_variation(difference, observations.groups, promotion.confidence)
+    error, dof = _with_seeds(difference.standard_error, observations.groups - 1, deviation, len(values))
     return Comparison(
         metric=promotion.metric,
-        champion=_interval(first, seen, promotion, 0.0, 1),
-        challenger=_interval(second, seen, promotion, deviation, len(values)),
-        difference=_interval(difference, seen, promotion, deviation, len(values)),
+        champion=_interval(first, observations, promotion, 0.0, 1),
+        challenger=_interval(second, observations, promotion, deviation, len(values)),
+        difference=_interval(difference, observations, promotion, deviation, len(values)),
         p_value=_two_sided(difference.value, error, dof),
-        rows=len(seen.y),
-        groups=seen.groups,
-        class_counts=seen.class_counts,
+        rows=len(observations.y),
+        groups=observations.groups,
+        class_counts=observations.class_counts,
         method="delong" if promotion.metric in delong.METRICS else "bootstrap",
         standard_error=error,
         dof=dof,
@@ -94,31 +97,31 @@ def estimate(
     y: np.ndarray, prediction: np.ndarray, groups: np.ndarray, promotion: PromotionParams, *, seed: int = 0
 ) -> Interval:
     """promotion.metric of one model with its interval, by the same method. Raises as `compare`."""
-    seen = observe(y, groups, promotion.metric, prediction)
-    [sampled] = _sample(seen, [fitting(prediction, seen, "model")], promotion, seed)
-    return _interval(sampled, seen, promotion, 0.0, 1)
+    observations = observe(y, groups, promotion.metric, prediction)
+    [sampled] = _sample(observations, [fitting(prediction, observations, "model")], promotion, seed)
+    return _interval(sampled, observations, promotion, 0.0, 1)
 
 
 def score(y: np.ndarray, prediction: np.ndarray, promotion: PromotionParams) -> float:
     """promotion.metric of one model, every row counted once. Raises BadData as `compare`, but for groups."""
-    seen = observe(y, np.arange(len(y)), promotion.metric, prediction)
-    return _value(seen, fitting(prediction, seen, "model"), promotion)
+    observations = observe(y, np.arange(len(y)), promotion.metric, prediction)
+    return _value(observations, fitting(prediction, observations, "model"), promotion)
 
 
 def _sample(
-    seen: Observations, predictions: Sequence[np.ndarray], promotion: PromotionParams, seed: int
+    observations: Observations, predictions: Sequence[np.ndarray], promotion: PromotionParams, seed: int
 ) -> list[Sampled]:
-    require_resampling(seen)
+    require_resampling(observations)
     metric = promotion.metric
     if metric in delong.METRICS:
-        return [delong.sample_auc(seen, each, metric) for each in predictions]
-    return sample_bootstrap(seen, predictions, metric, promotion.threshold, promotion.resamples, seed)
+        return [delong.sample_auc(observations, each, metric) for each in predictions]
+    return sample_bootstrap(observations, predictions, metric, promotion.threshold, promotion.resamples, seed)
 
 
-def _value(seen: Observations, prediction: np.ndarray, promotion: PromotionParams) -> float:
+def _value(observations: Observations, prediction: np.ndarray, promotion: PromotionParams) -> float:
     if promotion.metric in delong.METRICS:
-        return delong.sample_auc(seen, prediction, promotion.metric).value
-    return point(seen, statistic(seen, prediction, promotion.metric, promotion.threshold))
+        return delong.sample_auc(observations, prediction, promotion.metric).value
+    return point(observations, statistic(observations, prediction, promotion.metric, promotion.threshold))
 
 
 def _with_seeds(row_error: float, row_dof: float, deviation: float, seeds: int) -> tuple[float, float]:
@@ -130,9 +133,9 @@ def _with_seeds(row_error: float, row_dof: float, deviation: float, seeds: int) 
 
 
 def _interval(
-    sampled: Sampled, seen: Observations, promotion: PromotionParams, deviation: float, seeds: int
+    sampled: Sampled, observations: Observations, promotion: PromotionParams, deviation: float, seeds: int
 ) -> Interval:
-    error, dof = _with_seeds(sampled.standard_error, seen.groups - 1, deviation, seeds)
+    error, dof = _with_seeds(sampled.standard_error, observations.groups - 1, deviation, seeds)
     half = float(stdtrit(dof, 0.5 + promotion.confidence / 2)) * error
     return Interval(sampled.value, sampled.value - half, sampled.value + half)
 

@@ -10,10 +10,10 @@ ROUNDING = 1e-5  # of a value: what weights of float32 leave where nothing varie
 MORE = "widen promotion.window or split.holdout"
 
 
-def require_resampling(seen: Observations) -> None:
+def require_resampling(observations: Observations) -> None:
     """Raises BadData where every row is its own group and no class has a second row to vary with."""
-    if seen.codes is None and seen.class_counts and max(seen.class_counts) == 1:
-        rows = len(seen.y)
+    if observations.codes is None and observations.class_counts and max(observations.class_counts) == 1:
+        rows = len(observations.y)
         raise BadData(
             f"{rows} held-out rows of {rows} classes, one row each of them: too few to resample; {MORE}"
         )

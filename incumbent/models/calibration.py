@@ -75,9 +75,10 @@ class Output:
             return scores
         if scores.ndim == 1:
             return self.curves[0](scores)
-        each = np.column_stack([curve(scores[:, label]) for label, curve in enumerate(self.curves)])
-        total = each.sum(axis=1, keepdims=True)
-        return np.divide(each, total, out=np.full_like(each, 1 / each.shape[1]), where=total > 0)
+        calibrated = np.column_stack([curve(scores[:, label]) for label, curve in enumerate(self.curves)])
+        total = calibrated.sum(axis=1, keepdims=True)
+        equal = np.full_like(calibrated, 1 / calibrated.shape[1])
+        return np.divide(calibrated, total, out=equal, where=total > 0)
 
     def to_json(self) -> dict[str, Any]:
         return {"curves": [curve.to_json() for curve in self.curves], "threshold": self.threshold}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -106,8 +107,17 @@ def give_back(study: optuna.Study, number: int) -> None:
         Retry()(study, study.trials[number])
 
 
-def fail_silent(study: optuna.Study) -> None:
-    """Fail the trials whose worker sent no heartbeat, and queue them again."""
+def fail_silent(study: optuna.Study, awaited: set[int]) -> None:
+    """Fail the trials whose worker sent no heartbeat, and queue them again.
+
+    Optuna takes a trial for silent only after a first heartbeat, and a worker can die before it: whoever
+    waits for a trial sends one in its name, once. `awaited` are the ids of those trials, and grows.
+    """
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    storage: Any = study._storage
+    for trial_id in {trial._trial_id for trial in running} - awaited:
+        storage.record_heartbeat(trial_id)
+        awaited.add(trial_id)
     with quiet():
         optuna.storages.fail_stale_trials(study)
 

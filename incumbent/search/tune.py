@@ -151,12 +151,13 @@ def _make_trials(
     objective = Objective(study, learner, portioned, params, worker)
     if search.timeout is not None and study.user_attrs.get(DEADLINE) is None:
         study.set_user_attr(DEADLINE, time.time() + search.timeout)
+    awaited: set[int] = set()
     while (step := whats_next(study, search)) != "end":
         if step == "try":
             study.optimize(objective, n_trials=1, catch=BeyondBudget)
         else:
             time.sleep(POLL)
-            studies.fail_silent(study)
+            studies.fail_silent(study, awaited)
 
 
 def _scored(rows: Rows, params: Params) -> list[Split]:

@@ -139,6 +139,19 @@ def test_the_trials_of_a_killed_worker_are_made_by_the_other(
     assert lost.number in {trial.number for trial in running}
 
 
+def test_the_trial_of_a_worker_that_died_before_its_first_heartbeat_is_made_by_the_other(
+    place: StudyRef,
+) -> None:
+    params = with_search(trials=TRIALS)
+    study = begin(params.search, learner(params).search_space, params.seed, place)
+    lost = study.ask()
+    worker = begin_share(place, 1)
+    worker.join(60)
+    assert worker.exitcode == 0
+    assert study.trials[lost.number].state == TrialState.FAIL
+    assert [trial.number for trial in conclude(study).trials] == list(range(TRIALS))
+
+
 def test_whoever_reads_a_study_holds_nobody_up(
     rows: Rows, place: StudyRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,54 +2,104 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger
 
-from incumbent.errors import BadData, NotFound, Tampered
+from incumbent.errors import BadData, Blocked, Conflict, NotFound, StaleRun, Tampered
+from incumbent.evaluation.roles import PREDECESSOR, SHADOW
 from incumbent.storage.registry.registry import Champion
 from tasks.events import emit
-from tasks.runs import Run
+from tasks.runs import LEASE_SECONDS, Run
 from tasks.step import step
 
 if TYPE_CHECKING:
     from incumbent.evaluation.hindsight import Recall
     from incumbent.models.model import Model
 
-PREDECESSOR, HELD = "predecessor", "held challenger"
-
 
 @step
 def audit(run: Run) -> Run:
-    """Champion, predecessor and last held challenger score the new rows before anything trains on them.
+    """Champion, predecessor and shadow score the new rows before anything trains on them.
 
-    When one of the others did significantly better over promotion.audit_window arrivals, an event says so;
-    with promotion.auto_rollback it becomes champion, and the run goes on from it.
+    The shadow, the challenger held last, becomes champion when the arrivals show it to be better; the
+    predecessor only with promotion.auto_rollback, else an event says so. The run goes on from the champion.
     """
     champion = run.registry.champion()
-    if run.seq is None or champion is None or champion.version != run.champion:
+    if run.seq is None or champion is None:
+        return run
+    if announce_recall(run, champion):  # an earlier try of this task moved the champion
+        return run.against(champion.version)
+    if champion.version != run.champion:
         return run
     from incumbent.evaluation.hindsight import Keep, look_back
 
     rivals = _rivals(run, champion)
-    scores = _all_scores(run, rivals)
-    hindsight = look_back(scores, champion.version, rivals, run.params.promotion)
-    run.write("hindsight", hindsight.to_json())
+    hindsight = look_back(
+        _all_scores(run, rivals, champion),
+        champion.version,
+        rivals,
+        run.params.promotion,
+        blocked=champion.blocked,
+        unmet=_unmet(run, rivals.get(SHADOW)),
+    )
+    run.write("hindsight", {"txid": champion.txid, **hindsight.to_json()})
     if isinstance(hindsight, Keep):
         return run
     get_run_logger().warning("%s", "; ".join(hindsight.because))
     _announce(run, champion, hindsight)
-    return _recall(run, champion, hindsight) if run.params.promotion.auto_rollback else run
+    return _recall(run, run.seq, champion, hindsight) if hindsight.takes_office else run
+
+
+def announce_recall(run: Run, champion: Champion) -> bool:
+    """Is this the champion that the run recalled? Emit its promotion if it was the shadow.
+
+    A run may die, or lose its connection, between promotion and event; the same event twice acts once.
+    """
+    hindsight = run.read("hindsight")
+    if not (hindsight and hindsight.get("takes_office")):
+        return False
+    if (champion.version, champion.prev_txid) != (hindsight["version"], hindsight["txid"]):
+        return False
+    if hindsight["role"] == SHADOW:
+        name, reasons = run.params.dataset.name, hindsight["reasons"]
+        about = {"run": run.seq, "data": run.data.short, "champion": champion.version}
+        payload = {**about, "kind": "promote", "role": SHADOW, "reasons": reasons}
+        once = f"shadow {champion.txid} of {run.params.registry.address}"
+        emit("model.promoted", f"incumbent.model.{name}", name, once=once, payload=payload)
+    return True
+
+
+def close_recall(run: Run, dead: int) -> None:
+    """Announce what a run recalled that died before it could."""
+    if champion := run.registry.champion():
+        announce_recall(replace(run, seq=dead), champion)
 
 
 def _rivals(run: Run, champion: Champion) -> dict[str, str]:
-    known = {PREDECESSOR: run.registry.predecessor(champion), HELD: run.registry.last_held(champion)}
+    known = {PREDECESSOR: run.registry.predecessor(champion), SHADOW: run.registry.last_held(champion)}
     return {role: version for role, version in known.items() if version is not None}
 
 
-def _all_scores(run: Run, rivals: dict[str, str]) -> list[dict[str, Any]]:
-    """The scores of all arrivals since the champion's data, in order; missing scores are computed now."""
+def _unmet(run: Run, shadow: str | None) -> tuple[str, ...]:
+    """The guardrails that the shadow's verdict left open; arrivals judge its gain alone."""
+    if shadow is None:
+        return ()
+    from incumbent.evaluation.decide import Evidence, unmet_guardrails
+
+    made_by = run.manifest(shadow)["run_seq"]
+    try:
+        contest = json.loads(run.registry.read_record(made_by, "comparison.json"))
+        return unmet_guardrails(Evidence.from_json(contest["evidence"]), run.params.promotion)
+    except (NotFound, ValueError, LookupError, TypeError):
+        return (f"run {made_by} left no evidence on slices and guardrails that can be read",)
+
+
+def _all_scores(run: Run, rivals: dict[str, str], entry: Champion) -> list[dict[str, Any]]:
+    """The scores of all arrivals since the champion took office, in order; missing ones are computed now."""
     scores = {score["partition"]: score for score in run.registry.scores(run.diff.added)}
     new = [name for name in run.diff.added if name not in scores]
     models = {role: model for role, version in rivals.items() if (model := _opened(run, version))}
@@ -60,7 +110,9 @@ def _all_scores(run: Run, rivals: dict[str, str]) -> list[dict[str, Any]]:
         document = champion and _score(run, champion, unbiased, path)
         if document:
             scores[name] = run.registry.put_score(name, {**document, "run": run.seq})
-    return sorted(scores.values(), key=lambda score: (score["run"], score["partition"]))
+    # It may have been champion before, against other rivals.
+    since = [score for score in scores.values() if score["run"] > entry.run_seq]
+    return sorted(since, key=lambda score: (score["run"], score["partition"]))
 
 
 def _score(run: Run, champion: Model, rivals: dict[str, Model], path: Path) -> dict[str, Any] | None:
@@ -91,13 +143,30 @@ def _announce(run: Run, champion: Champion, recall: Recall) -> None:
     emit("model.outperformed", f"incumbent.model.{name}", name, once=once, payload=payload)
 
 
-def _recall(run: Run, champion: Champion, recall: Recall) -> Run:
+def _recall(run: Run, seq: int, champion: Champion, recall: Recall) -> Run:
     """Make the better model champion by the registry's own protocol, and go on from its data."""
     reason = f"in hindsight: {'; '.join(recall.because)}"
-    if recall.role == PREDECESSOR:
-        run.registry.rollback(recall.version, reason, instead_of=champion)
-    else:
-        # With the number of the run that made it, between the champion's and this run's.
-        made_by = run.manifest(recall.version)["run_seq"]
-        run.registry.promote(recall.version, made_by, champion, reason)
+    # The fencing token stops a run older than the champion, not one whose work was taken over.
+    run.registry.check_claim(run.work, seq, LEASE_SECONDS)
+    try:
+        if recall.role == PREDECESSOR:
+            entry = run.registry.rollback(recall.version, reason, instead_of=champion)
+        else:
+            run.registry.verify(recall.version)
+            # With the number of the run that made it, between the champion's and this run's.
+            made_by = run.manifest(recall.version)["run_seq"]
+            entry = run.registry.promote(recall.version, made_by, champion, reason)
+    except (Conflict, StaleRun, Blocked, NotFound, Tampered) as refused:
+        return _refused(run, recall, str(refused))
+    announce_recall(run, entry)
     return run.against(recall.version)
+
+
+def _refused(run: Run, recall: Recall, why: str) -> Run:
+    """Go on with the champion of now; a person may have moved it meanwhile."""
+    reason = f"{recall.version} ({recall.role}) did not take office: {why}"
+    get_run_logger().warning("%s", reason)
+    kept = replace(recall, because=(*recall.because, reason), takes_office=False)
+    run.write("hindsight", kept.to_json())
+    champion = run.registry.champion()
+    return run.against(champion.version) if champion else run

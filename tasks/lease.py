@@ -8,6 +8,7 @@ from prefect.exceptions import TerminationSignal
 
 from incumbent.errors import Conflict, IncumbentError, StorageUnavailable
 from incumbent.storage.registry.registry import Claim, Claimed, Done, Running
+from tasks.hindsight import close_recall
 from tasks.record import close_promotion
 from tasks.resume import begin_or_resume
 from tasks.runs import LEASE_SECONDS, Run
@@ -82,6 +83,7 @@ def lease(run: Run) -> Iterator[Lease]:
     taken = None if isinstance(claimed, Claimed) else _taken(run, claimed)
     with Lease(run, claim, taken).held() as held:
         if claim is not None and claim.heir_of is not None:
+            close_recall(run, claim.heir_of)
             held.taken = close_promotion(run, claim.heir_of)
         if claim is not None and held.taken is None:
             begin_or_resume(run, claim.heir_of)

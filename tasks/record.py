@@ -28,7 +28,7 @@ EVENTS = {
 @step
 def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     """Record the decision and its reasons; returns the document that `retrain --json` prints."""
-    reasons = (*reasons, *_left_out(run))
+    reasons = (*reasons, *_recalled(run), *_left_out(run))
     run.write("decision", {"kind": kind, "reasons": list(reasons)})
     champion = run.registry.champion()
     outcome = outcome_of(run, champion.version if champion else None)
@@ -70,6 +70,16 @@ def close_promotion(run: Run, dead: int) -> str | None:
         return None
     record(dead_run.against(champion.replaced), "promote", (champion.reason,))
     return f"run {dead} promoted {champion.version} and died before it recorded that; this run did it"
+
+
+def _recalled(run: Run) -> tuple[str, ...]:
+    """Which model became champion before the run trained, and by which evidence."""
+    hindsight = run.read("hindsight") or {}
+    if not hindsight.get("takes_office"):
+        return ()
+    return (
+        f"before that, {hindsight['version']} took office in hindsight: {'; '.join(hindsight['reasons'])}",
+    )
 
 
 def _left_out(run: Run) -> tuple[str, ...]:

@@ -166,7 +166,6 @@ def _params(name: str, data: Path, recognised: Recognised, table: NewTable) -> s
         "holdout": HOLDOUT,
         "rows": median(rows),
         "window": partitions_for_a_verdict(rows, HOLDOUT),
-        "audit_window": partitions_for_a_verdict(rows),
     }
     return environment.from_string(_template("params.yaml.j2")).render(facts)
 

@@ -1,6 +1,6 @@
 """Does the challenger become champion? Pure rules: the evidence in, a decision with its reasons out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -73,9 +73,7 @@ def decide(evidence: Evidence, policy: PromotionParams, incumbent: str) -> Decis
     against += tuple(limit.broken for limit in limits if limit.broken)
     if against:
         return Reject(against)
-    unknown = tuple(limit.unknown for limit in limits if limit.unknown)
-    if policy.slices.columns and not evidence.slices:
-        unknown += ("promotion.slices.columns is set, but no slice was compared",)
+    unknown = _unknown(evidence, policy, limits)
     if isinstance(comparison, Incomparable):
         return Hold((f"can't be compared with {incumbent}: {comparison.reason}", *unknown))
     better = comparison.gain.low > policy.margin
@@ -85,6 +83,20 @@ def decide(evidence: Evidence, policy: PromotionParams, incumbent: str) -> Decis
     if better and not unknown:
         return Promote((f"{claim}: {_figures(comparison, policy)}",))
     return Hold((f"{claim}: {_figures(comparison, policy)}", *unknown))
+
+
+def unmet_guardrails(evidence: Evidence, policy: PromotionParams) -> tuple[str, ...]:
+    """What bars a challenger whatever its gain: worse slices, guardrails broken or not measured."""
+    limits = _limits(evidence, policy)
+    broken = tuple(limit.broken for limit in limits if limit.broken)
+    return (*_worse_slices(evidence, policy), *broken, *_unknown(evidence, policy, limits))
+
+
+def _unknown(evidence: Evidence, policy: PromotionParams, limits: Sequence["_Limit"]) -> tuple[str, ...]:
+    unknown = tuple(limit.unknown for limit in limits if limit.unknown)
+    if policy.slices.columns and not evidence.slices:
+        unknown += ("promotion.slices.columns is set, but no slice was compared",)
+    return unknown
 
 
 def _against(comparison: Comparison | Incomparable, policy: PromotionParams, incumbent: str) -> Iterator[str]:

@@ -1,57 +1,40 @@
 """Was the right model champion? Score champion and rivals on each arrival, then pool the arrivals.
 
-Each arrival is scored before any model trains on it (prequential evaluation), so no score is biased.
+Each arrival is scored before any model trains on it (prequential evaluation), so no score is biased. Every
+run looks again, so the bounds are those of a confidence sequence.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
-from incumbent.compare import as_decisions, compare, score
+from incumbent.compare import (
+    ArrivalGain,
+    ConfidenceSequence,
+    as_decisions,
+    compare,
+    confidence_sequence,
+    score,
+)
 from incumbent.errors import BadData
 from incumbent.evaluation.reasoned import Reasoned
+from incumbent.evaluation.roles import PREDECESSOR, SHADOW, SHADOWS
 from incumbent.models.model import Model
 from incumbent.params import METRICS, PromotionParams
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models on one arrival. `gain`: that of the rival over the champion; positive: the rival is better.
-
-    standard_error and dof are None when the arrival is a single group, as a day's file often is.
-    """
+    """Two models on one arrival; `value`: the rival's metric there."""
 
     champion: str
     rival: str
-    rows: int
-    gain: float
-    standard_error: float | None
-    dof: float | None
-
-
-@dataclass(frozen=True)
-class Pooled:
-    """The rival's gain over several arrivals, and its interval (None for a single group)."""
-
-    arrivals: int
-    rows: int
-    gain: float
-    low: float | None
-    high: float | None
-
-    def reversed(self) -> "Pooled":
-        """The gain of the other model, with its interval."""
-        low = None if self.high is None else -self.high
-        high = None if self.low is None else -self.low
-        return Pooled(self.arrivals, self.rows, -self.gain, low, high)
-
-    def __str__(self) -> str:
-        interval = "" if self.low is None else f" [{self.low:+.4f}, {self.high:+.4f}]"
-        return f"{self.gain:+.4f}{interval} over {self.arrivals} arrivals"
+    role: str
+    value: float
+    gain: ArrivalGain
 
 
 class Keep(Reasoned):
@@ -60,10 +43,19 @@ class Keep(Reasoned):
 
 @dataclass(frozen=True)
 class Recall(Reasoned):
-    """`version` did better than the champion on later arrivals; `role`: such as "previous champion"."""
+    """`version` is shown to be better than the champion; `takes_office`: whether it replaces it now."""
 
     version: str
     role: str
+    takes_office: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **super().to_json(),
+            "version": self.version,
+            "role": self.role,
+            "takes_office": self.takes_office,
+        }
 
 
 def score_arrival(
@@ -109,85 +101,135 @@ def _predicted(model: Model, frame: pd.DataFrame, promotion: PromotionParams) ->
     return as_decisions(predicted, model.output.threshold, promotion)
 
 
-def pairs_in(scores: Iterable[Mapping[str, Any]]) -> list[Pair]:
-    """The pairs in the stored documents, in their order, with the gain oriented by the metric."""
+def pairs_in(scores: Iterable[Mapping[str, Any]], metric: str) -> list[Pair]:
+    """The pairs that the stored documents compare by `metric`, in their order; better is a positive gain."""
     pairs = []
     for document in scores:
+        if document["metric"] != metric:
+            continue
         champion = document["champion"]
         for rival in document["rivals"]:
-            gain = METRICS[document["metric"]].gain(champion["value"], rival["value"])
-            pairs.append(
-                Pair(
-                    champion["version"],
-                    rival["version"],
-                    document["rows"],
-                    gain,
-                    rival["standard_error"],
-                    rival["dof"],
-                )
+            gain = ArrivalGain(
+                METRICS[metric].gain(champion["value"], rival["value"]),
+                rival["standard_error"],
+                rival["dof"],
+                document["rows"],
             )
+            pairs.append(Pair(champion["version"], rival["version"], rival["role"], rival["value"], gain))
     return pairs
 
 
-def pool(pairs: Sequence[Pair], confidence: float) -> Pooled:
-    """The mean gain, weighted by rows: a stratified estimate, as arrivals share no rows.
-
-    If every arrival has a standard error, these are combined, with degrees of freedom by Welch and
-    Satterthwaite; else the spread between arrivals gives the error. Raises ValueError for no pairs.
-    """
-    weights = np.array([pair.rows for pair in pairs], dtype=float)
-    weights /= weights.sum()
-    gains = np.array([pair.gain for pair in pairs])
-    mean = float(weights @ gains)
-    inside = [pair.standard_error for pair in pairs]
-    if all(error is not None for error in inside):
-        parts = (weights * np.array(inside, dtype=float)) ** 2
-        error = float(np.sqrt(parts.sum()))
-        dof = _satterthwaite(parts, [pair.dof or 1.0 for pair in pairs])
-    elif len(pairs) > 1:
-        # The weighted mean of independent gains that have the same unknown variance.
-        variance = float((weights * (gains - mean) ** 2).sum() / (1 - (weights**2).sum()))
-        error, dof = float(np.sqrt(variance * (weights**2).sum())), len(pairs) - 1.0
-    else:
-        return Pooled(1, pairs[0].rows, mean, None, None)
-    half = float(t.ppf(0.5 + confidence / 2, dof)) * error
-    return Pooled(len(pairs), sum(pair.rows for pair in pairs), mean, mean - half, mean + half)
-
-
 def look_back(
-    scores: Sequence[Mapping[str, Any]], champion: str, rivals: Mapping[str, str], promotion: PromotionParams
+    scores: Sequence[Mapping[str, Any]],
+    champion: str,
+    rivals: Mapping[str, str],
+    promotion: PromotionParams,
+    *,
+    blocked: Collection[str] = (),
+    unmet: Sequence[str] = (),
 ) -> Keep | Recall:
-    """Is a rival (role -> version) significantly better over the last promotion.audit_window arrivals?
+    """Is a rival (role -> version) shown to be better on the arrivals since the champion took office?
 
-    scores: documents in the order of arrival. Of several better rivals, recalls the one of the largest gain.
+    scores: documents of these arrivals, in their order. blocked: versions that were rolled back. unmet: why
+    the shadow may not take office although it is better. Of several better rivals, recalls the one of the
+    largest gain, first among those that take office.
     """
-    pairs, better = pairs_in(scores), []
-    for role, version in rivals.items():
-        both = _pairs_of(pairs, champion, version)
-        if len(both) < promotion.audit_window:
-            continue
-        pooled = pool(both[-promotion.audit_window :], promotion.confidence)
-        if pooled.low is not None and pooled.low > 0:
-            better.append((pooled.gain, role, version, pooled))
+    pairs = [
+        pair
+        for pair in pairs_in(scores, promotion.metric)
+        if pair.champion == champion and pair.rival not in blocked
+    ]
+    better = []
+    if before := rivals.get(PREDECESSOR):
+        better += _better_predecessor(pairs, champion, before, promotion)
+    if shadow := rivals.get(SHADOW):
+        better += _better_shadow(pairs, champion, shadow, promotion, unmet)
     if not better:
         return Keep((f"no other model is shown to be better than {champion}",))
-    _, role, version, pooled = max(better)
-    reason = f"{version} ({role}) did better than champion {champion}: {promotion.metric} gain {pooled}"
-    return Recall((reason,), version, role)
+    return max(better, key=lambda each: (each[1].takes_office, each[0]))[1]
+
+
+def _better_predecessor(
+    pairs: Sequence[Pair], champion: str, version: str, promotion: PromotionParams
+) -> list[tuple[float, Recall]]:
+    """Its gain and its recall; empty where it is not shown to be better."""
+    gains = [pair.gain for pair in pairs if pair.rival == version]
+    if not gains:
+        return []
+    sequence = confidence_sequence(gains, promotion.confidence)
+    if not sequence.exceeds(0):
+        return []
+    reason = _claim(f"{version} ({PREDECESSOR})", champion, sequence, promotion.confidence, promotion)
+    return [(sequence.gain, Recall((reason,), version, PREDECESSOR, promotion.auto_rollback))]
+
+
+def _better_shadow(
+    pairs: Sequence[Pair], champion: str, version: str, promotion: PromotionParams, unmet: Sequence[str]
+) -> list[tuple[float, Recall]]:
+    """The same for the shadow: one sequence of all challengers that were held, each on the arrivals after it.
+
+    A sequence for each of them would be a new chance to err with every hold. The last one takes office, if
+    its own arrivals agree.
+    """
+    held = [pair for pair in pairs if pair.role in SHADOWS]
+    own = [pair for pair in held if pair.rival == version]
+    if not own:
+        return []
+    confidence = shadow_confidence(promotion)
+    sequence, last = (confidence_sequence([pair.gain for pair in each], confidence) for each in (held, own))
+    if not sequence.exceeds(promotion.margin) or last.gain <= promotion.margin:
+        return []
+    before = [name for name in dict.fromkeys(pair.rival for pair in held) if name != version]
+    who = f"{version} ({SHADOW})" + (f", with {', '.join(before)} held before it," if before else "")
+    claim = _claim(who, champion, sequence, confidence, promotion)
+    if before:
+        claim += f"; {version} alone {last.gain:+.4f}"
+    against = (*unmet, *_below_floor(own, promotion))
+    reasons = (claim, *(f"{version} stays out of office: {each}" for each in against))
+    return [(last.gain, Recall(reasons, version, SHADOW, not against))]
+
+
+def shadow_confidence(promotion: PromotionParams) -> float:
+    """With which a shadow must be better, over the champion's whole time in office.
+
+    Under promotion.guarantee = lifetime there are two ways into office, a verdict and the shadow's arrivals;
+    half of the chance to err is for each.
+    """
+    return (1 + promotion.confidence) / 2 if promotion.guarantee == "lifetime" else promotion.probability
+
+
+def _below_floor(own: Sequence[Pair], promotion: PromotionParams) -> list[str]:
+    if promotion.floor is None:
+        return []
+    metric = METRICS[promotion.metric]
+    value = float(np.average([pair.value for pair in own], weights=[pair.gain.rows for pair in own]))
+    if metric.gain(promotion.floor, value) >= 0:
+        return []
+    side = "below" if metric.greater_is_better else "above"
+    return [f"{promotion.metric} {value:.4f} on these arrivals is {side} promotion.floor = {promotion.floor}"]
+
+
+def _claim(
+    who: str, champion: str, sequence: ConfidenceSequence, confidence: float, promotion: PromotionParams
+) -> str:
+    return (
+        f"{who} did better than champion {champion}: {promotion.metric} gain {sequence}, each bound with "
+        f"{confidence * 100:g}% confidence over all looks"
+    )
 
 
 @dataclass(frozen=True)
 class Reviewed:
     """A past decision and its check by later arrivals; `gain`: that of the challenger over the incumbent.
 
-    said: confirmed, contradicted, open (the interval holds zero), or "no word yet".
+    said: confirmed, contradicted, open (zero lies between the bounds), or "no word yet".
     """
 
     run: int
     decision: str
     challenger: str
     incumbent: str
-    gain: Pooled | None
+    gain: ConfidenceSequence | None
     said: str
 
 
@@ -198,7 +240,7 @@ def review(
 
     decisions: the documents of `retrain --json`, in the order of their runs.
     """
-    pairs = pairs_in(scores)
+    pairs = pairs_in(scores, promotion.metric)
     reviewed = []
     for outcome in decisions:
         kind = outcome["decision"]["kind"]
@@ -212,20 +254,16 @@ def review(
 
 def _gain_since(
     pairs: Sequence[Pair], challenger: str, incumbent: str, *, promoted: bool, promotion: PromotionParams
-) -> Pooled | None:
+) -> ConfidenceSequence | None:
     champion, rival = (challenger, incumbent) if promoted else (incumbent, challenger)
-    both = _pairs_of(pairs, champion, rival)
-    if not both:
+    gains = [pair.gain for pair in pairs if (pair.champion, pair.rival) == (champion, rival)]
+    if not gains:
         return None
-    pooled = pool(both, promotion.confidence)
-    return pooled.reversed() if promoted else pooled
+    sequence = confidence_sequence(gains, promotion.confidence)
+    return sequence.reversed() if promoted else sequence
 
 
-def _pairs_of(pairs: Iterable[Pair], champion: str, rival: str) -> list[Pair]:
-    return [pair for pair in pairs if (pair.champion, pair.rival) == (champion, rival)]
-
-
-def _said(kind: str, gain: Pooled | None) -> str:
+def _said(kind: str, gain: ConfidenceSequence | None) -> str:
     if gain is None:
         return "no word yet"
     if gain.low is None or gain.high is None or gain.low <= 0 <= gain.high:
@@ -246,9 +284,3 @@ def _spread(
     except BadData:
         return {"standard_error": None, "dof": None}
     return {"standard_error": comparison.standard_error, "dof": comparison.dof}
-
-
-def _satterthwaite(variances: np.ndarray, dofs: Sequence[float]) -> float:
-    if variances.sum() == 0:
-        return float(min(dofs))
-    return float(variances.sum() ** 2 / (variances**2 / np.array(dofs)).sum())

@@ -1,6 +1,8 @@
 """Read params.yaml once, at the edge. Errors name the key, its value and what is allowed."""
 
+import logging
 import reprlib
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from ruamel.yaml.error import YAMLError
 from incumbent.errors import BadParams
 from incumbent.params.training import LEARNERS
 from incumbent.params.whole import Params
+
+LOG = logging.getLogger(__name__)
 
 # Limits the value in a message: a few YAML aliases can expand to gigabytes.
 SHORT = reprlib.Repr()
@@ -47,10 +51,20 @@ def parse_params(text: str, path: Path) -> Params:
         raise BadParams(f"{path} is not valid YAML: {_one_line(error)}") from error
     if not isinstance(tree, dict):
         raise BadParams(f"{path} must be a mapping of sections, not {type(tree).__name__}")
+    for notice in _retired(tree, path):
+        LOG.warning("%s", notice)
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
         raise BadParams("\n".join(_explain(path, problem) for problem in error.errors())) from error
+
+
+def _retired(tree: dict[str, Any], path: Path) -> Iterator[str]:
+    """A sentence for each key of an earlier release that has no effect any more."""
+    for name, field in Params.model_fields.items():
+        for key, now in getattr(field.annotation, "retired", {}).items():
+            if isinstance(section := tree.get(name), dict) and key in section:
+                yield f"{path}: {name}.{key} has no effect any more: {now}; remove the line"
 
 
 def _one_line(error: Exception) -> str:

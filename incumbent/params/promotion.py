@@ -1,5 +1,8 @@
 """Sections of params.yaml on promotion, monitoring and the registry of versions."""
 
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
 from pydantic import Field
 
 from incumbent.params.section import Section
@@ -42,8 +45,21 @@ class PromotionParams(Section):
     slices: SliceParams = SliceParams()
     fairness: FairnessParams = FairnessParams()
     limits: LimitParams = LimitParams()
-    audit_window: int = Field(3, ge=1, description="arrivals over which a verdict is judged in hindsight")
-    auto_rollback: bool = Field(False, description="act when hindsight finds another model to be better")
+    auto_rollback: bool = Field(False, description="go back when arrivals show the predecessor to be better")
+    probability: float = Field(
+        0.8,
+        gt=0.5,
+        lt=1,
+        description="that the challenger is better by more than margin; from it on it takes office",
+    )
+    guarantee: Literal["none", "lifetime"] = Field(
+        "none",
+        description="lifetime: an equal challenger ever replaces a champion with a chance of at most "
+        "1 - confidence",
+    )
+    retired: ClassVar[Mapping[str, str]] = {
+        "audit_window": "hindsight counts all arrivals since the champion took office"
+    }
 
 
 class MonitorParams(Section):

@@ -7,27 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import norm, ttest_1samp
 from sklearn.metrics import roc_auc_score
 
 from incumbent.evaluation.hindsight import (
     Keep,
-    Pair,
     Recall,
     look_back,
     pairs_in,
-    pool,
     review,
     score_arrival,
 )
 from incumbent.models.model import Model
 from incumbent.params import Params, PromotionParams
 from incumbent.tables.split import group_hashes
-from tests.building import changed
 
-POLICY = PromotionParams(audit_window=2)
+POLICY = PromotionParams()
 
 
 def without_labels(frame: pd.DataFrame, which: np.ndarray) -> pd.DataFrame:
@@ -43,10 +37,11 @@ def scored(
     error: float | None = 0.002,
     run: int = 9,
     metric: str = "roc_auc",
+    role: str = "predecessor",
 ) -> dict[str, Any]:
     """An arrival on which the rival was better by `gain`."""
     better = 0.7 + gain if metric == "roc_auc" else 0.7 - gain
-    line = {"role": "predecessor", "version": rival, "value": better}
+    line = {"role": role, "version": rival, "value": better}
     spread = {"standard_error": error, "dof": None if error is None else 25.0}
     return {
         "partition": partition,
@@ -115,69 +110,137 @@ def changed_schema(model: Model) -> Any:
 
 
 def test_an_error_that_falls_is_a_gain() -> None:
-    (better,) = pairs_in([scored("a", 0.01, metric="log_loss")])
-    assert better.gain == pytest.approx(0.01)
-
-
-@given(st.lists(st.floats(-0.1, 0.1), min_size=2, max_size=8))
-def test_arrivals_without_spread_are_a_t_test_over_arrivals(gains: list[float]) -> None:
-    gains = [gain + 1e-3 * place for place, gain in enumerate(gains)]
-    seen = pool([Pair("c", "r", 100, gain, None, None) for gain in gains], 0.95)
-    expected = ttest_1samp(gains, 0).confidence_interval(0.95)
-    assert (seen.low, seen.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
-
-
-def test_arrivals_with_spread_add_up_by_their_rows() -> None:
-    seen = pool([Pair("c", "r", 300, 0.02, 0.004, 1e9), Pair("c", "r", 100, 0.06, 0.008, 1e9)], 0.95)
-    error = np.sqrt((0.75 * 0.004) ** 2 + (0.25 * 0.008) ** 2)
-    assert (seen.arrivals, seen.rows) == (2, 400)
-    assert seen.gain == pytest.approx(0.03)
-    assert seen.high == pytest.approx(0.03 + norm.ppf(0.975) * error, rel=1e-6)
-
-
-def test_a_single_arrival_of_one_group_has_no_interval() -> None:
-    seen = pool([Pair("c", "r", 100, 0.5, None, None)], 0.95)
-    assert (seen.gain, seen.low, seen.high) == (0.5, None, None)
-    assert str(seen) == "+0.5000 over 1 arrivals"
+    (better,) = pairs_in([scored("a", 0.01, metric="log_loss"), scored("b", 0.3)], "log_loss")
+    assert better.gain.gain == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(
     ("scores", "recalled"),
     [
         pytest.param([], None, id="nothing scored"),
-        pytest.param([scored("a", 0.02)], None, id="too few arrivals"),
+        pytest.param([scored("a", 0.005)], None, id="one arrival within the noise of looking again"),
         pytest.param([scored("a", 0.02), scored("b", 0.03)], "v1", id="better on both"),
         pytest.param([scored("a", -0.02), scored("b", -0.03)], None, id="worse on both"),
         pytest.param([scored("a", 0.001), scored("b", 0.001)], None, id="better within noise"),
+        pytest.param([scored(name, 0.004) for name in "abcdef"], "v1", id="a little better again and again"),
         pytest.param(
-            [scored("a", 0.09), scored("b", 0.0), scored("c", 0.0)], None, id="better only long ago"
+            [scored("a", 0.02), *(scored(name, -0.01) for name in "bcd")], None, id="better only long ago"
+        ),
+        pytest.param([scored("a", 0.02, champion="v9")], None, id="under another champion"),
+        pytest.param([scored("a", 0.02, metric="log_loss")], None, id="by another metric"),
+        pytest.param(
+            [scored(name, 0.02 + 0.001 * spread, error=None) for spread, name in enumerate("abcdef")],
+            "v1",
+            id="days that agree",
         ),
         pytest.param(
-            [scored("a", 0.02), scored("b", 0.03, champion="v9")], None, id="under another champion"
+            [scored(name, 0.02, error=None) for name in "ab"], None, id="two days that can't tell their error"
         ),
-        pytest.param([scored("a", 0.02, error=None), scored("b", 0.02, error=None)], "v1", id="equal days"),
         pytest.param(
             [scored("a", 0.02, error=None), scored("b", -0.01, error=None)], None, id="unequal days"
         ),
     ],
 )
-def test_a_model_is_recalled_when_the_last_arrivals_agree(
+def test_the_predecessor_is_recalled_when_the_arrivals_agree(
     scores: list[dict[str, Any]], recalled: str | None
 ) -> None:
-    seen = look_back(scores, "v2", {"predecessor": "v1"}, POLICY)
+    hindsight = look_back(scores, "v2", {"predecessor": "v1"}, POLICY)
     if recalled is None:
-        assert isinstance(seen, Keep)
+        assert isinstance(hindsight, Keep)
     else:
-        assert isinstance(seen, Recall)
-        assert (seen.version, seen.role) == (recalled, "predecessor")
-        assert "v1 (predecessor) did better than champion v2: roc_auc gain +0.02" in seen.because[0]
+        assert isinstance(hindsight, Recall)
+        assert (hindsight.version, hindsight.role) == (recalled, "predecessor")
+        assert "v1 (predecessor) did better than champion v2: roc_auc gain +0.0" in hindsight.because[0]
+        assert "each bound with 95% confidence over all looks" in hindsight.because[0]
+
+
+def test_the_predecessor_comes_back_only_where_params_say_so() -> None:
+    scores, rivals = [scored("a", 0.02), scored("b", 0.03)], {"predecessor": "v1"}
+    for auto in (False, True):
+        hindsight = look_back(scores, "v2", rivals, PromotionParams(auto_rollback=auto))
+        assert isinstance(hindsight, Recall)
+        assert hindsight.takes_office is auto
+
+
+def held(partition: str, gain: float, version: str = "v3", role: str = "shadow") -> dict[str, Any]:
+    return scored(partition, gain, rival=version, role=role)
+
+
+SHADOW = {"shadow": "v3"}
+
+
+@pytest.mark.parametrize(
+    ("scores", "policy", "recalled"),
+    [
+        pytest.param([held("a", 0.02), held("b", 0.02)], {}, True, id="better on both"),
+        pytest.param([held("a", 0.004)], {}, False, id="one arrival within noise"),
+        pytest.param([held(each, 0.0032) for each in "abc"], {}, True, id="evidence adds up"),
+        pytest.param(
+            [held(each, 0.004) for each in "abc"], {"probability": 0.999}, False, id="more is asked for"
+        ),
+        pytest.param(
+            [held(each, 0.0032) for each in "abc"], {"guarantee": "lifetime"}, False, id="for its lifetime"
+        ),
+        pytest.param([held(each, 0.02) for each in "abc"], {"guarantee": "lifetime"}, True, id="clearly"),
+        pytest.param([held(each, 0.02) for each in "abc"], {"margin": 0.019}, False, id="not by the margin"),
+        pytest.param([held(each, 0.02, role="held challenger") for each in "ab"], {}, True, id="older words"),
+        pytest.param(
+            [held("a", 0.02, "v1"), held("b", 0.02, "v2b"), held("c", 0.01)], {}, True, id="with those before"
+        ),
+        pytest.param([held("a", 0.02, "v1"), held("b", 0.02, "v1")], {}, False, id="only those before"),
+        pytest.param([held("a", 0.05, "v1"), held("b", -0.001)], {}, False, id="itself not better"),
+    ],
+)
+def test_a_shadow_is_recalled_by_the_rule_of_a_verdict(
+    scores: list[dict[str, Any]], policy: dict[str, Any], recalled: bool
+) -> None:
+    hindsight = look_back(scores, "v2", SHADOW, PromotionParams(**policy))
+    assert isinstance(hindsight, Recall) is recalled
+    if isinstance(hindsight, Recall):
+        assert (hindsight.version, hindsight.role, hindsight.takes_office) == ("v3", "shadow", True)
+
+
+def test_the_reason_shows_the_evidence() -> None:
+    scores = [held("a", 0.02, "v1"), held("b", 0.02, "v1"), held("c", 0.01)]
+    hindsight = look_back(scores, "v2", SHADOW, POLICY)
+    assert hindsight.because[0].startswith(
+        "v3 (shadow), with v1 held before it, did better than champion v2: roc_auc gain +0.0167 [+0.01"
+    )
+    assert hindsight.because[0].endswith("with 80% confidence over all looks; v3 alone +0.0100")
+
+
+@pytest.mark.parametrize(
+    ("policy", "unmet", "why"),
+    [
+        pytest.param({}, ("no slice was compared",), "no slice was compared", id="a guardrail was open"),
+        pytest.param({"floor": 0.8}, (), "roc_auc 0.7200 on these arrivals is below", id="below the floor"),
+    ],
+)
+def test_a_better_shadow_stays_out_of_office_while_a_guardrail_bars_it(
+    policy: dict[str, Any], unmet: tuple[str, ...], why: str
+) -> None:
+    scores = [held("a", 0.02), held("b", 0.02)]
+    hindsight = look_back(scores, "v2", SHADOW, PromotionParams(**policy), unmet=unmet)
+    assert isinstance(hindsight, Recall)
+    assert not hindsight.takes_office
+    assert f"v3 stays out of office: {why}" in hindsight.because[1]
+
+
+def test_what_a_blocked_version_did_is_no_evidence_for_the_next_shadow() -> None:
+    scores = [held("a", 0.05, "v1"), held("b", 0.05, "v1"), held("c", 0.001)]
+    assert isinstance(look_back(scores, "v2", SHADOW, POLICY), Recall)
+    assert isinstance(look_back(scores, "v2", SHADOW, POLICY, blocked=("v1",)), Keep)
 
 
 def test_of_two_better_models_the_one_that_gained_more_is_recalled() -> None:
-    scores = [scored(name, 0.02) for name in "ab"] + [scored(name, 0.04, rival="v3") for name in "ab"]
-    seen = look_back(scores, "v2", {"predecessor": "v1", "held challenger": "v3"}, POLICY)
-    assert isinstance(seen, Recall)
-    assert (seen.version, seen.role) == ("v3", "held challenger")
+    scores = [scored(name, 0.04) for name in "ab"] + [held(name, 0.02) for name in "ab"]
+    rivals = {"predecessor": "v1", **SHADOW}
+    both = look_back(scores, "v2", rivals, PromotionParams(auto_rollback=True))
+    assert isinstance(both, Recall)
+    assert both.version == "v1"
+    only = look_back(scores, "v2", rivals, POLICY)  # the predecessor would not take office
+    assert isinstance(only, Recall)
+    assert only.version == "v3"
 
 
 def outcome(kind: str, challenger: str, incumbent: str, run: int = 3) -> dict[str, Any]:
@@ -212,13 +275,6 @@ def test_only_promotions_and_holds_are_verdicts_to_review() -> None:
     assert (
         review([*others, {**outcome("hold", "v1", "v2"), "metric": None}], [scored("a", 0.1)], POLICY) == []
     )
-
-
-def test_the_window_is_a_parameter(quick_params: Params) -> None:
-    longer = changed(quick_params, promotion={"audit_window": 4}).promotion
-    scores = [scored(name, 0.03) for name in "abc"]
-    assert isinstance(look_back(scores, "v2", {"predecessor": "v1"}, longer), Keep)
-    assert isinstance(look_back([*scores, scored("d", 0.03)], "v2", {"predecessor": "v1"}, longer), Recall)
 
 
 def test_an_arrival_is_judged_by_the_rows_that_have_a_label(

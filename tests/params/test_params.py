@@ -359,8 +359,9 @@ OTHERS: dict[str, dict[str, Any]] = {
         "slices": {"columns": ["origin"]},
         "fairness": {"column": "carrier"},
         "limits": {"max_bytes": 1000},
-        "audit_window": 5,
         "auto_rollback": True,
+        "probability": 0.9,
+        "guarantee": "lifetime",
     },
     "features": {
         "dates": {"time_hour": ["hour"]},

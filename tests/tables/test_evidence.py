@@ -33,6 +33,6 @@ def test_init_drafts_the_window_and_says_why(tmp_path: Path, monkeypatch: pytest
     frame.to_csv(tmp_path / "daily.csv", index=False)
     create(tmp_path / "daily.csv", DatasetParams(name="new", target="y", time="day"), tmp_path / "project")
     promotion = load_params(tmp_path / "project").promotion
-    assert (promotion.window, promotion.audit_window) == (100, 40)
+    assert promotion.window == 100
     text = (tmp_path / "project" / "params.yaml").read_text()
     assert "A partition has about 100 rows, so the window has some 2,000 held-out rows" in text

@@ -151,8 +151,8 @@ class Registry:
     def gc(self, keep: int, *, dry_run: bool = False, grace: timedelta = GRACE) -> list[Fate]:
         """Mark versions that nobody needs for deletion, and delete those marked long ago; see deletion.py.
 
-        Kept are the newest `keep`, all that ever were champion, the last held challenger, and the parents
-        of these. Raises BadInput for a `keep` below zero.
+        Kept are the newest `keep`, all that ever were champion, the shadow, and the parents of these. Raises
+        BadInput for a `keep` below zero.
         """
         if keep < 0:
             raise BadInput(f"--keep {keep}: the number of versions to keep can't be below zero")
@@ -160,7 +160,7 @@ class Registry:
         manifests, history = self._versions.all(), self.history()
         needed = needed_versions(manifests, history, keep)
         if held := self.last_held(history[-1]) if history else None:
-            needed.setdefault(held, "the last held challenger, which arrivals still judge")
+            needed.setdefault(held, "the shadow: the challenger held last, which arrivals still judge")
         tombstones = Tombstones(self.store, self.model)
         return collect(
             self._versions, tombstones, stored_versions, needed, clock=clock, dry_run=dry_run, grace=grace
@@ -206,7 +206,7 @@ class Registry:
         return self._promotions.predecessor(champion)
 
     def last_held(self, champion: Champion) -> str | None:
-        """The newest version that was compared with this champion and held."""
+        """The shadow: the newest version that was compared with this champion and held."""
         for manifest in self._versions.since(champion.run_seq):
             if manifest.get("run_seq") is None:
                 continue  # brought in by hand, not by a run

@@ -1,0 +1,5 @@
+"""The roles of models that are scored beside the champion, as the documents of scores name them."""
+
+PREDECESSOR = "predecessor"  # it would be champion without the champion's promotion
+SHADOW = "shadow"  # the challenger that was held last
+SHADOWS = (SHADOW, "held challenger")  # the second by releases before

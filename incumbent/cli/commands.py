@@ -11,6 +11,7 @@ from incumbent.cli.options import VERDICT, Json, Project, enter, pairs, say, sho
 from incumbent.cli.outcome import describe, kind_of
 from incumbent.errors import BadInput
 from incumbent.evaluation.plan import Strategy
+from incumbent.storage.registry.aliases import Alias
 from incumbent.training.engine import EngineName
 
 app = typer.Typer(
@@ -210,8 +211,12 @@ def score(
         Path,
         typer.Argument(metavar="OUT", help="A file for the predictions; its name's ending sets the format."),
     ],
-    alias: Annotated[str, typer.Option(help="Which model; 'champion' is the only alias.")] = "champion",
-    version: Annotated[str | None, typer.Option(help="Use this version instead of the champion.")] = None,
+    alias: Annotated[
+        Alias, typer.Option(help="Which model: the champion, the challenger held last, the one before.")
+    ] = "champion",
+    version: Annotated[
+        str | None, typer.Option(help="Use this version, such as v17, whatever it is.")
+    ] = None,
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
@@ -221,9 +226,11 @@ def score(
     """
     from incumbent.storage.serving.scoring import predict_file
 
-    if alias != "champion":
-        raise typer.BadParameter(f"'{alias}'; the only alias is 'champion'", param_hint="--alias")
-    show(predict_file(enter(project), source, target, version), as_json, _scored)
+    if version and alias != "champion":
+        raise typer.BadParameter(
+            f"'{alias}' names another model than --version {version}", param_hint="--alias"
+        )
+    show(predict_file(enter(project), source, target, version, alias), as_json, _scored)
 
 
 @app.command()

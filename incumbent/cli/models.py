@@ -12,6 +12,7 @@ from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.registry.registry import Registry, champion_at, open_registry
 
 CHAMPION = "champion"
+LEGEND = "\n* champion  + shadow: held last, and scored beside the champion on each arrival"
 
 app = typer.Typer(no_args_is_help=True, help="The registry of the project's model.")
 
@@ -47,11 +48,13 @@ def no_champion(registry: Registry) -> NotFound:
 
 @app.command("list")
 def list_versions(project: Project = Path(), as_json: Json = False) -> None:
-    """List all versions, newest first; the champion is marked."""
+    """List all versions, newest first; the champion and its shadow are marked."""
     registry = registry_of(project)
-    champion = registry.champion()
-    current = champion.version if champion else None
-    document = [{**_summary(m), "champion": m["version"] == current} for m in registry.versions()]
+    roles = _roles(registry)
+    document = [
+        {**_summary(m), **{role: m["version"] == version for role, version in roles.items()}}
+        for m in registry.versions()
+    ]
     show(document, as_json, _listing)
 
 
@@ -60,7 +63,9 @@ def show_version(version: Version = "champion", project: Project = Path(), as_js
     """Show one version's manifest, and the updates that led to it since the last full training."""
     registry = registry_of(project)
     manifest, *before = registry.lineage(version_named(registry, version))
-    show({**manifest, "lineage": [_step(each) for each in (manifest, *before)]}, as_json, _details)
+    role = next((role for role, name in _roles(registry).items() if name == manifest["version"]), None)
+    lineage = [_step(each) for each in (manifest, *before)]
+    show({**manifest, "role": role, "lineage": lineage}, as_json, _details)
 
 
 @app.command()
@@ -130,7 +135,7 @@ def gc(
 ) -> None:
     """Delete versions that nobody needs: mark them now, and delete those that were marked an hour ago.
 
-    It keeps all former champions, the last held challenger, their parents, and uploads of the last day.
+    It keeps all former champions, the shadow, their parents, and uploads of the last day.
     """
     fates = registry_of(project).gc(keep, dry_run=dry_run)
     show([fate.to_json() for fate in fates], as_json, _fates)
@@ -171,6 +176,14 @@ def pull(
     show(document, as_json, lambda d: "\n".join(f"{d['folder']}/{file}" for file in d["files"]))
 
 
+def _roles(registry: Registry) -> dict[str, str | None]:
+    """The version of the champion and of its shadow, the challenger that was held last."""
+    champion = registry.champion()
+    if champion is None:
+        return {"champion": None, "shadow": None}
+    return {"champion": champion.version, "shadow": registry.last_held(champion)}
+
+
 def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
     names = ("version", "created", "kind", "parent", "updates", "training_rows", "metrics")
     return {name: manifest[name] for name in names} | {"data": manifest["data"]["md5"]}
@@ -195,7 +208,7 @@ def _listing(document: list[dict[str, Any]]) -> str:
         holdout, cv = each["metrics"]["holdout"], each["metrics"]["cv"]
         rows.append(
             [
-                each["version"] + (" *" if each["champion"] else ""),
+                each["version"] + " *" * each["champion"] + " +" * each["shadow"],
                 each["created"][:19],
                 each["kind"] + (f" of {each['parent']}" if each["parent"] else ""),
                 f"{each['training_rows']:,}",
@@ -203,7 +216,7 @@ def _listing(document: list[dict[str, Any]]) -> str:
                 f"{holdout['value']:.4f} [{holdout['low']:.4f}, {holdout['high']:.4f}]" if holdout else "–",
             ]
         )
-    return table(["version", "created", "kind", "rows", "cv", "holdout"], rows) + "\n* champion"
+    return table(["version", "created", "kind", "rows", "cv", "holdout"], rows) + LEGEND
 
 
 def _step(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,9 @@ def describe(document: dict[str, Any]) -> str:
     """What `retrain --json` prints, in lines: every reason has its own."""
     decision, plan = document["decision"], document["plan"]
     lines = []
+    hindsight = document["hindsight"]
+    if hindsight and hindsight["kind"] != "keep":
+        lines += [("in hindsight", reason) for reason in hindsight["reasons"]]
     if plan:
         lines.append(("plan", f"{plan['kind']}: {'; '.join(plan['reasons'])}"))
         if plan["window"] and plan["window"]["partitions"]:

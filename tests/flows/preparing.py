@@ -3,8 +3,11 @@
 import itertools
 from typing import Any
 
+from prefect import flow
+
 from incumbent.storage.registry.registry import Claimed
 from tasks.promotion import compare, register
+from tasks.record import record
 from tasks.runs import LEASE_SECONDS, Run, open_run
 from tasks.training import choose_window, train, tune
 from tests.flows.conftest import Project, edited
@@ -21,6 +24,16 @@ def opened(project: Project, about: str, data_rev: str = "HEAD", **changes: Any)
     assert run.seq
     assert isinstance(run.registry.claim(run.work, run.seq, LEASE_SECONDS), Claimed)
     return run
+
+
+def recorded(run: Run, kind: str, reason: str) -> dict[str, Any]:
+    """The run's decision in the registry, as its flow records it; returns the outcome."""
+
+    @flow(name="a test")
+    def closing() -> dict[str, Any]:
+        return record(run, kind, (reason,))
+
+    return closing()
 
 
 def prepared(project: Project, data_rev: str = "HEAD", **changes: Any) -> Run:

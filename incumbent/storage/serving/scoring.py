@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from incumbent.errors import BadInput, NotFound
+from incumbent.errors import BadInput
 from incumbent.evaluation.feedback import to_log
 from incumbent.features.clean import CleaningCounts
 from incumbent.models.model import Model
 from incumbent.params import DatasetParams, load_params
+from incumbent.storage.registry.aliases import Alias, version_of
 from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.registry.registry import open_registry
 from incumbent.storage.serving.model_cache import load_champion, load_model
@@ -20,18 +21,20 @@ from incumbent.tables.sources import read_source, sources_of
 from incumbent.tables.writing import suffix_of, write_table
 
 
-def predict_file(project: Path, source: Path, target: Path, version: str | None = None) -> dict[str, Any]:
-    """Score a file with a verified version, by default the champion; write the result whole or not at all.
+def predict_file(
+    project: Path, source: Path, target: Path, version: str | None = None, alias: Alias = "champion"
+) -> dict[str, Any]:
+    """Score a file with a verified version, else the alias's; write the result whole or not at all.
 
     Both files may have any format that data arrives in, by their suffix. The predictions are logged first,
     where the rows have the key; "logged" is the log's address, or None. Raises BadData when the file can't
     be read or lacks a column of the model, BadInput for a target of no known format or a source that is no
-    file, NotFound for no such version.
+    file, NotFound for no such version, or an alias that none bears.
     """
     suffix_of(target)
     params = load_params(project)
     frame = _read(source, params.dataset)
-    model = _model(project, version)
+    model = _model(project, version, alias)
     cleaning_counts = CleaningCounts()
     scored = model.score(frame, cleaning_counts)
     key = params.dataset.key
@@ -68,13 +71,11 @@ def _is_whole(column: pd.Series) -> bool:
     return column.dtype == "float64" and bool((column.abs() < 2**53).all() and (column % 1 == 0).all())
 
 
-def _model(project: Path, version: str | None) -> Model:
+def _model(project: Path, version: str | None, alias: Alias) -> Model:
     params = load_params(project)
     require_own_model(params, project)
     registry = open_registry(params, project)
     if version is not None:
         return load_model(project, registry, version)
-    model = load_champion(project, registry)
-    if model is None:
-        raise NotFound(f"model '{registry.model}' has no champion yet; train one with 'incumbent retrain'")
-    return model
+    model = load_champion(project, registry) if alias == "champion" else None
+    return model or load_model(project, registry, version_of(registry, alias))

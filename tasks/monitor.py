@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from prefect import get_run_logger
 from incumbent.errors import BadInput, NotFound
 from incumbent.evaluation.feedback import Health, examine
 from incumbent.evaluation.label_files import count_corrections, require_one_label_a_key, usable_labels
+from incumbent.evaluation.watch import Watch, watch_at
 from incumbent.features.schema import Schema
 from incumbent.params import Params, load_params
 from incumbent.storage.dataset.versions import fetch, resolve
+from incumbent.storage.registry.champion import Champion
 from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.registry.registry import Registry, open_registry
 from incumbent.storage.serving.model_cache import load_model, pull_cached
@@ -111,30 +114,37 @@ def _values(project: Path, registry: Registry, version: str, schema: Schema) -> 
     return list(sample[schema.target].dropna().unique()) if schema.task == "binary" and len(sample) else []
 
 
-def _champion_version(registry: Registry) -> str:
+def _champion(registry: Registry) -> Champion:
     champion = registry.champion()
     if champion is None:
         raise NotFound(f"model '{registry.model}' has no champion yet; train one with 'incumbent retrain'")
-    return champion.version
+    return champion
+
+
+def _watch(champion: Champion, params: Params) -> Watch:
+    since = datetime.fromisoformat(champion.at).astimezone(UTC).date()
+    return watch_at(datetime.now(UTC).date(), since, params.monitor.days, params.promotion.confidence)
 
 
 @retried
 def join_labels(project: Path) -> Health:
-    """The champion's predictions of the last monitor.days against the labels that it did not learn from."""
+    """The champion's predictions of the present watch against the labels that it did not learn from."""
     enter(project)
     project = project.resolve()
     params = load_params(project)
     require_own_model(params, project)
     registry, feedback = open_registry(params, project), open_feedback(params)
-    version = _champion_version(registry)
+    champion = _champion(registry)
+    version, watch = champion.version, _watch(champion, params)
     name_flow_run(f"monitor {version}", [f"model:{registry.model}"])
     manifest = registry.manifest(version)
-    logged = feedback.predictions(version, params.monitor.days)
+    logged = feedback.predictions(version, watch.days)
     labels = []
     if not logged.empty:
         known = manifest["data"]["partitions"]
-        labels = [*_labels_in_the_data(project, known, params), *feedback.labels(params.monitor.days)]
-    return examine(load_model(project, registry, version), logged, labels, manifest["metrics"], params)
+        labels = [*_labels_in_the_data(project, known, params), *feedback.labels(watch.days)]
+    model = load_model(project, registry, version)
+    return examine(model, logged, labels, manifest["metrics"], params, watch.confidence)
 
 
 @retried

@@ -5,7 +5,7 @@ on parts of the rows, `confidence_sequence` pools arrivals that are looked at ag
 and `fairness` measure what guardrails limit.
 """
 
-from incumbent.compare.anytime import ArrivalGain, ConfidenceSequence, confidence_sequence
+from incumbent.compare.anytime import ArrivalGain, ConfidenceSequence, confidence_sequence, critical_value
 from incumbent.compare.calibration import Bin, Calibration, calibration
 from incumbent.compare.fairness import Fairness, GroupRates, fairness
 from incumbent.compare.paired import compare, estimate, score, try_compare
@@ -29,6 +29,7 @@ __all__ = [
     "compare",
     "compare_slices",
     "confidence_sequence",
+    "critical_value",
     "estimate",
     "fairness",
     "score",

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
-from incumbent.compare import Interval, as_decisions, estimate
+from incumbent.compare import Interval, as_decisions, critical_value, estimate
 from incumbent.errors import BadData
+from incumbent.evaluation.watch import equal_groups
 from incumbent.features.schema import Schema
 from incumbent.models.model import Model
 from incumbent.params import METRICS, Params
@@ -24,9 +26,9 @@ class Health:
     """A version's metric on predictions whose labels arrived later.
 
     logged: number of predictions examined; labelled: those with a label. live: the metric on these; promised:
-    that on the holdout when the version was made. loss: how much worse than promised, in units of the metric;
-    decayed: whether its whole interval is worse. live and loss are None when they can't be estimated;
-    `reason` says why.
+    that on the holdout when the version was made. loss: how much worse than promised, in units of the metric,
+    with bounds that hold over all looks at these predictions; decayed: whether both are worse. live and loss
+    are None when they can't be estimated; `reason` says why.
     """
 
     version: str
@@ -60,12 +62,13 @@ def examine(
     labels: Sequence[pd.DataFrame],
     metrics: Mapping[str, Any],
     params: Params,
+    confidence: float,
 ) -> Health:
     """Join the model's predictions with the labels by key, and compare their metric with the holdout's.
 
     logged: rows of `to_log`; the first prediction of a key counts. labels: tables with key and target; a
-    later table overrides an earlier one. metrics: the manifest's. Raises BadData when the keys' types can't
-    be compared.
+    later table overrides an earlier one. metrics: the manifest's. confidence: of each bound of the loss, over
+    all looks at predictions that only become more. Raises BadData when the keys' types can't be compared.
     """
     version, schema, key = model.version, model.schema, params.dataset.key
     first = logged.assign(**{name: _in_utc(logged[name]) for name in key if name in logged})
@@ -88,21 +91,45 @@ def examine(
     if promised is None or metrics["metric"] != params.promotion.metric:
         reason = f"{version} promised no {params.promotion.metric} when it was made"
         return _unknown(version, params, counts, reason, live)
-    return _judged(
-        version, params, counts, live, Interval(*(promised[end] for end in ("value", "low", "high")))
-    )
+    groups = joined[GROUP].value_counts().to_numpy()
+    if equal_groups(groups) < 2:
+        reason = "nearly all labelled predictions are of one group of split.by: too few to tell how they vary"
+        return _unknown(version, params, counts, reason, live)
+    half = _half_width(live, groups, params, confidence)
+    promise = Interval(*(promised[end] for end in ("value", "low", "high")))
+    return _judged(version, params, counts, live, promise, half, confidence)
+
+
+def _half_width(live: Interval, groups: np.ndarray, params: Params, confidence: float) -> float:
+    """From the metric to each of its bounds over all looks; groups: (g,) their rows.
+
+    The first look is at monitor.min_rows; from there the variance of the sum grows with the rows.
+    """
+    student = stdtrit(len(groups) - 1, 0.5 + params.promotion.confidence / 2)
+    growth = groups.sum() / params.monitor.min_rows
+    critical = critical_value(growth, equal_groups(groups) - 1, confidence)
+    return float(critical / student * (live.high - live.low) / 2)
 
 
 def _judged(
-    version: str, params: Params, counts: tuple[int, int], live: Interval, promised: Interval
+    version: str,
+    params: Params,
+    counts: tuple[int, int],
+    live: Interval,
+    promised: Interval,
+    half_width: float,
+    confidence: float,
 ) -> Health:
-    """The two samples share no row, so the squares of their intervals' half widths add up."""
+    """half_width: of the live metric over all looks. The two samples share no row, so squares add up."""
     metric = params.promotion.metric
-    half = float(np.hypot(live.high - live.low, promised.high - promised.low)) / 2
+    half = float(np.hypot(half_width, (promised.high - promised.low) / 2))
     value = METRICS[metric].gain(live.value, promised.value)
     loss = Interval(value, value - half, value + half)
     decayed = loss.low > 0
-    figures = f"{metric} {live} on {counts[1]:,} labelled predictions, promised {promised}"
+    figures = (
+        f"{metric} {live} on {counts[1]:,} labelled predictions, promised {promised}; loss {loss}, each "
+        f"bound with {100 * confidence:.4g}% confidence over all looks"
+    )
     verdict = "significantly worse than promised" if decayed else "not shown to be worse than promised"
     return Health(
         version, metric, *counts, live, promised, loss, decayed, f"{version} is {verdict}: {figures}"

@@ -31,6 +31,7 @@ lint: $(INSTALLED)
 bench: $(INSTALLED) $(FLIGHTS)
 	$(BIN)/pip install --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python bench/compare.py
+	$(BIN)/python bench/verdicts.py
 	$(BIN)/python bench/registry.py
 	$(BIN)/python bench/tuning.py
 	$(BIN)/python bench/tuning.py --data synthetic --seeds 1

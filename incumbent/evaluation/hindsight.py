@@ -5,7 +5,7 @@ run looks again, so the bounds are those of a confidence sequence.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,7 @@ def look_back(
 
     scores: documents of these arrivals, in their order. blocked: versions that were rolled back. unmet: why
     the shadow may not take office although it is better. Of several better rivals, recalls the one of the
-    largest gain, first among those that take office.
+    largest gain, first among those that take office; where none does, the reasons name all.
     """
     pairs = [
         pair
@@ -146,7 +146,11 @@ def look_back(
         better += _better_shadow(pairs, champion, shadow, promotion, unmet)
     if not better:
         return Keep((f"no other model is shown to be better than {champion}",))
-    return max(better, key=lambda each: (each[1].takes_office, each[0]))[1]
+    best = max(better, key=lambda each: (each[1].takes_office, each[0]))[1]
+    if best.takes_office:
+        return best
+    others = (reason for _, each in better if each is not best for reason in each.because)
+    return replace(best, because=(*best.because, *others))
 
 
 def _better_predecessor(

@@ -39,13 +39,13 @@ gains_of_any_kind = st.lists(
 
 @given(gains_of_any_kind, st.sampled_from([0.6, 0.8, 0.95, 0.99]))
 def test_the_bounds_are_around_the_mean_by_rows(gains: list[ArrivalGain], confidence: float) -> None:
-    seen = confidence_sequence(gains, confidence)
+    sequence = confidence_sequence(gains, confidence)
     mean = np.average([each.gain for each in gains], weights=[each.rows for each in gains])
-    assert (seen.arrivals, seen.rows) == (len(gains), sum(each.rows for each in gains))
-    assert seen.gain == pytest.approx(mean)
-    if seen.low is not None and seen.high is not None:
-        assert seen.low < seen.gain < seen.high
-        assert seen.gain - seen.low == pytest.approx(seen.high - seen.gain)
+    assert (sequence.arrivals, sequence.rows) == (len(gains), sum(each.rows for each in gains))
+    assert sequence.gain == pytest.approx(mean)
+    if sequence.low is not None and sequence.high is not None:
+        assert sequence.low < sequence.gain < sequence.high
+        assert sequence.gain - sequence.low == pytest.approx(sequence.high - sequence.gain)
 
 
 @given(gains_of_any_kind)
@@ -68,17 +68,17 @@ def test_the_unit_of_the_metric_does_not_matter(gains: list[ArrivalGain], unit: 
 
 @given(gains_of_any_kind)
 def test_the_other_model_has_the_mirrored_bounds(gains: list[ArrivalGain]) -> None:
-    seen, mirrored = confidence_sequence(gains, 0.9), confidence_sequence(gains, 0.9).reversed()
-    assert mirrored.gain == -seen.gain
-    if seen.low is not None and seen.high is not None:
-        assert (mirrored.low, mirrored.high) == (-seen.high, -seen.low)
+    sequence, mirrored = confidence_sequence(gains, 0.9), confidence_sequence(gains, 0.9).reversed()
+    assert mirrored.gain == -sequence.gain
+    if sequence.low is not None and sequence.high is not None:
+        assert (mirrored.low, mirrored.high) == (-sequence.high, -sequence.low)
 
 
 def test_it_is_wider_than_the_interval_of_a_single_look() -> None:
-    seen = confidence_sequence(arrivals([0.02] * 10), 0.95)
-    assert seen.low is not None
+    sequence = confidence_sequence(arrivals([0.02] * 10), 0.95)
+    assert sequence.low is not None
     fixed = norm.ppf(0.95) * 0.01 / np.sqrt(10)
-    assert 1.5 < (seen.gain - seen.low) / fixed < 2
+    assert 1.5 < (sequence.gain - sequence.low) / fixed < 2
 
 
 def test_arrivals_add_up() -> None:
@@ -102,9 +102,9 @@ def test_few_groups_widen_it_as_student_says() -> None:
     ],
 )
 def test_what_does_not_vary_has_no_bounds_and_convinces_nobody(gains: list[ArrivalGain]) -> None:
-    seen = confidence_sequence(gains, 0.6)
-    assert (seen.gain, seen.low, seen.high) == (pytest.approx(gains[0].gain), None, None)
-    assert not seen.exceeds(0)
+    sequence = confidence_sequence(gains, 0.6)
+    assert (sequence.gain, sequence.low, sequence.high) == (pytest.approx(gains[0].gain), None, None)
+    assert not sequence.exceeds(0)
 
 
 def test_without_arrivals_there_is_no_sequence() -> None:
@@ -113,10 +113,10 @@ def test_without_arrivals_there_is_no_sequence() -> None:
 
 
 def test_days_of_one_group_are_judged_by_their_spread() -> None:
-    seen = confidence_sequence(arrivals([0.021, 0.019, 0.02, 0.022, 0.018, 0.02], error=None), 0.95)
-    assert seen.exceeds(0)
-    assert str(seen).startswith("+0.0200 [+0.0")
-    assert str(seen).endswith("over 6 arrivals")
+    sequence = confidence_sequence(arrivals([0.021, 0.019, 0.02, 0.022, 0.018, 0.02], error=None), 0.95)
+    assert sequence.exceeds(0)
+    assert str(sequence).startswith("+0.0200 [+0.0")
+    assert str(sequence).endswith("over 6 arrivals")
     assert not confidence_sequence(arrivals([0.06, -0.05, 0.05, -0.04, 0.1], error=None), 0.8).exceeds(0)
 
 

@@ -232,6 +232,16 @@ def test_what_a_blocked_version_did_is_no_evidence_for_the_next_shadow() -> None
     assert isinstance(look_back(scores, "v2", SHADOW, POLICY, blocked=("v1",)), Keep)
 
 
+def test_two_better_models_that_stay_out_are_both_named() -> None:
+    scores = [scored(name, 0.04) for name in "ab"] + [held(name, 0.02) for name in "ab"]
+    hindsight = look_back(scores, "v2", {"predecessor": "v1", **SHADOW}, POLICY, unmet=("a limit is open",))
+    assert isinstance(hindsight, Recall)
+    assert (hindsight.version, hindsight.takes_office) == ("v1", False)
+    assert hindsight.because[0].startswith("v1 (predecessor) did better")
+    assert hindsight.because[1].startswith("v3 (shadow) did better")
+    assert hindsight.because[2] == "v3 stays out of office: a limit is open"
+
+
 def test_of_two_better_models_the_one_that_gained_more_is_recalled() -> None:
     scores = [scored(name, 0.04) for name in "ab"] + [held(name, 0.02) for name in "ab"]
     rivals = {"predecessor": "v1", **SHADOW}

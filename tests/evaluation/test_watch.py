@@ -102,8 +102,8 @@ def looks(loss: float, promise_error: float) -> Looks:
 def test_a_sound_model_looked_at_every_hour_for_a_month_is_seldom_called_decayed(
     promise_error: float,
 ) -> None:
-    seen = looks(0.0, promise_error)
-    ever, fixed = (seen.decayed(promise_error, again=again).any(1).mean() for again in (True, False))
+    month = looks(0.0, promise_error)
+    ever, fixed = (month.decayed(promise_error, again=again).any(1).mean() for again in (True, False))
     print(
         f"sound, error of the promise {promise_error}: ever {ever:.3f}, at the level of one look {fixed:.3f}"
     )
@@ -113,10 +113,10 @@ def test_a_sound_model_looked_at_every_hour_for_a_month_is_seldom_called_decayed
 
 @pytest.mark.parametrize(("loss", "least"), [(0.1, 0.99), (0.06, 0.8)])
 def test_a_decayed_model_is_found_within_the_month(loss: float, least: float) -> None:
-    seen = looks(loss, 0.01)
-    again, once = (seen.decayed(0.01, again=each) for each in (True, False))
+    month = looks(loss, 0.01)
+    again, once = (month.decayed(0.01, again=each) for each in (True, False))
     rows, before = (
-        np.median(np.take_along_axis(seen.rows, each.argmax(1)[:, None], 1)) for each in (again, once)
+        np.median(np.take_along_axis(month.rows, each.argmax(1)[:, None], 1)) for each in (again, once)
     )
     print(
         f"worse by {loss}: {again.any(1).mean():.3f} found, after {rows:,.0f} rows; at the level of one look,"

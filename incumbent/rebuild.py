@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from incumbent.challenger import ONNX, Challenger, make_full, make_update
+from incumbent.challenger import ONNX, OUT_OF_SAMPLE, Challenger, make_full, make_update
 from incumbent.models.model import open_model
 from incumbent.models.onnx_export import rewrite_schema
 from incumbent.params import Params
@@ -71,11 +71,18 @@ def _train(order: Order) -> Challenger:
     if order.parent is None:
         study, window = StudyResult(manifest["options"], manifest["rounds"], ()), _window(manifest)
         return make_full(
-            _in_order(order), params, study, order.out, window, engine=_engine(manifest), estimate=False
+            _in_order(order),
+            params,
+            study,
+            order.out,
+            window,
+            engine=_engine(manifest),
+            estimate=False,
+            drawn_anew=OUT_OF_SAMPLE in manifest["files"],
         )
     before = json.loads((order.parent / MANIFEST).read_text(encoding="utf-8"))
     parent = Parent.of(open_model(order.parent, before), order.parent, before)
-    return make_update(parent, _fresh(order, before), params, order.out)
+    return make_update(parent, _fresh(order, before), params, order.out, estimate=False)
 
 
 def _as_written_then(schema: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:

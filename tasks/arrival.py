@@ -21,10 +21,10 @@ from incumbent.storage.dataset.arriving import ArrivingFile, read_partitions, re
 from incumbent.storage.dataset.key_check import KeyCheck, keys_in_data
 from incumbent.storage.dataset.landing import open_landing
 from incumbent.storage.dataset.quarantine import open_quarantine
-from incumbent.storage.dataset.versions import digest_of, resolve_or_empty
+from incumbent.storage.dataset.versions import resolve_or_empty
 from incumbent.storage.registry.identity import register_project
 from incumbent.storage.registry.registry import open_registry
-from incumbent.tables.partitions import DataVersion, Diff, Partition, difference
+from incumbent.tables.partitions import DataVersion, Diff, Partition, difference, digest_of
 from incumbent.tables.sources import Source, sources_of
 from tasks import artifacts
 from tasks.events import emit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -109,7 +109,7 @@ def show_training(cv: CrossValidation | None, pictures: Mapping[str, bytes]) -> 
         f"# Cross-validation: {cv.metric} {cv.mean:.4f} ± {cv.std:.4f}\n\n"
         f"{len(cv.folds)} folds of {cv.rows:,} training rows: {', '.join(f'{s:.4f}' for s in cv.folds)}"
         if cv
-        else "# Updated from the champion\n\nAn update is not cross-validated; the holdout judges it."
+        else "# Updated from the champion\n\nAn update is not cross-validated; the new rows judge it."
     )
     images = [_image(title, png) for title, png in pictures.items()]
     create_markdown_artifact(
@@ -125,9 +125,14 @@ def show_decision(
     evidence: Evidence | None,
     pictures: Mapping[str, bytes],
     report: str,
+    question: str = "",
 ) -> None:
-    """The decision with its figures; `report` is a link to the run's whole report."""
-    parts = [f"# Decision: {kind}", _bullets(reasons), f"[The whole report]({report}) (link for a week)"]
+    """The decision with its figures; `report` is a link to the run's whole report.
+
+    question: for a challenger that waits for a person, markdown that says how to answer.
+    """
+    parts = [f"# Decision: {kind}", _bullets(reasons), question]
+    parts.append(f"[The whole report]({report}) (link for a week)")
     if evidence and evidence.compared:
         comparison = evidence.compared
         rows = [
@@ -135,8 +140,9 @@ def show_decision(
             ("challenger", str(comparison.challenger)),
             ("difference", str(comparison.difference)),
             ("p", f"{comparison.p_value:.3g}"),
-            ("held-out rows", f"{comparison.rows:,} in {comparison.groups} groups"),
+            ("judging rows", f"{comparison.rows:,} in {comparison.groups} groups"),
             *((f"{each.column} = {each.value}", _slice(each)) for each in evidence.slices),
+            *_guardrails(evidence),
         ]
         parts.append(_table((comparison.metric, "value and interval"), rows))
     create_markdown_artifact(
@@ -157,6 +163,19 @@ def _slice(result: SliceComparison) -> str:
     if result.comparison is None:
         return f"not judged: {result.reason}"
     return f"{result.comparison.difference}{' worse' if result.worse else ''}, {result.rows:,} rows"
+
+
+def _guardrails(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """What was measured of the challenger alone."""
+    if fair := evidence.fairness:
+        yield f"selection rates of {fair.column}", f"{fair.parity_difference:.4f} apart at most"
+        yield f"true or false positive rates of {fair.column}", f"{fair.odds_difference:.4f} apart at most"
+    if evidence.calibration:
+        yield "calibration error", f"{evidence.calibration.error:.4f}"
+    if evidence.microseconds_per_row is not None:
+        yield "time to predict a row", f"{evidence.microseconds_per_row:.1f} µs"
+    if evidence.model_bytes is not None:
+        yield "size of the model", f"{evidence.model_bytes:,} bytes"
 
 
 def _examples(finding: Finding) -> str:

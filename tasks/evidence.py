@@ -40,11 +40,11 @@ def pictures_of(run: Run) -> dict[str, bytes]:
     with np.load(run.folder / PREDICTIONS, allow_pickle=False) as kept:
         y, champion, challenger = kept["y"], kept["champion"], kept["challenger"]
     if schema.task == "regression":
-        return {"Errors on the holdout": plots.residuals(y, champion, challenger, names)}
+        return {"Errors on the judging rows": plots.residuals(y, champion, challenger, names)}
     if schema.task == "multiclass":
-        first = {"Classes on the holdout": plots.confusion(y, challenger, schema.classes)}
+        first = {"Classes on the judging rows": plots.confusion(y, challenger, schema.classes)}
     else:
-        first = {"ROC on the holdout": plots.roc(y, champion, challenger, names)}
+        first = {"ROC on the judging rows": plots.roc(y, champion, challenger, names)}
     if evidence.calibration is None:
         return first
     return {**first, "Calibration of the challenger": plots.reliability(evidence.calibration, run.version)}

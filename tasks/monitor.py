@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from prefect import get_run_logger
 
-from incumbent.errors import BadInput, NotFound
+from incumbent.errors import BadInput
 from incumbent.evaluation.feedback import Health, examine
 from incumbent.evaluation.label_files import count_corrections, require_one_label_a_key, usable_labels
 from incumbent.evaluation.watch import Watch, watch_at
@@ -117,7 +117,7 @@ def _values(project: Path, registry: Registry, version: str, schema: Schema) -> 
 def _champion(registry: Registry) -> Champion:
     champion = registry.champion()
     if champion is None:
-        raise NotFound(f"model '{registry.model}' has no champion yet; train one with 'incumbent retrain'")
+        raise registry.approvals.no_champion()
     return champion
 
 

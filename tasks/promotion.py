@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from incumbent.challenger import Challenger
     from incumbent.evaluation.decide import Decision
 
-PREDICTIONS = "holdout.npz"
+PREDICTIONS = "judged.npz"
 
 
 @step
 def compare(run: Run) -> None:
-    """Compare both models on the held-out rows of the window; store the predictions for the report."""
+    """Compare both models on rows that neither has learned from; store the predictions for the report."""
     if run.read("comparison") is None:
         _compare(run, run.registry.champion())
 
@@ -45,32 +45,54 @@ def register(run: Run) -> None:
 
 @step
 def promote(run: Run) -> Decision:
-    """Decide, and move the champion; if it moved meanwhile, compare with the new one and decide again."""
+    """Decide, and move the champion or let the winner wait for a person, as promotion.approve says.
+
+    If the champion moved meanwhile, compare with the new one and decide again.
+    """
     from incumbent.challenger import Challenger
     from incumbent.challenger.contest import Contest
-    from incumbent.evaluation.decide import Hold, Promote
+    from incumbent.evaluation.approval import ask_a_person
+    from incumbent.evaluation.decide import Hold, Pending, Promote
 
     made = Challenger.from_json(run.read("challenger"))
     while True:
         comparison = run.read("comparison")
-        decision = Contest.from_json(comparison).decide(made, run.version, run.params.promotion)
+        contest = Contest.from_json(comparison)
+        decision = contest.decide(made, run.version, run.params.promotion)
         champion = run.registry.champion()
         if champion and champion.version == run.version:
             return decision  # promoted by an earlier try of this task
         if (champion.txid if champion else None) != comparison["txid"]:
             _compare(run, champion)
             continue
-        if isinstance(decision, Promote):
+        decision = ask_a_person(decision, contest.evidence, run.params.promotion)
+        if isinstance(decision, Promote | Pending):
             # The fencing token stops a run older than the champion, not one whose work was taken over.
             run.registry.check_claim(run.work, _seq(run), LEASE_SECONDS)
-            try:
-                run.registry.promote(run.version, _seq(run), champion, "; ".join(decision.because))
-            except Conflict as moved:
-                get_run_logger().warning("%s", moved)
-                continue
-            except StaleRun as stale:
-                decision = Hold((str(stale),))
+        try:
+            _carry_out(run, decision, champion)
+        except Conflict as moved:
+            get_run_logger().warning("%s", moved)
+            continue
+        except StaleRun as stale:
+            decision = Hold((str(stale),))
         return decision
+
+
+def _carry_out(run: Run, decision: Decision, champion: Champion | None) -> None:
+    """What the decision changes in the registry. Raises Conflict if the champion moved, StaleRun."""
+    from incumbent.evaluation.decide import Pending, Promote, Provisional
+
+    registry, seq = run.registry, _seq(run)
+    if isinstance(decision, Promote):
+        provisional, why = isinstance(decision, Provisional), "; ".join(decision.because)
+        registry.promote(run.version, seq, champion, why, provisional=provisional)
+    elif isinstance(decision, Pending):
+        because, provisional = decision.because, decision.provisional
+        registry.approvals.ask(run.version, seq, champion, because, provisional=provisional)
+    else:
+        verdict = f"run {seq} made a newer challenger, '{run.version}', with the verdict {decision.kind}"
+        registry.approvals.expire(seq, verdict)
 
 
 def _compare(run: Run, champion: Champion | None) -> None:
@@ -81,19 +103,18 @@ def _compare(run: Run, champion: Champion | None) -> None:
     from incumbent.challenger.contest import compare_with
     from incumbent.compare import Comparison
 
-    names = _window(run)
-    partitions = [partition for partition in run.learned if partition.name in names]
-    contest, holdout = compare_with(
+    contest, rows = compare_with(
         rivals_of(run.project, run.registry, champion),
         Challenger.from_json(run.read("challenger")),
         run.folder,
         run.version,
-        list(zip(partitions, run.files(names), strict=True)),
+        run.learned,
+        run.files,
         run.params,
     )
-    np.savez(run.folder / PREDICTIONS, y=holdout.y, champion=holdout.champion, challenger=holdout.challenger)
+    np.savez(run.folder / PREDICTIONS, y=rows.y, champion=rows.champion, challenger=rows.challenger)
     txid = champion.txid if champion else None
-    run.write("comparison", {"txid": txid, "window": names, **contest.to_json()})
+    run.write("comparison", {"txid": txid, **contest.to_json()})
     for reason in contest.unfit:
         get_run_logger().warning("%s", reason)
     figures = contest.evidence.comparison
@@ -109,10 +130,6 @@ def _compare(run: Run, champion: Champion | None) -> None:
         get_run_logger().warning("no comparison: %s", figures.reason)
 
 
-def _window(run: Run) -> list[str]:
-    return [partition.name for partition in run.learned][-run.params.promotion.window :]
-
-
 def _metrics(run: Run, challenger: Challenger) -> dict[str, Any]:
     from incumbent.evaluation.decide import Evidence
 
@@ -120,7 +137,7 @@ def _metrics(run: Run, challenger: Challenger) -> dict[str, Any]:
     figures = Evidence.from_json(contest["evidence"]).compared
     holdout = None
     if figures:
-        holdout = {**vars(figures.challenger), "window": contest["window"], "rows": figures.rows}
+        holdout = {**vars(figures.challenger), "window": contest["partitions"], "rows": figures.rows}
     cv = challenger.cv and challenger.cv.to_json()
     return {"metric": run.params.promotion.metric, "cv": cv, "holdout": holdout}
 

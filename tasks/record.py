@@ -10,6 +10,7 @@ from prefect import get_run_logger
 from incumbent.gate import QUARANTINE, GateReport
 from incumbent.report.render import render
 from tasks import artifacts
+from tasks.approval import how_to_answer
 from tasks.events import emit
 from tasks.evidence import evidence_of, pictures_of, study_pictures
 from tasks.flow_run import tag_decision
@@ -19,6 +20,8 @@ from tasks.step import step
 
 EVENTS = {
     "promote": "model.promoted",
+    "provisional": "model.promoted",
+    "pending": "model.pending",
     "hold": "model.held",
     "reject": "model.rejected",
     "block": "dataset.blocked",
@@ -40,7 +43,8 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     report = render(facts_of(run, outcome), pictures | study_pictures(run))
     (run.folder / "report.html").write_text(report, encoding="utf-8")
     link = run.registry.page(run.seq, "report.html", report)
-    artifacts.show_decision(kind, reasons, evidence_of(run), pictures, link)
+    question = how_to_answer(run) if kind == "pending" else ""
+    artifacts.show_decision(kind, reasons, evidence_of(run), pictures, link, question)
     run.write("outcome", outcome)
     for name in ("gate.json", "hindsight.json", "plan.json", "drift.json", "comparison.json"):
         if (run.folder / name).exists():
@@ -64,12 +68,23 @@ def record_superseded(run: Run) -> None:
 
 
 def close_promotion(run: Run, dead: int) -> str | None:
-    """Record the promotion of a run that died before it could; None if its challenger is not champion."""
+    """Record what a run decided that died before it could: its challenger is champion, or waits for approval.
+
+    None if neither is so.
+    """
     champion, dead_run = run.registry.champion(), replace(run, seq=dead)
-    if champion is None or champion.version != dead_run.version:
-        return None
-    record(dead_run.against(champion.replaced), "promote", (champion.reason,))
-    return f"run {dead} promoted {champion.version} and died before it recorded that; this run did it"
+    if champion is not None and champion.version == dead_run.version:
+        kind = "provisional" if champion.provisional else "promote"
+        record(dead_run.against(champion.replaced), kind, (champion.reason,))
+        return f"run {dead} promoted {champion.version} and died before it recorded that; this run did it"
+    request = run.registry.approvals.latest()
+    if request and request.version == dead_run.version and not request.expired(champion):
+        record(dead_run.against(request.champion), "pending", request.reasons)
+        return (
+            f"run {dead} let {request.version} wait for approval and died before it recorded that; this run "
+            "did it"
+        )
+    return None
 
 
 def _recalled(run: Run) -> tuple[str, ...]:
@@ -94,7 +109,8 @@ def _emit_decision(run: Run, kind: str, outcome: dict[str, Any]) -> None:
         return
     event, name = EVENTS[kind], run.params.dataset.name
     what = "dataset" if event.startswith("dataset") else "model"
-    payload = {"run": run.seq, "data": run.data.short, "champion": outcome["champion"], **outcome["decision"]}
+    versions = {"champion": outcome["champion"], "challenger": outcome["challenger"]}
+    payload = {"run": run.seq, "data": run.data.short, **versions, **outcome["decision"]}
     emit(
         event,
         f"incumbent.{what}.{name}",

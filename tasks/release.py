@@ -16,8 +16,9 @@ from incumbent.params import Params
 from incumbent.storage.dataset.arrivals import catch_up
 from incumbent.storage.dataset.arriving import ArrivingFile, read_partitions, with_rows_before
 from incumbent.storage.dataset.quarantine import open_quarantine
-from incumbent.storage.dataset.versions import digest_of, fetch, resolve_or_empty
+from incumbent.storage.dataset.versions import fetch, resolve_or_empty
 from incumbent.storage.registry.identity import require_own_model
+from incumbent.tables.partitions import digest_of
 from tasks.arrival import Arrival, Version
 from tasks.flow_run import name_flow_run
 from tasks.step import enter

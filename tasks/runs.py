@@ -18,11 +18,11 @@ from incumbent.errors import NotFound
 from incumbent.evaluation.plan import Strategy
 from incumbent.params import Params, load_params, own_code
 from incumbent.storage.dataset.git import is_ancestor
-from incumbent.storage.dataset.versions import digest_of, fetch, resolve
+from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.identity import register_project, require_own_model
 from incumbent.storage.registry.registry import Registry, open_registry
 from incumbent.tables.atomic import atomic_write
-from incumbent.tables.partitions import DataVersion, Diff, Partition, difference
+from incumbent.tables.partitions import DataVersion, Diff, Partition, difference, digest_of
 from incumbent.training.engine import LOCAL, Engine, EngineName, chosen
 
 if TYPE_CHECKING:

@@ -26,9 +26,10 @@ def changed(params: Params, **sections: Any) -> Params:
 
 
 def toy_params(**sections: Any) -> Params:
-    """For tables with a target `y` of 0 and 1; sections as in `changed`."""
+    """For tables with a target `y` of 0 and 1, of which a fifth is in the vault; sections as in `changed`."""
     fewest = {
         "dataset": {"name": "toy", "target": "y", "positive": 1},
+        "split": {"holdout": 0.2},
         "registry": {"address": "s3://incumbent/registry"},
     }
     return changed(Params.model_validate(fewest), **sections)

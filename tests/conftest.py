@@ -102,7 +102,7 @@ def flights_params() -> "Params":
 
 @pytest.fixture(scope="session")
 def quick_params(flights_params: "Params") -> "Params":
-    """The same with a short search, few trees and a small sample of history."""
+    """The same with a short search, few trees, a small sample of history, and days kept in the vault."""
     from tests.building import changed
 
     return changed(
@@ -110,6 +110,7 @@ def quick_params(flights_params: "Params") -> "Params":
         learner={"rounds": 40, "patience": 10, "update_rounds": 5},
         search={"trials": 8, "folds": 5},
         retrain={"replay": 2000},
+        split={"holdout": 0.2},
     )
 
 

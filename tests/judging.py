@@ -1,11 +1,14 @@
 """Two models of unequal skill on real flights, and the held-out rows found another way."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from incumbent.challenger import make_full, open_challenger
+from incumbent.evaluation.judging_rows import Judge, JudgingRows, Learned, joined
+from incumbent.features.out_of_sample import OutOfSample
 from incumbent.models.model import Model
 from incumbent.params import Params
 from incumbent.search.tune import StudyResult
@@ -29,6 +32,27 @@ def held_out(paths: Sequence[Path], params: Params) -> pd.DataFrame:
     return frame[frame["date"].isin(chosen)].reset_index(drop=True)
 
 
-def window(paths: Sequence[Path], md5: str = "now") -> list[tuple[Partition, Path]]:
+def partitions(paths: Sequence[Path], md5: str = "now") -> list[Partition]:
     """The partitions to judge on, with a digest that stands for their bytes."""
-    return [(Partition(path.name, md5), path) for path in paths]
+    return [Partition(path.name, md5) for path in paths]
+
+
+def local(paths: Sequence[Path]) -> Callable[[Sequence[str]], list[Path]]:
+    """Fetches partitions by name."""
+    files = {path.name: path for path in paths}
+    return lambda names: [files[name] for name in names]
+
+
+def judged(
+    champion: Model | None,
+    challenger: Model,
+    paths: Sequence[Path],
+    params: Params,
+    *,
+    md5: str = "now",
+    **others: Any,
+) -> JudgingRows:
+    """The judging rows of all these partitions; others: of Judge. By default all rows are new to both."""
+    given = {"out_of_sample": OutOfSample.none(), "learned": Learned({}, params.split), **others}
+    judge = Judge(champion, challenger, params, **given)
+    return joined([judge.rows(each, path) for each, path in zip(partitions(paths, md5), paths, strict=True)])

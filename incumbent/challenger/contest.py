@@ -4,38 +4,57 @@ The flow and `dvc repro` both come through here, so they decide alike.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from incumbent.challenger import REPLAY, Challenger, open_challenger, open_others
+from incumbent.challenger import OUT_OF_SAMPLE, REPLAY, Challenger, open_challenger, open_others
+from incumbent.compare import ArrivalGain, Comparison, Incomparable, confidence_sequence, suffices
 from incumbent.errors import BadData, NotFound, Tampered
-from incumbent.evaluation.decide import Decision, Evidence, Promote, decide
+from incumbent.evaluation.decide import Decision, Evidence, Promote, decide, succeed_provisional
 from incumbent.evaluation.doubts import explain_withheld, too_good
-from incumbent.evaluation.judge import (
-    BASELINE,
-    Holdout,
-    Learned,
-    collect_evidence,
-    microseconds_per_row,
-    score_holdout,
-)
+from incumbent.evaluation.evidence import collect_evidence, compare_on, microseconds_per_row
+from incumbent.evaluation.judging_rows import Judge, JudgingRows, Learned, joined
+from incumbent.evaluation.roles import BASELINE
+from incumbent.features.out_of_sample import OutOfSample
 from incumbent.models.model import Model
 from incumbent.params import Params, PromotionParams
 from incumbent.tables.partitions import Partition
+
+LEARNED = "no row is new to it, and rows that it has learned favour it"
+RECIPES = "no row is new to {}: recipe was compared with recipe, by rows that each predicted out of sample"
 
 
 @dataclass(frozen=True)
 class Rival:
     """A version that is or was champion. `load` gives its model and what it was trained on.
 
-    `load` raises BadData, NotFound or Tampered for a version that can't be evaluated any more.
+    `load` raises BadData, NotFound or Tampered for a version that can't be evaluated any more. provisional:
+    whether it took office without a verdict. office: reads what earlier challengers gained over it in this
+    time in office.
     """
 
     version: str
     load: Callable[[], tuple[Model, Learned]]
+    provisional: bool = False
+    office: Callable[[], Sequence["OfficeGain"]] = tuple
+
+
+@dataclass(frozen=True)
+class OfficeGain:
+    """The gain of the challenger made of new partitions, on their rows: a row counts for one challenger."""
+
+    partitions: tuple[str, ...]
+    gain: ArrivalGain
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> "OfficeGain":
+        return OfficeGain(tuple(document["partitions"]), ArrivalGain(**document["gain"]))
 
 
 @dataclass(frozen=True)
@@ -43,7 +62,9 @@ class Contest:
     """What a challenger was compared with, and the evidence.
 
     incumbent: a version, or the trivial baseline; unfit: why each rival before it could not be evaluated.
-    excluded, withheld: see Holdout. too_good: why the challenger's score is not to be trusted.
+    excluded, withheld, partitions, recipes: see JudgingRows. too_good: why the challenger's score is not to
+    be trusted. first: against a provisional champion, the evidence against the baseline on all rows. office:
+    what this challenger adds to the gains over the champion's time in office; None if not measured.
     """
 
     incumbent: str
@@ -52,18 +73,30 @@ class Contest:
     withheld: tuple[str, ...]
     too_good: str | None
     evidence: Evidence
+    partitions: tuple[str, ...] = ()
+    recipes: bool = False
+    first: Evidence | None = None
+    office: OfficeGain | None = None
 
     def decide(self, made: Challenger, name: str, promotion: PromotionParams) -> Decision:
         """The verdict on the challenger of this name, and what else a person should know of it."""
-        decision = decide(self.evidence, promotion, self.incumbent)
+        evidence = self.evidence
+        if self.recipes and self.withheld:
+            evidence = replace(evidence, comparison=Incomparable(LEARNED), slices=())
+        if self.first is None:
+            decision = decide(evidence, promotion, self.incumbent)
+        else:
+            decision = succeed_provisional(evidence, self.first, promotion, self.incumbent)
         promoted = isinstance(decision, Promote)
         doubts = (self.too_good,) if promoted and self.too_good else ()
         past = explain_withheld(self.withheld, self.incumbent, name, promoted=promoted)
-        reasons = (*decision.because, *made.schema.rare.reasons, *self.unfit, *doubts, *past)
+        recipes = (RECIPES.format(self.incumbent),) if self.recipes and not self.withheld else ()
+        reasons = (*decision.because, *recipes, *made.schema.rare.reasons, *self.unfit, *doubts, *past)
         return replace(decision, because=reasons)
 
     def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "evidence": self.evidence.to_json()}
+        first, office = self.first and self.first.to_json(), self.office and self.office.to_json()
+        return {**vars(self), "evidence": self.evidence.to_json(), "first": first, "office": office}
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> "Contest":
@@ -75,6 +108,10 @@ class Contest:
             tuple(document.get("withheld", ())),
             document.get("too_good"),
             Evidence.from_json(document["evidence"]),
+            tuple(document.get("partitions", ())),
+            document.get("recipes", False),
+            Evidence.from_json(first) if (first := document.get("first")) else None,
+            OfficeGain.from_json(office) if (office := document.get("office")) else None,
         )
 
 
@@ -83,47 +120,137 @@ def compare_with(
     made: Challenger,
     folder: Path,
     name: str,
-    window: Sequence[tuple[Partition, Path]],
+    partitions: Sequence[Partition],
+    fetch: Callable[[Sequence[str]], list[Path]],
     params: Params,
-) -> tuple[Contest, Holdout]:
-    """Judge the challenger that make_full or make_update wrote into the folder on the window's held-out rows.
+) -> tuple[Contest, JudgingRows]:
+    """Judge the challenger that make_full or make_update wrote into the folder.
 
     rivals: the champion, then those before it, the latest first. A champion whose file is broken or that
     can't read today's columns must not keep everybody else out of office: the next rival takes its place,
-    and in the end the trivial baseline. Raises BadData when the challenger itself can't read the rows.
+    and in the end the trivial baseline. partitions: all that are learned from, in their order; fetch: their
+    local files, by name. Raises BadData when the challenger itself can't read the rows.
     """
     challenger = open_challenger(made, params, folder, name)
-    others = open_others(made, params, folder)
+    judge = Judge(
+        champion=None,
+        challenger=challenger,
+        params=params,
+        out_of_sample=OutOfSample.load(folder / OUT_OF_SAMPLE),
+        prior=made.prior,
+        others=open_others(made, params, folder),
+    )
+    rival, against, rows, unfit = _first_comparable(rivals, judge, partitions, fetch)
+    size = (folder / made.file).stat().st_size
+    speed = microseconds_per_row(challenger, fetch([partitions[-1].name])[0])
 
-    def score(champion: Model | None, learned: Learned | None) -> Holdout:
-        return score_holdout(
-            champion, challenger, window, params, learned=learned, prior=made.prior, others=others
+    def evidence_on(rows: JudgingRows) -> Evidence:
+        return replace(
+            collect_evidence(rows, params.promotion, params.seed),
+            model_bytes=size,
+            microseconds_per_row=speed,
+            partitions=len(rows.partitions),
         )
 
-    incumbent, holdout, unfit = _first_comparable(rivals, score)
-    evidence = replace(
-        collect_evidence(holdout, params.promotion, params.seed),
-        model_bytes=(folder / made.file).stat().st_size,
-        microseconds_per_row=microseconds_per_row(challenger, [path for _, path in window], params),
+    evidence, first, office = evidence_on(rows), None, None
+    if rival and rival.provisional:
+        first = evidence_on(_judging_rows(judge, partitions, fetch))
+    if rival and params.promotion.guarantee == "lifetime":
+        past = rival.office()
+        office = _office_gain(against, past, partitions, fetch)
+        gains = [each.gain for each in (*past, *([office] if office else []))]
+        sequence = confidence_sequence(gains, params.promotion.lifetime_confidence) if gains else None
+        evidence = replace(evidence, lifetime=sequence)
+    doubt = _too_good(made, folder, rows, params) if made.kind == "full" else None
+    contest = Contest(
+        rival.version if rival else BASELINE,
+        unfit,
+        rows.excluded,
+        rows.withheld,
+        doubt,
+        evidence,
+        rows.partitions,
+        rows.recipes,
+        first,
+        office,
     )
-    doubt = _too_good(made, folder, holdout, params) if made.kind == "full" else None
-    contest = Contest(incumbent, unfit, holdout.excluded, holdout.withheld, doubt, evidence)
-    return contest, holdout
+    return contest, rows
 
 
 def _first_comparable(
-    rivals: Iterable[Rival], score: Callable[[Model | None, Learned | None], Holdout]
-) -> tuple[str, Holdout, tuple[str, ...]]:
-    """The first rival that can be evaluated, its holdout, and why those before it could not."""
+    rivals: Iterable[Rival],
+    judge: Judge,
+    partitions: Sequence[Partition],
+    fetch: Callable[[Sequence[str]], list[Path]],
+) -> tuple[Rival | None, Judge, JudgingRows, tuple[str, ...]]:
+    """The first rival that can be evaluated, None for the baseline; its judge, the judging rows, and why the
+    rivals before it could not be."""
     unfit: list[str] = []
     for rival in rivals:
         try:
-            return rival.version, score(*rival.load()), tuple(unfit)
+            champion, learned = rival.load()
+            against = replace(judge, champion=champion, learned=learned)
+            return rival, against, _judging_rows(against, partitions, fetch), tuple(unfit)
         except (BadData, NotFound, Tampered) as error:
             unfit.append(f"{rival.version} could not be evaluated: {error}")
-    return BASELINE, score(None, None), tuple(unfit)
+    return None, judge, _judging_rows(judge, partitions, fetch), tuple(unfit)
 
 
-def _too_good(made: Challenger, folder: Path, holdout: Holdout, params: Params) -> str | None:
+def _office_gain(
+    judge: Judge,
+    office: Sequence[OfficeGain],
+    partitions: Sequence[Partition],
+    fetch: Callable[[Sequence[str]], list[Path]],
+) -> OfficeGain | None:
+    """On the partitions that no earlier challenger was judged by; None if they can't judge yet."""
+    counted = {name for each in office for name in each.partitions}
+    new = [each for each in judge.candidates(partitions) if each.name not in counted]
+    if not new:
+        return None
+    paths = fetch([each.name for each in new])
+    rows = joined([judge.rows(each, path) for each, path in zip(new, paths, strict=True)])
+    comparison = compare_on(rows, judge.params.promotion, judge.params.seed)
+    if not isinstance(comparison, Comparison):
+        return None
+    gain = ArrivalGain(comparison.gain.value, comparison.standard_error, comparison.dof, comparison.rows)
+    return OfficeGain(tuple(each.name for each in new), gain)
+
+
+def _judging_rows(
+    judge: Judge, partitions: Sequence[Partition], fetch: Callable[[Sequence[str]], list[Path]]
+) -> JudgingRows:
+    """Rows that are new to the champion; where there are none, those that both recipes predicted.
+
+    Of the latest promotion.window partitions, and of twice as many as long as they can't show a gain of
+    promotion.worthwhile: recent rows tell best how the models will do. A first model is judged by all.
+    """
+    rows = _widened(judge, judge.candidates(partitions), fetch, recipes=False)
+    if judge.champion is not None and not len(rows.y):
+        return _widened(judge, judge.candidates(partitions, recipes=True), fetch, recipes=True)
+    return rows
+
+
+def _widened(
+    judge: Judge,
+    partitions: Sequence[Partition],
+    fetch: Callable[[Sequence[str]], list[Path]],
+    *,
+    recipes: bool,
+) -> JudgingRows:
+    promotion, seed = judge.params.promotion, judge.params.seed
+    window = promotion.window if judge.champion else len(partitions)
+    parts: list[JudgingRows] = []
+    while True:
+        wider = partitions[len(partitions) - min(window, len(partitions)) : len(partitions) - len(parts)]
+        paths = fetch([each.name for each in wider])
+        read = [judge.rows(each, path, recipes=recipes) for each, path in zip(wider, paths, strict=True)]
+        parts = [*read, *parts]
+        rows = joined(parts) if parts else judge.none
+        if len(parts) == len(partitions) or suffices(compare_on(rows, promotion, seed), promotion):
+            return rows
+        window *= 2
+
+
+def _too_good(made: Challenger, folder: Path, rows: JudgingRows, params: Params) -> str | None:
     sample = pd.read_parquet(folder / REPLAY)
-    return too_good(holdout.y, holdout.challenger, made.importances, sample, params)
+    return too_good(rows.y, rows.challenger, made.importances, sample, params)

@@ -1,6 +1,6 @@
 """Make a challenger, in full or from its parent, and write its files into a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from incumbent.challenger.challenger import Challenger
 from incumbent.errors import BadData
+from incumbent.features.out_of_sample import OutOfSample
 from incumbent.features.rows import (
     Rows,
     Side,
@@ -35,10 +36,13 @@ from incumbent.training.cross_validation import CrossValidation, cross_validate
 from incumbent.training.engine import LOCAL, Engine
 from incumbent.training.lineage import Lineage, Parent
 from incumbent.training.on_ray import deal, fit_together
-from incumbent.training.train import Fitted, challenger_seeds, train_full, update
+from incumbent.training.train import Fitted, challenger_seeds, cross_fit, train_full, update
 from incumbent.training.training_sets import encoded, learned_balance, train_with
 
-REPLAY, ONNX = "replay.parquet", "model.onnx"
+LEFT_OUT = 0.2
+"""Share of the groups that judge a recipe on Ray."""
+
+REPLAY, ONNX, OUT_OF_SAMPLE = "replay.parquet", "model.onnx", "out-of-sample.parquet"
 
 
 @dataclass(frozen=True)
@@ -87,50 +91,73 @@ def make_full(
     engine: Engine = LOCAL,
     estimate: bool = True,
     checkpoints: Path | None = None,
+    drawn_anew: bool = True,
 ) -> Challenger:
     """Train on all training rows of the window; write the model and the sample of history that updates need.
 
-    `estimate`: whether to cross-validate; it does not change the model unless that is calibrated or decides
-    by costs. `checkpoints`: a folder for this training alone; after an interruption, training resumes from
-    there and gives the same bytes. Ray supports neither: no process has all rows to make folds of.
+    `estimate`: whether to cross-validate, which predicts all rows out of sample; it does not change the model
+    unless that is calibrated or decides by costs. `checkpoints`: a folder for this training alone; after an
+    interruption, training resumes from there and gives the same bytes. Ray has neither folds nor checkpoints,
+    as no process has all rows: there an estimate is one more training, which predicts a fifth of the groups.
+    drawn_anew: see cross_validate.
     """
     paths = window.of(paths)
     if engine.name == "ray":
-        return _full_on_ray(paths, params, study, folder, engine)
+        return _full_on_ray(paths, params, study, folder, engine, estimate)
     schema, rows = training_rows(paths, params)
     rows, learner = window.weighed(rows), open_learner(params, schema)
     read = encoded(rows, schema, learned=True)
     binned = learner.bin(read.X, rows.y)
-    train, cv, output = train_with(learner, study.tuned), None, Output()
+    cv, output, out_of_sample = None, Output(), None
     if estimate or params.learns_from_folds:
-        cv, output = cross_validate(rows, learner, binned, train, schema, params)
-    balance = learned_balance(read, np.arange(len(rows.y)), learner, schema, params, train)
+        folds = cross_validate(rows, learner, binned, study.tuned, schema, params, drawn_anew=drawn_anew)
+        cv, output = folds.estimate, folds.output
+        out_of_sample = OutOfSample.of(paths, rows, folds.rows, folds.predictions) if estimate else None
+    balance = learned_balance(
+        read, np.arange(len(rows.y)), learner, schema, params, train_with(learner, study.tuned)
+    )
     kept = [checkpoints / f"checkpoint-{seed}" for seed in challenger_seeds(params)] if checkpoints else None
     models = train_full(read, learner, binned, study.tuned, schema, balance, params, kept)
     sample = sample_partitions(paths, params, None)
     golden = latest_rows(paths, params) if sample.empty else sample
     fitted = Fitted.of(models, read, schema, learner.device)
     lineage = Lineage(schema, balance, output, study.options)
-    return _challenger(
-        "full", fitted, lineage, _write(fitted, lineage, sample, golden, learner.file, folder), cv
-    )
+    files = _write(fitted, lineage, sample, golden, learner.file, folder, out_of_sample)
+    return _challenger("full", fitted, lineage, files, cv)
 
 
 def _full_on_ray(
-    paths: Sequence[Path], params: Params, study: StudyResult, folder: Path, engine: Engine
+    paths: Sequence[Path], params: Params, study: StudyResult, folder: Path, engine: Engine, estimate: bool
 ) -> Challenger:
     """make_full on Ray: this process holds one partition at a time and the sample; workers hold the rows."""
     schema, counts = survey(paths, params)
     sample = sample_partitions(paths, params, None)
     rows = _sampled(sample, schema, params)
-    fitted = fit_together(paths, counts, rows, study.tuned, schema, params, engine.workers)
-    lineage, file = (
-        Lineage(schema, Balance(), Output(), study.options),
-        learner_type(params.learner.name).file,
-    )
-    return _challenger(
-        "full", fitted, lineage, _write(fitted, lineage, sample, sample, file, folder), None, engine
-    )
+
+    def fit(params: Params) -> Fitted:
+        return fit_together(paths, counts, rows, study.tuned, schema, params, engine.workers)
+
+    out_of_sample = None
+    if estimate and params.split.holdout == 0:
+        out_of_sample = _left_out(fit, schema, paths, params)
+    fitted = fit(params)
+    lineage = Lineage(schema, Balance(), Output(), study.options)
+    file = learner_type(params.learner.name).file
+    files = _write(fitted, lineage, sample, sample, file, folder, out_of_sample)
+    return _challenger("full", fitted, lineage, files, None, engine)
+
+
+def _left_out(
+    fit: Callable[[Params], Fitted], schema: Schema, paths: Sequence[Path], params: Params
+) -> OutOfSample:
+    """Predictions of a fifth of the groups by a model of the others: where no process has all rows, one more
+    training takes the place of folds. split.holdout > 0 spares it."""
+    apart = params.model_copy(update={"split": params.split.model_copy(update={"holdout": LEFT_OUT})})
+    models = fit(apart).models
+    held = read_rows(paths, schema, apart, Side.HOLDOUT)
+    encoded_rows = encoded(held, schema, learned=False)
+    predictions = np.stack([model.predict(encoded_rows.X) for model in models])
+    return OutOfSample.of(paths, held, np.arange(len(held.y)), predictions)
 
 
 def _sampled(sample: pd.DataFrame, schema: Schema, params: Params) -> Rows:
@@ -139,33 +166,44 @@ def _sampled(sample: pd.DataFrame, schema: Schema, params: Params) -> Rows:
     return rows
 
 
-def make_update(parent: Parent, fresh: Sequence[Path], params: Params, folder: Path) -> Challenger:
+def make_update(
+    parent: Parent, fresh: Sequence[Path], params: Params, folder: Path, *, estimate: bool = True
+) -> Challenger:
     """Continue from the parent with the training rows of new partitions and as many of history; the cost
     follows the new rows alone.
 
-    Raises BadData when all new rows are in the holdout.
+    `estimate`: whether to predict the new rows out of sample; it does not change the model. Raises BadData
+    when all new rows are in the vault.
     """
     schema = parent.model.schema
     new = encoded(read_rows(fresh, schema, params, Side.TRAINING), schema, learned=False)
     if len(new.y) == 0:
-        raise BadData("every new row is in the holdout; an update has nothing to learn from")
+        raise BadData("every new row is in the vault (split.holdout); an update has nothing to learn from")
     past = pd.read_parquet(parent.folder / REPLAY)
     size = min(len(past), len(new.y))
     chosen = np.sort(np.random.default_rng(params.seed).choice(len(past), size, replace=False))
     replay = encoded(sampled_rows(past.iloc[chosen], schema, params), schema, learned=True)
     learner = open_learner(params, schema)
     models = update(parent, new, replay, learner, params)
+    out_of_sample = None
+    if estimate:
+        out_of_sample = OutOfSample.of(fresh, new, *cross_fit(parent, new, replay, learner, params))
     sample = sample_partitions(fresh, params, past)
     golden = latest_rows(fresh, params) if sample.empty else sample
     fitted = Fitted.of(models, new, schema, learner.device)
     lineage = Lineage(schema, parent.balance, parent.model.output, parent.options)
-    return _challenger(
-        "incremental", fitted, lineage, _write(fitted, lineage, sample, golden, learner.file, folder)
-    )
+    files = _write(fitted, lineage, sample, golden, learner.file, folder, out_of_sample)
+    return _challenger("incremental", fitted, lineage, files)
 
 
 def _write(
-    fitted: Fitted, lineage: Lineage, sample: pd.DataFrame, golden: pd.DataFrame, file: str, folder: Path
+    fitted: Fitted,
+    lineage: Lineage,
+    sample: pd.DataFrame,
+    golden: pd.DataFrame,
+    file: str,
+    folder: Path,
+    out_of_sample: OutOfSample | None,
 ) -> Files:
     """sample: rows of history for updates; golden: rows of which the first become the golden rows."""
     trained, *others = fitted.models
@@ -177,7 +215,13 @@ def _write(
     model = Model("challenger", lineage.schema, trained, lineage.output)
     make_golden(golden, model).to_parquet(folder / GOLDEN, index=False)
     onnx = export_onnx(model, lineage.document, fitted.X, folder / ONNX)
-    return Files(file, (file, REPLAY, GOLDEN, *([ONNX] if onnx.reason is None else [])), names, onnx)
+    files = [file, REPLAY, GOLDEN]
+    if onnx.reason is None:
+        files.append(ONNX)
+    if out_of_sample is not None:
+        out_of_sample.save(folder / OUT_OF_SAMPLE)
+        files.append(OUT_OF_SAMPLE)
+    return Files(file, tuple(files), names, onnx)
 
 
 def _challenger(

@@ -11,6 +11,7 @@ from incumbent.cli.options import VERDICT, Json, Project, enter, pairs, say, sho
 from incumbent.cli.outcome import describe, kind_of
 from incumbent.errors import BadInput
 from incumbent.evaluation.plan import Strategy
+from incumbent.evaluation.roles import TOOK_OFFICE
 from incumbent.storage.registry.aliases import Alias
 from incumbent.training.engine import EngineName
 
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Keeps production models fresh: a new model takes office only when it beats the incumbent.",
-    epilog="Exit codes: 0 done, 1 bad input or failed, 2 usage, 3 a verdict of block, hold or reject.",
+    epilog="Exit codes: 0 done, 1 bad input or failed, 2 usage, 3 a verdict of block, hold, reject, pending.",
 )
 models.app.command("audit")(review.audit)
 models.app.command("reproduce")(review.reproduce)
@@ -200,7 +201,7 @@ def retrain(
         engine=engine,
     )
     show(done, as_json, describe)
-    if require_promotion and kind_of(done) != "promote":
+    if require_promotion and kind_of(done) not in TOOK_OFFICE:
         raise typer.Exit(VERDICT)
 
 
@@ -242,7 +243,7 @@ def monitor(
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Compare the champion's logged predictions with late labels: is it still as good as on the holdout?
+    """Compare the champion's logged predictions with late labels: is it still as good as it was?
 
     Labels come from partitions that the champion was not trained on, and from the given files, which are
     kept. Rows of the data that have no label yet get theirs, as a new data version. If the champion is

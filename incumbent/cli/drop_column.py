@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from incumbent.cli.approve import answer
 from incumbent.cli.models import registry_of
 from incumbent.cli.options import Json, Project, enter, show
 from incumbent.cli.outcome import describe, kind_of
@@ -37,7 +38,12 @@ def drop_column(
     drop_columns(project, columns, reason)
     why = f"drop-column {', '.join(columns)}: {reason}"
     document = {**in_this_process(flow, project=project, started_by=why), "forced": None}
-    if champion and set(columns) & set(read) and kind_of(document) == "hold":
+    leaves = bool(champion and set(columns) & set(read))
+    if leaves and kind_of(document) == "pending":
+        # The person whom promotion.approve asks for has just said why.
+        done = answer(project, document["challenger"], "approve", why)
+        document |= {"champion": done["champion"], "decision": done["decision"]}
+    if leaves and kind_of(document) == "hold":
         entry = registry.force(document["challenger"], why)
         # The command that they name was just carried out.
         decision = document["decision"]

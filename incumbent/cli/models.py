@@ -1,10 +1,12 @@
 """incumbent models: look into the registry, roll back, bring a version here."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from incumbent.cli import approve
 from incumbent.cli.options import Json, Project, enter, pairs, show, table
 from incumbent.errors import NotFound
 from incumbent.params import load_params
@@ -12,7 +14,7 @@ from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.registry.registry import Registry, champion_at, open_registry
 
 CHAMPION = "champion"
-LEGEND = "\n* champion  + shadow: held last, and scored beside the champion on each arrival"
+LEGEND = "* champion  + shadow: held last, and scored beside the champion on each arrival"
 
 app = typer.Typer(no_args_is_help=True, help="The registry of the project's model.")
 
@@ -38,21 +40,21 @@ def version_named(registry: Registry, version: str) -> str:
         return version
     champion = registry.champion()
     if champion is None:
-        raise no_champion(registry)
+        raise registry.approvals.no_champion()
     return champion.version
-
-
-def no_champion(registry: Registry) -> NotFound:
-    return NotFound(f"model '{registry.model}' has no champion yet; train one with 'incumbent retrain'")
 
 
 @app.command("list")
 def list_versions(project: Project = Path(), as_json: Json = False) -> None:
-    """List all versions, newest first; the champion and its shadow are marked."""
+    """List all versions, newest first, with roles, what waits for approval and what was refused."""
     registry = registry_of(project)
-    roles = _roles(registry)
+    roles, approvals = _roles(registry), approve.states(registry)
     document = [
-        {**_summary(m), **{role: m["version"] == version for role, version in roles.items()}}
+        {
+            **_summary(m),
+            **{role: m["version"] == version for role, version in roles.items()},
+            "approval": approvals.get(m["version"]),
+        }
         for m in registry.versions()
     ]
     show(document, as_json, _listing)
@@ -60,12 +62,26 @@ def list_versions(project: Project = Path(), as_json: Json = False) -> None:
 
 @app.command("show")
 def show_version(version: Version = "champion", project: Project = Path(), as_json: Json = False) -> None:
-    """Show one version's manifest, and the updates that led to it since the last full training."""
+    """Show one version's manifest, its approval, and the updates since the last full training."""
     registry = registry_of(project)
     manifest, *before = registry.lineage(version_named(registry, version))
     role = next((role for role, name in _roles(registry).items() if name == manifest["version"]), None)
-    lineage = [_step(each) for each in (manifest, *before)]
-    show({**manifest, "role": role, "lineage": lineage}, as_json, _details)
+    approval = approve.states(registry).get(manifest["version"])
+    lineage, verdict = [_step(each) for each in (manifest, *before)], _verdict(registry, manifest)
+    document = {**manifest, "role": role, "approval": approval, "verdict": verdict, "lineage": lineage}
+    show(document, as_json, _details)
+
+
+def _verdict(registry: Registry, manifest: dict[str, Any]) -> dict[str, Any] | None:
+    """The decision of the run that made the version; None for a version of no run, or while it goes on."""
+    if "run_seq" not in manifest:
+        return None
+    try:
+        record = registry.read_record(manifest["run_seq"], "decision.json")
+    except NotFound:
+        return None
+    decided: dict[str, Any] = json.loads(record)["decision"]
+    return decided
 
 
 @app.command()
@@ -76,12 +92,15 @@ def history(
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """List every change of the champion, oldest first: when, by whom and why."""
-    entries = registry_of(project).history()
+    """List every change of the champion and every refusal, oldest first: when, by whom and why."""
+    registry = registry_of(project)
+    entries = registry.history()
     if at is not None:
         then = champion_at(entries, at)
-        entries = [then] if then else []
-    document = [entry.to_json() for entry in entries]
+        document = [then.to_json()] if then else []
+    else:
+        refusals = [approve.as_history(each) for each in registry.approvals.refusals()]
+        document = sorted((*(each.to_json() for each in entries), *refusals), key=lambda each: each["at"])
     show(document, as_json, _history)
 
 
@@ -135,7 +154,8 @@ def gc(
 ) -> None:
     """Delete versions that nobody needs: mark them now, and delete those that were marked an hour ago.
 
-    It keeps all former champions, the shadow, their parents, and uploads of the last day.
+    It keeps all former champions, the shadow, the one that waits for approval, their parents, and uploads of
+    the last day.
     """
     fates = registry_of(project).gc(keep, dry_run=dry_run)
     show([fate.to_json() for fate in fates], as_json, _fates)
@@ -177,11 +197,20 @@ def pull(
 
 
 def _roles(registry: Registry) -> dict[str, str | None]:
-    """The version of the champion and of its shadow, the challenger that was held last."""
+    """The version of the champion, also as provisional if it is, and of the shadow, which was held last."""
     champion = registry.champion()
     if champion is None:
-        return {"champion": None, "shadow": None}
-    return {"champion": champion.version, "shadow": registry.last_held(champion)}
+        return {"provisional": None, "champion": None, "shadow": None}
+    provisional = champion.version if champion.provisional else None
+    return {
+        "provisional": provisional,
+        "champion": champion.version,
+        "shadow": registry.last_held(champion),
+    }
+
+
+app.command("approve")(approve.approve)
+app.command("refuse")(approve.refuse)
 
 
 def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -193,7 +222,8 @@ def _history(document: list[dict[str, Any]]) -> str:
     header = ["seq", "at", "op", "version", "replaced", "by", "reason"]
     rows = []
     for entry in document:
-        shown = {**entry, "at": entry["at"][:19], "replaced": entry["replaced"] or "–"}
+        absent = {name: "–" for name in ("seq", "replaced") if entry[name] is None}
+        shown = {**entry, "at": entry["at"][:19], **absent}
         rows.append([str(shown[name]) for name in header])
     return table(header, rows)
 
@@ -208,7 +238,7 @@ def _listing(document: list[dict[str, Any]]) -> str:
         holdout, cv = each["metrics"]["holdout"], each["metrics"]["cv"]
         rows.append(
             [
-                each["version"] + " *" * each["champion"] + " +" * each["shadow"],
+                each["version"] + _mark(each),
                 each["created"][:19],
                 each["kind"] + (f" of {each['parent']}" if each["parent"] else ""),
                 f"{each['training_rows']:,}",
@@ -216,7 +246,19 @@ def _listing(document: list[dict[str, Any]]) -> str:
                 f"{holdout['value']:.4f} [{holdout['low']:.4f}, {holdout['high']:.4f}]" if holdout else "–",
             ]
         )
-    return table(["version", "created", "kind", "rows", "cv", "holdout"], rows) + LEGEND
+    waiting = [each["version"] for each in document if _state(each) == "pending"]
+    legend = [LEGEND, *map(approve.how_to_answer, waiting)]
+    return "\n".join([table(["version", "created", "kind", "rows", "cv", "judged"], rows), *legend])
+
+
+def _mark(listed: dict[str, Any]) -> str:
+    provisional = " (provisional)" if listed["provisional"] else ""
+    answered = f" ({state})" if (state := _state(listed)) in {"pending", "refused"} else ""
+    return " *" * listed["champion"] + " +" * listed["shadow"] + provisional + answered
+
+
+def _state(listed: dict[str, Any]) -> str | None:
+    return listed["approval"] and listed["approval"]["state"]
 
 
 def _step(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -240,9 +282,13 @@ def _lineage(steps: list[dict[str, Any]]) -> str:
 
 
 def _details(manifest: dict[str, Any]) -> str:
-    skip = {"schema", "params", "environment", "data", "files", "metrics", "lineage"}
+    skip = {"schema", "params", "environment", "data", "files", "metrics", "lineage", "approval", "verdict"}
     lines = [(name, value) for name, value in manifest.items() if name not in skip]
-    lines.append(("holdout", manifest["metrics"]["holdout"]))
+    if approval := manifest["approval"]:
+        lines.append(("approval", "{state} ({by}, {at}): {reason}".format(**approval)))
+    if verdict := manifest["verdict"]:
+        lines += [("verdict", verdict["kind"]), *(("because", reason) for reason in verdict["reasons"])]
+    lines.append(("judged", manifest["metrics"]["holdout"]))
     files = [[file, f["sha256"], f"{f['size']:,}"] for file, f in manifest["files"].items()]
     parts = [pairs(lines), table(["file", "sha256", "bytes"], files), _lineage(manifest["lineage"])]
     return "\n\n".join(parts)

@@ -10,24 +10,20 @@ from copy import deepcopy
 from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import jinja2
-import pyarrow.parquet as pq
 
 from incumbent.cli.new_table import NewTable, read_table
 from incumbent.cli.options import say
 from incumbent.errors import BadData, BadInput
 from incumbent.gate.suspicions import Oddity, oddities
 from incumbent.local.state import make_private
-from incumbent.params import DatasetParams, Params, parse_params
+from incumbent.params import METRICS, DatasetParams, Params, parse_params
 from incumbent.tables.checks import ColumnWarning, things_to_check
-from incumbent.tables.evidence import partitions_for_a_verdict
 from incumbent.tables.overview import ColumnOverview, overview
 from incumbent.tables.recognise import Recognised, recognise, sample_of
 
-HOLDOUT = 0.2
 REASONS = 10  # of a gate that blocks
 
 # The project's file -> the template it comes from. DVC would take one named dvc.yaml for a pipeline of ours.
@@ -155,17 +151,15 @@ def _params(name: str, data: Path, recognised: Recognised, table: NewTable) -> s
     )
     # JSON is YAML: quotes, brackets and non-ASCII names come out right.
     environment.filters["yaml"] = lambda value: json.dumps(value, ensure_ascii=False)
-    rows = [pq.ParquetFile(path).metadata.num_rows for path in table.partitions]
+    metric = METRICS[recognised.metric]
     facts = {
         "name": name,
         "source": data.name,
         "recognised": recognised,
-        "partitions": len(rows),
+        "partitions": len(table.partitions),
         "landing": table.landing,
         "formats": table.formats,
-        "holdout": HOLDOUT,
-        "rows": median(rows),
-        "window": partitions_for_a_verdict(rows, HOLDOUT),
+        "worthwhile": metric.worthwhile(0) if metric.greater_is_better else None,
     }
     return environment.from_string(_template("params.yaml.j2")).render(facts)
 

@@ -20,7 +20,7 @@ from incumbent.params import load_params, own_code
 Project = Annotated[Path, typer.Option("--project", help="Folder of the project.", show_default="here")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; logs go to stderr.")]
 
-# The whole message of a verdict that the caller cannot go on with: block, hold, reject.
+# The whole message of a verdict that the caller cannot go on with: block, hold, reject, pending.
 VERDICT = 3
 
 

@@ -3,11 +3,12 @@
 import textwrap
 from typing import Any
 
+from incumbent.cli.approve import how_to_answer
 from incumbent.cli.options import pairs
 
 
 def kind_of(document: dict[str, Any]) -> str | None:
-    """promote, hold, reject, skip or block; None where nothing was decided."""
+    """promote, pending, hold, reject, skip or block; None where nothing was decided."""
     decision = document.get("decision")
     return decision["kind"] if decision else None
 
@@ -29,6 +30,8 @@ def describe(document: dict[str, Any]) -> str:
         lines.append(("unlabelled", f"{document['unlabelled']:,} new rows without a label"))
     lines += [("because", reason) for reason in decision["reasons"]]
     lines.append(("champion", document["champion"] or "none"))
+    if decision["kind"] == "pending":
+        lines.append(("pending", how_to_answer(document["challenger"])))
     name = f"run {document['run']}" if document["run"] else "dry run"
     title = f"{name} on {document['data']['name']}: {decision['kind']}"
     return "\n".join([title, textwrap.indent(pairs(lines), "  ")])

@@ -10,14 +10,17 @@ import typer
 from incumbent.cli.models import Version, registry_of, version_named
 from incumbent.cli.options import Json, Project, enter, pairs, show, table
 from incumbent.params import load_params
+from incumbent.storage.registry.champion import VERDICTS
 
 
 def audit(project: Project = Path(), as_json: Json = False) -> None:
     """List every past verdict, and whether later arrivals confirm it."""
+    from incumbent.evaluation.approval import settled
     from incumbent.evaluation.hindsight import review
 
     registry, params = registry_of(project), load_params(enter(project))
-    outcomes = [json.loads(body) for body in registry.records("decision.json")]
+    promoted = {entry.run_seq for entry in registry.history() if entry.op in VERDICTS}
+    outcomes = [settled(json.loads(body), promoted) for body in registry.records("decision.json")]
     verdicts = review(outcomes, registry.scores(), params.promotion)
     document = [{**asdict(each), "text": str(each.gain) if each.gain else "–"} for each in verdicts]
     show(document, as_json, lambda d: _audited(d, params.promotion.metric))

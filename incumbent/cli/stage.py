@@ -50,8 +50,7 @@ def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.gate.suites import load_suites
     from incumbent.gate.version import gate_version
     from incumbent.storage.dataset.quarantine import open_quarantine
-    from incumbent.storage.dataset.versions import digest_of
-    from incumbent.tables.partitions import Partition
+    from incumbent.tables.partitions import Partition, digest_of
 
     def released() -> dict[str, str]:
         return open_quarantine(params).let_pass(Partition(path.name, digest_of(path)) for path in paths)
@@ -100,19 +99,19 @@ def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]
     from incumbent.challenger import Challenger
     from incumbent.challenger.contest import compare_with
     from incumbent.cli.models import registry_of
-    from incumbent.storage.dataset.versions import digest_of
     from incumbent.storage.serving.rivals import rivals_of
-    from incumbent.tables.partitions import Partition
+    from incumbent.tables.partitions import Partition, digest_of
 
     registry = registry_of(project)
     made = Challenger.from_json(_read(project, Name.TRAIN))
-    latest = _learned(project, paths)[-params.promotion.window :]
+    files = {path.name: path for path in _learned(project, paths)}
     contest, _ = compare_with(
         rivals_of(project, registry, registry.champion()),
         made,
         _model_folder(project, params),
         "work tree",
-        [(Partition(path.name, digest_of(path)), path) for path in latest],
+        [Partition(name, digest_of(path)) for name, path in files.items()],
+        lambda names: [files[name] for name in names],
         params,
     )
     decision = contest.decide(made, "work tree", params.promotion)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from incumbent.cli.approve import how_to_answer
 from incumbent.cli.options import pairs
 from incumbent.cli.ui import ui_command
 from incumbent.errors import IncumbentError
@@ -18,10 +19,17 @@ def overview(project: Path) -> dict[str, Any]:
     about = {"project": str(project), "registry": params.registry.address, "model": params.dataset.name}
     document = {**stack.status(project), **about}
     try:
-        champion = registry_of(project).champion()
+        registry = registry_of(project)
+        champion, request = registry.champion(), registry.approvals.waiting()
     except IncumbentError as error:
-        return {**document, "champion": None, "problem": str(error)}
-    return {**document, "champion": champion.version if champion else None}
+        return {**document, "champion": None, "pending": None, "problem": str(error)}
+    pending = request.version if request else None
+    known = (
+        {"champion": champion.version, "provisional": champion.provisional}
+        if champion
+        else {"champion": None}
+    )
+    return {**document, **known, "pending": pending}
 
 
 def describe(document: dict[str, Any]) -> str:
@@ -31,7 +39,10 @@ def describe(document: dict[str, Any]) -> str:
         lines.append((name, f"{address}{login}" if address and name in {"ui", "studies"} else address))
     lines.append(("registry", f"{document['registry']}/{document['model']}"))
     unknown = "not known" if "problem" in document else "none"
-    lines.append(("champion", document["champion"] or unknown))
+    provisional = " (provisional)" if document.get("provisional") else ""
+    lines.append(("champion", f"{document['champion'] or unknown}{provisional}"))
+    if document["pending"]:
+        lines.append(("pending", how_to_answer(document["pending"])))
     return "\n".join([pairs(lines), *([document["problem"]] if "problem" in document else [])])
 
 

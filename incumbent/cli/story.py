@@ -30,7 +30,7 @@ def as_table(document: dict[str, Any]) -> str:
     return "\n".join(
         [
             "",
-            "ROC AUC on held-out days that neither model has seen, with 95 % intervals",
+            "ROC AUC on days that neither model has learned from, with 95 % intervals",
             table(header, lines),
             "",
             *(line for row in document["arrivals"] for line in _reasons(row)),

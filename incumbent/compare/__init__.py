@@ -8,6 +8,7 @@ and `fairness` measure what guardrails limit.
 from incumbent.compare.anytime import ArrivalGain, ConfidenceSequence, confidence_sequence, critical_value
 from incumbent.compare.calibration import Bin, Calibration, calibration
 from incumbent.compare.fairness import Fairness, GroupRates, fairness
+from incumbent.compare.forecast import Forecast, forecast, suffices
 from incumbent.compare.paired import compare, estimate, score, try_compare
 from incumbent.compare.result import Comparison, Incomparable, Interval
 from incumbent.compare.slices import SliceComparison, compare_slices
@@ -20,6 +21,7 @@ __all__ = [
     "Comparison",
     "ConfidenceSequence",
     "Fairness",
+    "Forecast",
     "GroupRates",
     "Incomparable",
     "Interval",
@@ -32,6 +34,8 @@ __all__ = [
     "critical_value",
     "estimate",
     "fairness",
+    "forecast",
     "score",
+    "suffices",
     "try_compare",
 ]

@@ -39,7 +39,7 @@ def observe(y: np.ndarray, groups: np.ndarray, metric: str, prediction: np.ndarr
     labels = np.asarray(y)
     counts: tuple[int, ...] = ()
     if not len(labels):
-        raise BadData("there are no rows to judge by; widen promotion.window or split.holdout")
+        raise BadData("there are no rows to judge by; the next arrival brings some")
     if np.shape(groups) != labels.shape:
         raise BadData(f"{len(labels)} rows to judge by have groups of the shape {np.shape(groups)}")
     if task == "regression":
@@ -49,7 +49,7 @@ def observe(y: np.ndarray, groups: np.ndarray, metric: str, prediction: np.ndarr
     codes, distinct = pd.factorize(np.asarray(groups), use_na_sentinel=False)
     if len(distinct) < 2:
         raise BadData(
-            f"the rows to judge by belong to {len(distinct)} group(s) of split.by; widen promotion.window"
+            f"the rows to judge by belong to {len(distinct)} group(s) of split.by; later arrivals add groups"
         )
     alone = len(distinct) == len(labels)
     return Observations(task, labels, None if alone else codes, len(distinct), counts)

@@ -1,7 +1,7 @@
 """The verdict's figures: two models on the same rows, their difference, and how sure it is.
 
 The ROC AUC's error is DeLong's, every other metric's is bootstrapped; both by groups. The interval is the
-difference +- Student's t of groups - 1 degrees of freedom times the standard error. Percentiles of the
+difference +- Student's t times the standard error. Percentiles of the
 bootstrap would be narrower than they claim with few groups: they neither know that the error itself is
 estimated from few nor correct its bias.
 """
@@ -57,7 +57,8 @@ def compare(
     deviation = float(np.std(values, ddof=1)) if others else 0.0
     difference = second.minus(first)
     require_variation(difference, observations.groups, promotion.confidence)
-    error, dof = _with_seeds(difference.standard_error, observations.groups - 1, deviation, len(values))
+    row_dof = _degrees_of_freedom(difference, observations, promotion.metric)
+    error, dof = _with_seeds(difference.standard_error, row_dof, deviation, len(values))
     return Comparison(
         metric=promotion.metric,
         champion=_interval(first, observations, promotion, 0.0, 1),
@@ -124,6 +125,16 @@ def _value(observations: Observations, prediction: np.ndarray, promotion: Promot
     return point(observations, statistic(observations, prediction, promotion.metric, promotion.threshold))
 
 
+def _degrees_of_freedom(sampled: Sampled, observations: Observations, metric: str) -> float:
+    """Groups - 1; for the ROC AUC of rows that are their own groups, by Welch and Satterthwaite over the two
+    classes: where the events are few, it is they that the error is estimated from."""
+    squares = sampled.deviations**2
+    if metric != "roc_auc" or observations.codes is not None or not squares.any():
+        return observations.groups - 1.0
+    parts = np.bincount(observations.y, squares, 2)
+    return float(parts.sum() ** 2 / (parts**2 / np.maximum(np.array(observations.class_counts) - 1, 1)).sum())
+
+
 def _with_seeds(row_error: float, row_dof: float, deviation: float, seeds: int) -> tuple[float, float]:
     """The standard error of rows and seeds together, and its degrees of freedom (Satterthwaite 1946)."""
     rows, drawn = row_error**2, deviation**2
@@ -135,7 +146,8 @@ def _with_seeds(row_error: float, row_dof: float, deviation: float, seeds: int) 
 def _interval(
     sampled: Sampled, observations: Observations, promotion: PromotionParams, deviation: float, seeds: int
 ) -> Interval:
-    error, dof = _with_seeds(sampled.standard_error, observations.groups - 1, deviation, seeds)
+    row_dof = _degrees_of_freedom(sampled, observations, promotion.metric)
+    error, dof = _with_seeds(sampled.standard_error, row_dof, deviation, seeds)
     half = float(stdtrit(dof, 0.5 + promotion.confidence / 2)) * error
     return Interval(sampled.value, sampled.value - half, sampled.value + half)
 

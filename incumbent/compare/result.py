@@ -49,6 +49,16 @@ class Comparison:
         """The difference with the sign that makes positive mean better."""
         return self.difference if METRICS[self.metric].greater_is_better else self.difference.negated()
 
+    def chance(self, margin: float = 0.0) -> float:
+        """Probability that the challenger is better by more than `margin`, from 0 to 1.
+
+        One minus the one-sided p-value of the opposite; with a flat prior the posterior probability too.
+        """
+        beyond = self.gain.value - margin
+        if self.standard_error == 0:
+            return 1.0 if beyond > 0 else 0.0
+        return float(stdtr(self.dof, beyond / self.standard_error))
+
     @property
     def p_worse(self) -> float:
         """One-sided p-value of the null hypothesis that the challenger is not worse."""

@@ -7,7 +7,7 @@ from incumbent.compare.sampled import Sampled
 from incumbent.errors import BadData
 
 ROUNDING = 1e-5  # of a value: what weights of float32 leave where nothing varies
-MORE = "widen promotion.window or split.holdout"
+MORE = "later arrivals add rows"
 
 
 def require_resampling(observations: Observations) -> None:
@@ -15,7 +15,7 @@ def require_resampling(observations: Observations) -> None:
     if observations.codes is None and observations.class_counts and max(observations.class_counts) == 1:
         rows = len(observations.y)
         raise BadData(
-            f"{rows} held-out rows of {rows} classes, one row each of them: too few to resample; {MORE}"
+            f"{rows} judging rows of {rows} classes, one row each of them: too few to resample; {MORE}"
         )
 
 
@@ -30,6 +30,6 @@ def require_variation(difference: Sampled, groups: int, confidence: float) -> No
     if 2 * 0.5**groups > 1 - confidence:
         least = int(np.ceil(1 - np.log2(1 - confidence)))
         raise BadData(
-            f"the difference is the same in all of {groups} groups of held-out rows: too few to tell how it "
+            f"the difference is the same in all of {groups} groups of judging rows: too few to tell how it "
             f"varies, it takes {least} at promotion.confidence = {confidence:g}; {MORE}"
         )

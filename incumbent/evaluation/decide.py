@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import floor
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from incumbent.compare import Calibration, Comparison, Fairness, Incomparable, SliceComparison
+from incumbent.compare import (
+    Calibration,
+    Comparison,
+    ConfidenceSequence,
+    Fairness,
+    Incomparable,
+    SliceComparison,
+    forecast,
+)
 from incumbent.evaluation.reasoned import Reasoned
+from incumbent.evaluation.roles import BASELINE
 from incumbent.params import METRICS, PromotionParams
 
 
@@ -17,6 +27,17 @@ class Decision(Reasoned):
 
 class Promote(Decision):
     """The challenger becomes the champion."""
+
+
+class Provisional(Promote):
+    """A first model takes office although nothing shows yet that it is better than the baseline."""
+
+
+@dataclass(frozen=True)
+class Pending(Decision):
+    """It won, and waits for a person: promotion.approve asks for one. `provisional`: it would be that."""
+
+    provisional: bool = False
 
 
 class Hold(Decision):
@@ -32,6 +53,8 @@ class Evidence:
     """What was measured of the challenger, on rows that no model was trained on. None: not measured.
 
     model_bytes: size of the model's file. microseconds_per_row: time to predict one row, in a batch.
+    partitions: number of those whose rows judge. lifetime: the gains over the champion's time in office, each
+    of the challenger that was made of an arrival; measured for promotion.guarantee = lifetime.
     """
 
     comparison: Comparison | Incomparable
@@ -40,6 +63,8 @@ class Evidence:
     fairness: Fairness | None = None
     model_bytes: int | None = None
     microseconds_per_row: float | None = None
+    partitions: int = 0
+    lifetime: ConfidenceSequence | None = None
 
     @property
     def compared(self) -> Comparison | None:
@@ -65,24 +90,75 @@ _EVIDENCE = TypeAdapter(Evidence)
 def decide(evidence: Evidence, policy: PromotionParams, incumbent: str) -> Decision:
     """Reject for any reason against the challenger; hold if a guardrail is set but was not measured.
 
-    incumbent: name of the other model in reasons: a version, or the trivial baseline for a first model.
+    incumbent: name of the other model in reasons: a version, or BASELINE for a first model.
     """
-    comparison = evidence.comparison
+    comparison, compared = evidence.comparison, evidence.compared
     limits = _limits(evidence, policy)
     against = (*_against(comparison, policy, incumbent), *_worse_slices(evidence, policy))
     against += tuple(limit.broken for limit in limits if limit.broken)
     if against:
         return Reject(against)
-    unknown = _unknown(evidence, policy, limits)
-    if isinstance(comparison, Incomparable):
-        return Hold((f"can't be compared with {incumbent}: {comparison.reason}", *unknown))
-    better = comparison.gain.low > policy.margin
-    claim = (
-        f"{'better' if better else 'not shown to be better'} than {incumbent} by more than {policy.margin}"
+    claims, better = _claims(evidence, policy, incumbent)
+    if unknown := _unknown(evidence, policy, limits):
+        return Hold((*claims, *unknown))
+    if better:
+        return Promote(claims)
+    if incumbent == BASELINE and policy.provisional and not (compared and compared.gain.value <= 0):
+        return Provisional(
+            (f"takes office as provisional, as nothing shows yet that {BASELINE} is worse", *claims)
+        )
+    return Hold(claims)
+
+
+def succeed_provisional(
+    evidence: Evidence, first: Evidence, policy: PromotionParams, incumbent: str
+) -> Decision:
+    """Against a provisional champion: it must not be worse, and `first`, the evidence against the baseline on
+    all rows, says whether it is provisional too."""
+    against, as_first = decide(evidence, policy, incumbent), decide(first, policy, BASELINE)
+    if isinstance(against, Reject):
+        return against
+    if not isinstance(as_first, Promote):
+        return as_first
+    compared = evidence.compared
+    if compared and compared.chance() < 1 - policy.probability:
+        return Hold((f"probably worse than {incumbent}, which is provisional", *against.because))
+    return type(as_first)(
+        (f"not shown to be worse than {incumbent}, which is provisional", *as_first.because)
     )
-    if better and not unknown:
-        return Promote((f"{claim}: {_figures(comparison, policy)}",))
-    return Hold((f"{claim}: {_figures(comparison, policy)}", *unknown))
+
+
+def _claims(evidence: Evidence, policy: PromotionParams, incumbent: str) -> tuple[tuple[str, ...], bool]:
+    """What the comparison says, and whether it shows the challenger to be better."""
+    comparison = evidence.comparison
+    if isinstance(comparison, Incomparable):
+        return (f"can't be compared with {incumbent}: {comparison.reason}",), False
+    margin = policy.margin_over(comparison.champion.value)
+    chance, beyond = comparison.chance(margin), f" by more than {margin:.2g}" * (margin > 0)
+    better = chance >= policy.probability
+    sure, side = ("", "at least") if better else ("not probable enough: ", "less than")
+    claims = [
+        f"{sure}better than {incumbent}{beyond} with a probability of {floored(chance)}, {side} "
+        f"promotion.probability = {policy.probability:g}: {_figures(comparison, policy)}, on "
+        f"{comparison.rows:,} rows of {comparison.groups:,} groups"
+    ]
+    if policy.guarantee == "lifetime" and incumbent != BASELINE:
+        sequence = evidence.lifetime
+        lasting = sequence is not None and sequence.exceeds(margin)
+        better &= lasting
+        figures = "no arrival counts yet" if sequence is None else f"{comparison.metric} gain {sequence}"
+        claims.append(
+            f"{'surely' if lasting else 'not surely'} better by more than {margin:.2g} since {incumbent} "
+            f"took office (promotion.guarantee = lifetime): {figures}"
+        )
+    if not better:
+        claims.append(str(forecast(comparison, policy, evidence.partitions)))
+    return tuple(claims), better
+
+
+def floored(share: float) -> str:
+    """A probability as text that never rounds up to a threshold that it does not reach."""
+    return f"{floor(share * 1000) / 1000:.3f}"
 
 
 def unmet_guardrails(evidence: Evidence, policy: PromotionParams) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def too_good(
     """A warning about the model's score, with the suspect columns and the command to drop them; None for an
     ordinary score.
 
-    y, predicted: of the held-out rows, as Schema.labels and Model.predict give them; importances: share of
+    y, predicted: of the judging rows, as Schema.labels and Model.predict give them; importances: share of
     each feature in the model's gain, largest first; sample: some of its training rows.
     """
     metric = JUDGED_BY[params.task]
@@ -44,7 +44,7 @@ def too_good(
     alone = [*_leaks_in(sample, params)][:NAMED]
     columns, target = shlex.join(leak.column for leak in alone) or "COLUMN", params.dataset.target
     return (
-        f"{metric} {value:.4f} on {len(y):,} held-out rows is too good to be true (above {TOO_GOOD}): "
+        f"{metric} {value:.4f} on {len(y):,} judging rows is too good to be true (above {TOO_GOOD}): "
         f"{'; '.join(_suspects(alone, importances))}. Is that known before {target} is? If not: "
         f"incumbent drop-column {columns} --reason TEXT"
     )

@@ -1,4 +1,4 @@
-"""Late labels against logged predictions: is the champion still as good as on its holdout?"""
+"""Late labels against logged predictions: is the champion still as good as it was?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,7 +26,7 @@ class Health:
     """A version's metric on predictions whose labels arrived later.
 
     logged: number of predictions examined; labelled: those with a label. live: the metric on these; promised:
-    that on the holdout when the version was made. loss: how much worse than promised, in units of the metric,
+    that when the version was made. loss: how much worse than promised, in units of the metric,
     with bounds that hold over all looks at these predictions; decayed: whether both are worse. live and loss
     are None when they can't be estimated; `reason` says why.
     """
@@ -64,7 +64,7 @@ def examine(
     params: Params,
     confidence: float,
 ) -> Health:
-    """Join the model's predictions with the labels by key, and compare their metric with the holdout's.
+    """Join the model's predictions with the labels by key, and compare their metric with what it was then.
 
     logged: rows of `to_log`; the first prediction of a key counts. labels: tables with key and target; a
     later table overrides an earlier one. metrics: the manifest's. confidence: of each bound of the loss, over

@@ -21,7 +21,7 @@ from incumbent.compare import (
 )
 from incumbent.errors import BadData
 from incumbent.evaluation.reasoned import Reasoned
-from incumbent.evaluation.roles import PREDECESSOR, SHADOW, SHADOWS
+from incumbent.evaluation.roles import PREDECESSOR, SHADOW, SHADOWS, TOOK_OFFICE
 from incumbent.models.model import Model
 from incumbent.params import METRICS, PromotionParams
 
@@ -181,25 +181,30 @@ def _better_shadow(
         return []
     confidence = shadow_confidence(promotion)
     sequence, last = (confidence_sequence([pair.gain for pair in each], confidence) for each in (held, own))
-    if not sequence.exceeds(promotion.margin) or last.gain <= promotion.margin:
+    margin = promotion.margin_over(float(np.mean([_champion_value(pair, promotion.metric) for pair in held])))
+    if not sequence.exceeds(margin) or last.gain <= margin:
         return []
     before = [name for name in dict.fromkeys(pair.rival for pair in held) if name != version]
     who = f"{version} ({SHADOW})" + (f", with {', '.join(before)} held before it," if before else "")
     claim = _claim(who, champion, sequence, confidence, promotion)
     if before:
         claim += f"; {version} alone {last.gain:+.4f}"
-    against = (*unmet, *_below_floor(own, promotion))
+    against = [*unmet, *_below_floor(own, promotion)]
+    if promotion.approve != "never":
+        command = f"incumbent models promote {version} --force --reason TEXT"
+        against.append(f"promotion.approve = {promotion.approve} asks for a person: {command}")
     reasons = (claim, *(f"{version} stays out of office: {each}" for each in against))
     return [(last.gain, Recall(reasons, version, SHADOW, not against))]
 
 
-def shadow_confidence(promotion: PromotionParams) -> float:
-    """With which a shadow must be better, over the champion's whole time in office.
+def _champion_value(pair: Pair, metric: str) -> float:
+    gain = pair.gain.gain
+    return pair.value - gain if METRICS[metric].greater_is_better else pair.value + gain
 
-    Under promotion.guarantee = lifetime there are two ways into office, a verdict and the shadow's arrivals;
-    half of the chance to err is for each.
-    """
-    return (1 + promotion.confidence) / 2 if promotion.guarantee == "lifetime" else promotion.probability
+
+def shadow_confidence(promotion: PromotionParams) -> float:
+    """With which a shadow must be better, over the champion's whole time in office."""
+    return promotion.lifetime_confidence if promotion.guarantee == "lifetime" else promotion.probability
 
 
 def _below_floor(own: Sequence[Pair], promotion: PromotionParams) -> list[str]:
@@ -248,10 +253,10 @@ def review(
     reviewed = []
     for outcome in decisions:
         kind = outcome["decision"]["kind"]
-        if kind not in ("promote", "hold") or outcome["metric"] is None:
+        if kind not in (*TOOK_OFFICE, "hold") or outcome["metric"] is None:
             continue
         challenger, incumbent = outcome["challenger"], outcome["metric"]["incumbent"]
-        gain = _gain_since(pairs, challenger, incumbent, promoted=kind == "promote", promotion=promotion)
+        gain = _gain_since(pairs, challenger, incumbent, promoted=kind in TOOK_OFFICE, promotion=promotion)
         reviewed.append(Reviewed(outcome["run"], kind, challenger, incumbent, gain, _said(kind, gain)))
     return reviewed
 
@@ -272,7 +277,7 @@ def _said(kind: str, gain: ConfidenceSequence | None) -> str:
         return "no word yet"
     if gain.low is None or gain.high is None or gain.low <= 0 <= gain.high:
         return "open"
-    return "confirmed" if (gain.low > 0) == (kind == "promote") else "contradicted"
+    return "confirmed" if (gain.low > 0) == (kind in TOOK_OFFICE) else "contradicted"
 
 
 def _spread(

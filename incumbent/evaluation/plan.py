@@ -36,8 +36,8 @@ def plan_from_json(document: dict[str, Any]) -> Plan:
 class Measurements:
     """Input of the rules.
 
-    new_rows: labelled rows, training and holdout, in added partitions; labelled: whether any row of the data
-    has a label. promised and live: the champion's metric on the holdout when it was made, and on the new rows
+    new_rows: labelled rows, training and vault, in added partitions; labelled: whether any row of the data
+    has a label. promised and live: the champion's metric when it was made, and on the new rows
     before any training on them; None: not measured. params_changes: sections of params.yaml that affect a
     model and differ from the champion's. updates: number of updates since the champion's last full training.
     drift: share of the champion's gain, from 0 to 1, that comes from columns that moved, which `moved` names;

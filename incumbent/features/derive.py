@@ -33,6 +33,11 @@ class Derivation:
     shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
+    def needs_all_rows(self) -> bool:
+        """Whether a row's columns depend on other rows of its file."""
+        return bool(self.params.lags.columns)
+
+    @property
     def added_names(self) -> list[str]:
         return [*self.made, *(f"{name}_previous" for name in self.params.lags.columns)]
 

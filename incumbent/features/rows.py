@@ -30,8 +30,8 @@ class Rows:
     """X: (n, features) float32, as Schema.codes; y: (n,) as Schema.labels; group: (n,) float64, the hash of
     the split group; protected: (n,) text of the column that `bias` names, None without.
 
-    part: (n,) int32, index of each row's partition among those given to read_rows; weights: (n,) float64
-    weights in training, None for ones.
+    part, number: (n,) int32, index of each row's partition among those given to read_rows, and its row number
+    in that file; weights: (n,) float64 weights in training, None for ones.
     """
 
     X: np.ndarray
@@ -39,11 +39,12 @@ class Rows:
     group: np.ndarray
     cleaning_counts: CleaningCounts = field(default_factory=CleaningCounts)
     part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    number: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     weights: np.ndarray | None = None
     protected: np.ndarray | None = None
 
     def take(self, numbers: np.ndarray) -> "Rows":
-        """The rows with these numbers, without `cleaning_counts` and `part`."""
+        """The rows with these numbers, without `cleaning_counts`, `part` and `number`."""
         weights, protected = (
             None if each is None else each[numbers] for each in (self.weights, self.protected)
         )
@@ -66,7 +67,8 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
         X = schema.codes(frame, absent_as_missing=True, cleaning_counts=cleaning_counts)
         if not (kept := schema.trained_on(frame)).all():
             frame, group, X = frame[kept], group[kept], X[kept]
-        parts.append(Rows(X, schema.labels(frame), group, protected=_protected(frame, params)))
+        number = frame.index.to_numpy(dtype=np.int32)
+        parts.append(Rows(X, schema.labels(frame), group, number=number, protected=_protected(frame, params)))
     if not parts:
         raise BadData("no partitions to read")
     return Rows(
@@ -75,6 +77,7 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
         np.concatenate([part.group for part in parts]),
         cleaning_counts,
         np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.y) for part in parts]),
+        np.concatenate([part.number for part in parts]),
         protected=_joined([part.protected for part in parts]),
     )
 
@@ -205,8 +208,9 @@ def frames(
                 cleaning_counts["duplicates"] += int(copies.sum())
         kept = frame.loc[mask]
         # Empty cells turn booleans into objects, which hash differently.
-        yield kept if labelled.all() else _inferred(kept, params.dataset.target), hashes[mask]
+        yield kept if labelled.all() else with_inferred(kept, params.dataset.target), hashes[mask]
 
 
-def _inferred(frame: pd.DataFrame, target: str) -> pd.DataFrame:
+def with_inferred(frame: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Labelled rows whose target has the type of its values, which empty cells may have hidden."""
     return frame.assign(**{target: frame[target].infer_objects()})

@@ -54,8 +54,11 @@ class DatasetParams(Section):
 
 
 class SplitParams(Section):
-    by: list[str] = Field([], description="columns whose values decide a row's side; empty: the whole row")
-    holdout: float = Field(0.2, gt=0, lt=0.5, description="share of groups that no model ever trains on")
+    by: list[str] = Field(
+        [],
+        description="columns whose equal values keep rows in one fold, and on one side; empty: the whole row",
+    )
+    holdout: float = Field(0.0, ge=0, lt=0.5, description="share of groups that no model ever trains on")
 
 
 class Limits(Section):

@@ -19,6 +19,10 @@ class Metric:
         """How much better the challenger is, in units of the metric; negative when it is worse."""
         return challenger - champion if self.greater_is_better else champion - challenger
 
+    def worthwhile(self, value: float) -> float:
+        """The smallest gain worth having over a model of this value: .005 of a score, 1 % of an error."""
+        return 0.005 if self.greater_is_better else 0.01 * value
+
 
 _INF = float("inf")
 _ALL = (

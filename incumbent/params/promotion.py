@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from incumbent.params.metrics import METRICS
 from incumbent.params.section import Section
 
 
 class SliceParams(Section):
     columns: list[str] = Field([], description="a challenger may not be worse on any of their values")
-    min_rows: int = Field(200, ge=2, description="held-out rows that a value needs to be judged")
+    min_rows: int = Field(200, ge=2, description="judging rows that a value needs to be judged")
 
 
 class FairnessParams(Section):
@@ -34,18 +35,9 @@ class LimitParams(Section):
 class PromotionParams(Section):
     metric: str = Field("roc_auc", description="decides; must fit the task")
     threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a row counts as positive")
-    margin: float = Field(0.0, ge=0, description="units of the metric that a challenger must gain")
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="of the interval around the difference")
-    floor: float | None = Field(
-        None, description="a model worse than this never takes office; for an error, the highest allowed"
+    margin: float | None = Field(
+        None, ge=0, description="units of the metric that a challenger must gain; none: half of worthwhile"
     )
-    window: int = Field(3, ge=1, description="the latest partitions whose holdout rows judge")
-    seeds: int = Field(1, ge=1, le=100, description="challengers that differ in their seed only; see docs")
-    resamples: int = Field(2000, ge=100, le=100_000, description="of the bootstrap")
-    slices: SliceParams = SliceParams()
-    fairness: FairnessParams = FairnessParams()
-    limits: LimitParams = LimitParams()
-    auto_rollback: bool = Field(False, description="go back when arrivals show the predecessor to be better")
     probability: float = Field(
         0.8,
         gt=0.5,
@@ -54,12 +46,60 @@ class PromotionParams(Section):
     )
     guarantee: Literal["none", "lifetime"] = Field(
         "none",
-        description="lifetime: an equal challenger ever replaces a champion with a chance of at most "
-        "1 - confidence",
+        description="lifetime: a chance of 1 - confidence that an equal challenger ever replaces a champion",
+    )
+    confidence: float = Field(
+        0.95, gt=0.5, lt=1, description="of intervals, of the test of slices, and of the guarantee"
+    )
+    worthwhile: float | None = Field(
+        None, gt=0, description="smallest gain worth waiting for; none: .005 of a score, 1 % of an error"
+    )
+    floor: float | None = Field(
+        None, description="a model worse than this never takes office; for an error, the highest allowed"
+    )
+    window: int = Field(
+        3, ge=1, description="latest partitions whose rows judge; more while a worthwhile gain can't show"
+    )
+    provisional: bool = Field(
+        False, description="a first model takes office, marked, while nothing can tell it from the baseline"
+    )
+    seeds: int = Field(1, ge=1, le=100, description="challengers that differ in their seed only; see docs")
+    resamples: int = Field(2000, ge=100, le=100_000, description="of the bootstrap")
+    slices: SliceParams = SliceParams()
+    fairness: FairnessParams = FairnessParams()
+    limits: LimitParams = LimitParams()
+    auto_rollback: bool = Field(False, description="go back when arrivals show the predecessor to be better")
+    approve: Literal["never", "borderline", "always"] = Field(
+        "never", description="which winners wait for a person: none, those whose interval holds margin, all"
     )
     retired: ClassVar[Mapping[str, str]] = {
         "audit_window": "hindsight counts all arrivals since the champion took office"
     }
+
+    @model_validator(mode="after")
+    def _a_worthwhile_gain_passes(self) -> "PromotionParams":
+        if None not in (self.margin, self.worthwhile) and self.margin >= self.worthwhile:  # type: ignore[operator]
+            raise ValueError(
+                f"promotion.margin = {self.margin} must be below promotion.worthwhile = {self.worthwhile}: a "
+                "gain that is worthwhile would never do"
+            )
+        return self
+
+    @property
+    def lifetime_confidence(self) -> float:
+        """Of each way into office under guarantee = lifetime; there are two, a verdict and the shadow's
+        arrivals, and half of the chance to err is for each."""
+        return (1 + self.confidence) / 2
+
+    def worthwhile_over(self, champion: float) -> float:
+        """`worthwhile` in units of the metric, for a champion of this value; unset, twice a given margin."""
+        if self.worthwhile is not None:
+            return self.worthwhile
+        return METRICS[self.metric].worthwhile(champion) if not self.margin else 2 * self.margin
+
+    def margin_over(self, champion: float) -> float:
+        """`margin` in units of the metric, for a champion of this value: a change has its price too."""
+        return self.worthwhile_over(champion) / 2 if self.margin is None else self.margin
 
 
 class MonitorParams(Section):

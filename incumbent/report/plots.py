@@ -14,7 +14,7 @@ CHALLENGER, CHAMPION, FAINT = "#0b6e4f", "#b5651d", "#9aa5a1"
 
 
 def roc(y: np.ndarray, champion: np.ndarray, challenger: np.ndarray, names: tuple[str, str]) -> bytes:
-    """ROC curves of two binary scores (n,) on the same held-out rows; names of champion and challenger."""
+    """ROC curves of two binary scores (n,) on the same judging rows; names of champion and challenger."""
     figure, axes = _axes("False positive rate", "True positive rate")
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
     for name, predicted, colour in ((names[0], champion, CHAMPION), (names[1], challenger, CHALLENGER)):

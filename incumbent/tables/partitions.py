@@ -1,8 +1,12 @@
 """What a version of the data is, and how two versions differ. Names and digests only, never rows."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from incumbent.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -11,6 +15,15 @@ class Partition:
 
     name: str
     md5: str
+
+
+def digest_of(file: Path) -> str:
+    """md5 (hex) of a file, the name that DVC gives its content. Raises BadInput if it can't be read."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}") from error
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,11 @@ class DataVersion:
 
     def to_json(self) -> dict[str, Any]:
         return {"rev": self.rev, "md5": self.md5, "partitions": self.digests}
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> "DataVersion":
+        partitions = tuple(Partition(name, md5) for name, md5 in document["partitions"].items())
+        return DataVersion(document["rev"], document["md5"], partitions)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ S = TypeVar("S")
 T = TypeVar("T")
 Split = tuple[np.ndarray, np.ndarray]
 MOST_LEFT_OUT = 1000
+BALANCED = 1000
+"""Up to so many groups, judging folds are balanced group by group, which takes .06 ms a group."""
 
 
 def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
@@ -56,6 +58,41 @@ def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # the log names them
         splits = [(np.sort(fit), np.sort(held)) for fit, held in splitter.split(rows.X, strata, groups)]
+    return splits
+
+
+def judging_folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
+    """Folds whose held-out predictions judge a recipe: drawn anew, so not those that its search has used, and
+    with every group of split.by whole.
+
+    With the scheme time-series, rows whose group a fold has fitted are not held out. Empty for a single
+    group, and for too few rows for that scheme. Raises BadData as `folds`.
+    """
+    groups = len(np.unique(rows.group))
+    if groups < 2:
+        return []
+    if search.scheme == "time-series":
+        if len(rows.y) // (search.folds + 1) <= search.gap:
+            return []
+        splits = folds(rows, search, seed)
+        return [(fit, held[~np.isin(rows.group[held], rows.group[fit])]) for fit, held in splits]
+    scheme, seed = search.scheme, (seed + 1) % 2**31
+    if groups < len(rows.y):
+        scheme = "stratified-group"
+    drawn = search.model_copy(update={"folds": min(search.folds, groups), "scheme": scheme})
+    return _of_many_groups(rows, drawn, seed) if groups > BALANCED else folds(rows, drawn, seed)
+
+
+def _of_many_groups(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
+    """Stratified folds of whole groups, each with the stratum of its first row."""
+    from sklearn.model_selection import StratifiedKFold
+
+    _, first, group = np.unique(rows.group, return_index=True, return_inverse=True)
+    splitter = StratifiedKFold(search.folds, shuffle=True, random_state=seed)
+    splits = []
+    for _, held in splitter.split(first, _strata(rows.y[first], search.folds)):
+        inside = np.isin(group, held)
+        splits.append((np.flatnonzero(~inside), np.flatnonzero(inside)))
     return splits
 
 

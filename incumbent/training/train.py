@@ -14,8 +14,12 @@ from incumbent.learners import Learner, Trained
 from incumbent.learners.devices import Device
 from incumbent.params import Params
 from incumbent.training.balance import Balance
+from incumbent.training.folds import judging_folds
 from incumbent.training.lineage import Parent
 from incumbent.training.training_sets import Tuned, batch_of, everything
+
+UPDATE_FOLDS = 4
+"""Measured: five take 2.9 times the CPU of an update, two underrate its gain by a third, four by a sixth."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,26 @@ def update(parent: Parent, fresh: Rows, replay: Rows, learner: Learner, params: 
         new, past = (batch_of(each, parent.model.schema, parent.balance, seed) for each in (fresh, replay))
         models.append(learner.reseeded(seed).update(file, new, past, parent.options, parent.known))
     return models
+
+
+def cross_fit(
+    parent: Parent, fresh: Rows, replay: Rows, learner: Learner, params: Params
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict the new rows by updates that each leave out a fold of them: numbers of the rows, (n,), and
+    predictions, (seeds, n) or (seeds, n, classes). Empty when all rows are of one group."""
+    scheme = "time-series" if params.search.scheme == "time-series" else "stratified"
+    search = params.search.model_copy(update={"folds": UPDATE_FOLDS, "scheme": scheme})
+    splits = judging_folds(fresh, search, params.seed)
+    seeds = len(challenger_seeds(params))
+    if not splits:
+        return np.zeros(0, dtype=np.intp), np.zeros((seeds, 0))
+    held = [held for _, held in splits]
+    predicted = [
+        [model.predict(fresh.X[held]) for model in update(parent, fresh.take(fit), replay, learner, params)]
+        for fit, held in splits
+    ]
+    raw = np.stack([np.concatenate([fold[seed] for fold in predicted]) for seed in range(seeds)])
+    return np.concatenate(held), np.stack([parent.model.output.apply(each) for each in raw])
 
 
 def challenger_seeds(params: Params) -> list[int]:

@@ -9,10 +9,10 @@ import pytest
 
 from incumbent.challenger import make_full, open_challenger, search
 from incumbent.compare import Comparison, compare
-from incumbent.evaluation.judge import collect_evidence, score_holdout
+from incumbent.evaluation.evidence import collect_evidence
 from incumbent.params import PromotionParams
 from tests.building import toy_params
-from tests.judging import window
+from tests.judging import judged
 
 pytestmark = pytest.mark.filterwarnings("error:overflow", "error:invalid value")
 
@@ -47,7 +47,7 @@ def test_a_target_at_the_limit_is_learned_and_judged(metric: str, tmp_path: Path
     )
     made = make_full([path], params, search([path], params), tmp_path)
     model = open_challenger(made, params, tmp_path, "v1")
-    holdout = score_holdout(None, model, window([path]), params, prior=made.prior)
+    holdout = judged(None, model, [path], params, prior=made.prior)
     evidence = collect_evidence(holdout, params.promotion, params.seed)
     assert isinstance(evidence.comparison, Comparison)
     assert made.importances == {"x": 1.0}

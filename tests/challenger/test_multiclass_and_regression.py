@@ -13,14 +13,14 @@ from incumbent.challenger import Challenger, make_full, make_update, open_challe
 from incumbent.compare import Comparison
 from incumbent.errors import BadData
 from incumbent.evaluation.decide import Promote, decide
+from incumbent.evaluation.evidence import collect_evidence
 from incumbent.evaluation.hindsight import score_arrival
-from incumbent.evaluation.judge import collect_evidence, score_holdout
 from incumbent.features.schema import Schema, differences
 from incumbent.models.model import Model
 from incumbent.params import METRICS, Params
-from incumbent.tables.partitions import Partition
 from incumbent.tables.split import group_hashes
 from tests.building import parent, toy_params
+from tests.judging import judged
 
 QUICK = {"learner": {"rounds": 30, "patience": 10}, "search": {"trials": 3, "folds": 3}}
 
@@ -31,10 +31,6 @@ class Case:
 
     paths: Sequence[Path]
     params: Params
-
-    @property
-    def window(self) -> list[tuple[Partition, Path]]:
-        return [(Partition(path.name, "md5"), path) for path in self.paths]
 
 
 def wine(folder: Path) -> Case:
@@ -86,7 +82,7 @@ def model(case: Case, made: tuple[Challenger, Path]) -> Model:
 
 
 def test_a_first_model_beats_the_baseline(case: Case, made: tuple[Challenger, Path], model: Model) -> None:
-    holdout = score_holdout(None, model, case.window, case.params, prior=made[0].prior)
+    holdout = judged(None, model, case.paths, case.params, prior=made[0].prior)
     evidence = collect_evidence(holdout, case.params.promotion, 0)
     assert isinstance(evidence.comparison, Comparison)
     assert isinstance(decide(evidence, case.params.promotion, "the trivial baseline"), Promote)
@@ -124,12 +120,12 @@ def test_an_update_learns_from_new_rows(
     updated = make_update(parent(made[0], case.params, made[1]), case.paths[1:], case.params, tmp_path)
     newer = open_challenger(updated, case.params, tmp_path, "v2")
     seen = collect_evidence(
-        score_holdout(model, newer, case.window, case.params), case.params.promotion, 0
+        judged(model, newer, case.paths, case.params), case.params.promotion, 0
     ).comparison
     assert isinstance(seen, Comparison)
     assert seen.difference.value != 0
     # An update on a third of the rows may not win, but it must not forget what the champion knew.
-    alone = score_holdout(None, newer, case.window, case.params, prior=updated.prior)
+    alone = judged(None, newer, case.paths, case.params, prior=updated.prior)
     baseline = collect_evidence(alone, case.params.promotion, 0).comparison
     assert isinstance(baseline, Comparison)
     assert baseline.gain.low > 0
@@ -159,8 +155,8 @@ def test_a_class_that_training_never_had_is_told_and_its_rows_judge_nobody(
     odd = frame.assign(y=frame["y"].where(np.arange(len(frame)) % 9 > 0, "dolcetto"))
     odd.to_parquet(tmp_path / "odd.parquet", index=False)
     assert differences(model.schema, odd, case.params.dataset) == ["class 'dolcetto' is new"]
-    window = [(Partition("odd.parquet", "md5"), tmp_path / "odd.parquet")]
-    holdout = score_holdout(model, model, window, case.params)
+    window = [tmp_path / "odd.parquet"]
+    holdout = judged(model, model, window, case.params)
     held_out = odd[group_hashes(odd, []) < case.params.split.holdout]
     assert holdout.excluded == int((held_out["y"] == "dolcetto").sum()) > 0
     assert len(holdout.y) == int((held_out["y"] != "dolcetto").sum())

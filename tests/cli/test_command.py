@@ -27,6 +27,7 @@ COMMANDS = {
     "stage": ["stage", "gate"],
     "models": ["models", "list"],
     "audit": ["models", "audit"],
+    "approve": ["models", "approve", "v1", "--reason", "fine"],
     "quarantine": ["quarantine", "list"],
     "release": ["quarantine", "release", "an-entry", "--reason", "fine"],
     "expectations": ["expectations", "draft"],

@@ -11,6 +11,8 @@ from scipy.stats import norm, t
 from sklearn.metrics import roc_auc_score
 
 from incumbent.compare import Comparison, Incomparable, Interval, compare, estimate
+from incumbent.compare.delong import sample_auc
+from incumbent.compare.observations import observe
 from incumbent.compare.paired import try_compare
 from incumbent.errors import BadData, UnfitChallenger
 from incumbent.evaluation.decide import Evidence
@@ -104,12 +106,22 @@ def test_with_every_row_a_group_the_variance_is_delongs(rows: list[tuple[int, in
     covariance = delong(y, [champion, challenger]) * count / (count - 1)
     seen = compare_auc(y, champion, challenger, np.arange(count), LEVEL)
     difference = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-    for interval, variance in (
-        (seen.champion, covariance[0, 0]),
-        (seen.challenger, covariance[1, 1]),
-        (seen.difference, difference),
-    ):
-        assert standard_error(interval, count) ** 2 == pytest.approx(variance, abs=1e-12)
+    assert seen.standard_error**2 == pytest.approx(difference, abs=1e-12)
+    observations = observe(y, np.arange(count), "roc_auc", champion)
+    for scores, variance in ((champion, covariance[0, 0]), (challenger, covariance[1, 1])):
+        alone = sample_auc(observations, scores.astype(float), "roc_auc")
+        assert alone.standard_error**2 == pytest.approx(variance, abs=1e-12)
+
+
+def test_of_few_events_the_error_is_estimated_from_the_events() -> None:
+    rng = np.random.default_rng(0)
+    y = np.r_[np.ones(4), np.zeros(400)].astype(int)
+    champion, challenger = (y + rng.normal(size=404) for _ in range(2))
+    few = compare(y, champion, challenger, np.arange(404), PromotionParams())
+    assert 3 <= few.dof < 6
+    many = np.repeat([0, 1], 400)
+    scores = [many + rng.normal(size=800) for _ in range(2)]
+    assert compare(many, *scores, np.arange(800), PromotionParams()).dof > 700
 
 
 def test_on_many_rows_the_published_delong_differs_by_a_thousandth_only() -> None:
@@ -258,7 +270,7 @@ def test_a_perfect_score_against_a_constant_one_has_no_p_value_above_zero() -> N
         pytest.param([0, 1, 2], [0, 1, 2], r"whole numbers from 0 to 1", id="a third class"),
         pytest.param([0, 1, 1], [0, 1], r"3 rows .* groups of the shape \(2,\)", id="groups of other rows"),
         pytest.param(
-            [0, 1, 1], [4, 4, 4], r"1 group\(s\) of split\.by; widen promotion\.window", id="a group"
+            [0, 1, 1], [4, 4, 4], r"1 group\(s\) of split\.by; later arrivals add groups", id="a group"
         ),
     ],
 )

@@ -22,8 +22,7 @@ def test_one_row_of_each_class_is_no_evidence(metric: str) -> None:
     verdict = of_classes([1] * 30, metric)
     assert isinstance(verdict, Incomparable)
     assert verdict.reason == (
-        "30 held-out rows of 30 classes, one row each of them: too few to resample; "
-        "widen promotion.window or split.holdout"
+        "30 judging rows of 30 classes, one row each of them: too few to resample; later arrivals add rows"
     )
 
 
@@ -53,7 +52,9 @@ def test_a_few_groups_that_all_agree_prove_nothing(metric: str, grouped: bool) -
 
     few, enough = verdict(2), verdict(6)
     assert isinstance(few, Incomparable)
-    assert few.reason.startswith(f"the difference is the same in all of {2 if grouped else 4} groups of held")
+    assert few.reason.startswith(
+        f"the difference is the same in all of {2 if grouped else 4} groups of judging"
+    )
     assert "it takes 6 at promotion.confidence = 0.95" in few.reason
     assert isinstance(enough, Comparison)
 

@@ -69,7 +69,7 @@ def test_slices_that_can_not_be_judged_are_listed_with_the_reason() -> None:
     assert {each.value: each.reason for each in found} == {
         "calm": "the rows to judge by hold one class only (0 positive, 200 negative)",
         "few": "99 rows; promotion.slices.min_rows = 100",
-        "one day": "the rows to judge by belong to 1 group(s) of split.by; widen promotion.window",
+        "one day": "the rows to judge by belong to 1 group(s) of split.by; later arrivals add groups",
         "rest": None,
     }
     assert [each.value for each in found if each.comparison] == ["rest"]

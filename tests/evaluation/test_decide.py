@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 from incumbent.compare import (
     Bin,
@@ -24,9 +25,10 @@ from incumbent.evaluation.decide import Decision, Evidence, Hold, Promote, Rejec
 from incumbent.params import PromotionParams
 from tests.building import stored
 
-POLICY = PromotionParams(floor=0.6)
+POLICY = PromotionParams(floor=0.6, margin=0.0)
 MARGIN = PromotionParams(floor=0.6, margin=0.01)
-LOSS = PromotionParams(metric="log_loss", floor=0.6)
+SURE = PromotionParams(floor=0.6, margin=0.0, probability=0.975)
+LOSS = PromotionParams(metric="log_loss", floor=0.6, margin=0.0)
 LOSS_MARGIN = PromotionParams(metric="log_loss", floor=0.6, margin=0.01)
 
 
@@ -43,7 +45,7 @@ def seen(low: float, high: float, challenger: float = 0.7, metric: str = "roc_au
         groups=20,
         class_counts=(850, 150),
         method="delong",
-        standard_error=0.005,
+        standard_error=(high - low) / 2 / float(t.ppf(0.975, 19)),
         dof=19,
         seed_deviation=0.0,
     )
@@ -57,27 +59,27 @@ def loss(low: float, high: float, challenger: float = 0.4) -> Comparison:
     ("comparison", "policy", "decision"),
     [
         pytest.param(seen(0.001, 0.019), POLICY, Promote, id="better"),
-        pytest.param(seen(-0.001, 0.011), POLICY, Hold, id="better, but within noise"),
-        pytest.param(seen(0.0, 0.01), POLICY, Hold, id="the interval touches zero from above"),
+        pytest.param(seen(-0.001, 0.011), POLICY, Promote, id="probably better"),
+        pytest.param(seen(-0.003, 0.005), POLICY, Hold, id="perhaps better"),
+        pytest.param(seen(-0.001, 0.011), SURE, Hold, id="not probable enough for a careful user"),
+        pytest.param(seen(0.001, 0.019), SURE, Promote, id="probable enough for a careful user"),
         pytest.param(seen(0.0, 0.0), POLICY, Hold, id="equal without doubt"),
         pytest.param(seen(-0.01, 0.0), POLICY, Hold, id="the interval touches zero from below"),
         pytest.param(seen(-0.011, 0.001), POLICY, Hold, id="worse, but within noise"),
         pytest.param(seen(-0.02, -0.001), POLICY, Reject, id="worse"),
-        pytest.param(seen(0.005, 0.02), MARGIN, Hold, id="better, but not surely by the margin"),
-        pytest.param(seen(0.01, 0.03), MARGIN, Hold, id="surely better by just the margin"),
-        pytest.param(seen(0.011, 0.03), MARGIN, Promote, id="surely better by more than the margin"),
+        pytest.param(seen(0.005, 0.02), MARGIN, Hold, id="better, but only perhaps by the margin"),
+        pytest.param(seen(0.007, 0.02), MARGIN, Promote, id="probably better by the margin"),
         pytest.param(seen(-0.02, -0.001), MARGIN, Reject, id="worse, with a margin"),
         pytest.param(seen(0.001, 0.009), MARGIN, Hold, id="surely better by less than the margin"),
         pytest.param(seen(0.1, 0.2, challenger=0.59), POLICY, Reject, id="better, but below the floor"),
         pytest.param(seen(0.1, 0.2, challenger=0.6), POLICY, Promote, id="better, and at the floor"),
         pytest.param(seen(-0.01, 0.01, challenger=0.59), POLICY, Reject, id="noise, but below the floor"),
         pytest.param(loss(-0.02, -0.001), LOSS, Promote, id="less loss"),
-        pytest.param(loss(-0.02, 0.001), LOSS, Hold, id="less loss, but within noise"),
+        pytest.param(loss(-0.02, 0.001), LOSS, Promote, id="probably less loss"),
+        pytest.param(loss(-0.005, 0.003), LOSS, Hold, id="perhaps less loss"),
         pytest.param(loss(0.001, 0.02), LOSS, Reject, id="more loss"),
-        pytest.param(loss(-0.03, -0.01), LOSS_MARGIN, Hold, id="surely less loss by just the margin"),
-        pytest.param(
-            loss(-0.03, -0.011), LOSS_MARGIN, Promote, id="surely less loss by more than the margin"
-        ),
+        pytest.param(loss(-0.02, -0.005), LOSS_MARGIN, Hold, id="less loss, but only perhaps by the margin"),
+        pytest.param(loss(-0.02, -0.007), LOSS_MARGIN, Promote, id="probably less loss by the margin"),
         pytest.param(loss(-0.2, -0.1, challenger=0.61), LOSS, Reject, id="less loss, but above the highest"),
         pytest.param(loss(-0.2, -0.1, challenger=0.6), LOSS, Promote, id="less loss, and at the highest"),
         pytest.param(Incomparable("one class only"), POLICY, Hold, id="nothing to judge by"),
@@ -96,14 +98,16 @@ def test_a_comparison_is_decided(
         pytest.param(
             seen(0.001, 0.019),
             POLICY,
-            "better than v7 by more than 0.0: roc_auc +0.0100, 95% interval [+0.0010, +0.0190]",
+            "better than v7 with a probability of 0.984, at least promotion.probability = 0.8: "
+            "roc_auc +0.0100, 95% interval [+0.0010, +0.0190], on 1,000 rows of 20 groups",
             id="promote",
         ),
         pytest.param(
             seen(-0.004, 0.002),
             MARGIN,
-            "not shown to be better than v7 by more than 0.01: "
-            "roc_auc -0.0010, 95% interval [-0.0040, +0.0020]",
+            "not probable enough: better than v7 by more than 0.01 with a probability of 0.000, less than "
+            "promotion.probability = 0.8: roc_auc -0.0010, 95% interval [-0.0040, +0.0020], "
+            "on 1,000 rows of 20 groups",
             id="hold",
         ),
         pytest.param(
@@ -115,7 +119,8 @@ def test_a_comparison_is_decided(
         pytest.param(
             loss(-0.02, -0.01),
             LOSS,
-            "better than v7 by more than 0.0: log_loss -0.0150, 95% interval [-0.0200, -0.0100]",
+            "better than v7 with a probability of 0.999, at least promotion.probability = 0.8: "
+            "log_loss -0.0150, 95% interval [-0.0200, -0.0100], on 1,000 rows of 20 groups",
             id="promote by an error",
         ),
         pytest.param(
@@ -141,7 +146,7 @@ def test_a_comparison_is_decided(
 def test_a_decision_gives_its_figures(
     comparison: Comparison | Incomparable, policy: PromotionParams, reason: str
 ) -> None:
-    assert decide(Evidence(comparison), policy, "v7").because == (reason,)
+    assert decide(Evidence(comparison), policy, "v7").because[0] == reason
 
 
 BETTER = seen(0.01, 0.02)
@@ -252,7 +257,9 @@ def policy(**guardrails: Any) -> PromotionParams:
                 slices={"columns": ["origin"]}, fairness={"max_odds_difference": 0.1}, limits={"max_bytes": 5}
             ),
             Hold,
-            ("better than v7 by more than 0.0: roc_auc +0.0150, 95% interval [+0.0100, +0.0200]",
+            ("better than v7 by more than 0.0025 with a probability of 0.999, at least "
+             "promotion.probability = 0.8: "
+             "roc_auc +0.0150, 95% interval [+0.0100, +0.0200], on 1,000 rows of 20 groups",
              "promotion.fairness.max_odds_difference is set, but the difference in true or false positive "
              "rate between values of promotion.fairness.column was not measured",
              "promotion.limits.max_bytes is set, but the model's size in bytes was not measured",
@@ -287,7 +294,7 @@ def test_a_decision_is_written_as_its_kind_and_reasons() -> None:
     [
         pytest.param(Evidence(BETTER), id="a comparison alone"),
         pytest.param(Evidence(Incomparable("no rows", unfit=True)), id="no comparison"),
-        pytest.param(Evidence(BETTER, (WORSE, UNJUDGED), CURVE, UNFAIR, 123, 4.5), id="everything"),
+        pytest.param(Evidence(BETTER, (WORSE, UNJUDGED), CURVE, UNFAIR, 123, 4.5, 3), id="everything"),
     ],
 )
 def test_evidence_survives_its_document(evidence: Evidence) -> None:

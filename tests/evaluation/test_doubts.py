@@ -9,12 +9,12 @@ import pytest
 
 from incumbent.challenger import REPLAY, Challenger, make_full, open_challenger
 from incumbent.evaluation.doubts import explain_withheld, too_good
-from incumbent.evaluation.judge import Holdout, score_holdout
+from incumbent.evaluation.judging_rows import JudgingRows
 from incumbent.models.model import Model
 from incumbent.params import Params
 from incumbent.search.tune import StudyResult
 from tests.building import changed, toy_params
-from tests.judging import window
+from tests.judging import judged as judged_on
 
 ROWS = 1500
 RNG = np.random.default_rng(3)
@@ -38,7 +38,7 @@ def trained(path: Path, params: Params, folder: Path) -> tuple[Challenger, Model
 
 
 def doubt(made: Challenger, model: Model, path: Path, params: Params, folder: Path) -> str | None:
-    holdout = score_holdout(None, model, window([path]), params, prior=made.prior)
+    holdout = judged_on(None, model, [path], params, prior=made.prior)
     sample = pd.read_parquet(folder / REPLAY)
     return too_good(holdout.y, holdout.challenger, made.importances, sample, params)
 
@@ -77,10 +77,10 @@ def test_classes_and_numbers_are_doubted_too_whatever_the_metric(
     assert too_good(y, predicted[RNG.permutation(300)], gains, pd.DataFrame(), params) is None
 
 
-def judged(leaky: Path, tmp_path: Path, params: Params) -> Holdout:
+def judged(leaky: Path, tmp_path: Path, params: Params) -> JudgingRows:
     _, champion = trained(leaky, toy_params(), tmp_path / "v1")
     _, challenger = trained(leaky, params, tmp_path / "v2")
-    return score_holdout(champion, challenger, window([leaky]), params)
+    return judged_on(champion, challenger, [leaky], params)
 
 
 def test_a_dropped_column_is_empty_for_the_champion_too(leaky: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from incumbent.models.model import Model
 from incumbent.params import Params, PromotionParams
 from incumbent.tables.split import group_hashes
 
-POLICY = PromotionParams()
+POLICY = PromotionParams(margin=0.0)
 
 
 def without_labels(frame: pd.DataFrame, which: np.ndarray) -> pd.DataFrame:
@@ -194,7 +194,7 @@ SHADOW = {"shadow": "v3"}
 def test_a_shadow_is_recalled_by_the_rule_of_a_verdict(
     scores: list[dict[str, Any]], policy: dict[str, Any], recalled: bool
 ) -> None:
-    hindsight = look_back(scores, "v2", SHADOW, PromotionParams(**policy))
+    hindsight = look_back(scores, "v2", SHADOW, PromotionParams(**{"margin": 0.0, **policy}))
     assert isinstance(hindsight, Recall) is recalled
     if isinstance(hindsight, Recall):
         assert (hindsight.version, hindsight.role, hindsight.takes_office) == ("v3", "shadow", True)

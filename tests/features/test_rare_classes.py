@@ -12,16 +12,17 @@ from pydantic import ValidationError
 
 from incumbent.challenger import Challenger, make_full, make_update, open_challenger, search
 from incumbent.errors import BadData
+from incumbent.evaluation.evidence import collect_evidence
 from incumbent.evaluation.hindsight import score_arrival
-from incumbent.evaluation.judge import collect_evidence, score_holdout
 from incumbent.evaluation.measure import measure
 from incumbent.features.rows import Rows, training_rows
 from incumbent.features.schema import Schema, differences
 from incumbent.models.model import Model
 from incumbent.params import Params, SearchParams
-from incumbent.tables.partitions import Diff, Partition
+from incumbent.tables.partitions import Diff
 from incumbent.training.folds import folds, scored_folds
 from tests.building import parent, toy_params
+from tests.judging import judged
 
 REGIONS = {"north": 300, "süd": 200, "west": 100}
 TERRITORIES = {"AA": 1, "GU": 3}
@@ -90,10 +91,8 @@ def test_a_table_with_rare_classes_gives_a_model_that_beats_the_baseline(
     assert np.isfinite(made.cv.folds).all()
     assert len(made.cv.folds) == 5
     assert made.onnx.reason is None
-    window = [(Partition(table.name, "md5"), table)]
-    evidence = collect_evidence(
-        score_holdout(None, model, window, params, prior=made.prior), params.promotion, 0
-    )
+    window = [table]
+    evidence = collect_evidence(judged(None, model, window, params, prior=made.prior), params.promotion, 0)
     assert evidence.compared is not None
     assert evidence.compared.gain.low > 0
 
@@ -127,13 +126,11 @@ class _Uniform:
 def test_a_class_without_training_rows_is_left_out_of_the_comparison_or_is_other(
     table: Path, tmp_path: Path
 ) -> None:
-    window = [
-        (Partition("2025-02.parquet", "md5"), write(towns({**REGIONS, "PW": 30}, 1000), tmp_path / "w"))
-    ]
+    window = [write(towns({**REGIONS, "PW": 30}, 1000), tmp_path / "w")]
     excluded = {}
     for rare in TREATED:
         made, model = train(table, region_params(rare), tmp_path / rare)
-        holdout = score_holdout(None, model, window, region_params(rare), prior=made.prior)
+        holdout = judged(None, model, window, region_params(rare), prior=made.prior)
         excluded[rare] = holdout.excluded
         assert len(holdout.y) == len(holdout.challenger)
     assert excluded["group"] == 0
@@ -146,8 +143,8 @@ def test_a_champion_that_tells_more_classes_apart_is_compared_by_their_sum(
     (_, champion), (_, challenger) = (
         train(table, region_params(rare), tmp_path / rare) for rare in ("keep", "group")
     )
-    window = [(Partition(table.name, "md5"), table)]
-    holdout = score_holdout(champion, challenger, window, region_params("group"))
+    window = [table]
+    holdout = judged(champion, challenger, window, region_params("group"))
     assert holdout.champion.sum(axis=1) == pytest.approx(1)
 
 

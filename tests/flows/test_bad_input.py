@@ -82,7 +82,11 @@ def test_a_bad_file_changes_nothing(
     ("change", "seen"),
     [
         pytest.param(("seed: 2013", "seed: 2013\nsede: 1"), ["unknown key 'sede'", "seed"], id="unknown key"),
-        pytest.param(("holdout: 0.2", "holdout: 1.5"), ["split.holdout", "1.5", "0.5"], id="out of range"),
+        pytest.param(
+            ("probability: 0.8", "probability: 1.5"),
+            ["promotion.probability", "1.5", "less than 1"],
+            id="out of range",
+        ),
         pytest.param(("trials: 2", "trials: many"), ["search.trials", "'many'", "integer"], id="wrong type"),
         pytest.param(("target: late", "target: lateness"), ["lateness", "late"], id="no such target"),
     ],

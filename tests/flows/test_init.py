@@ -13,7 +13,8 @@ from incumbent.local import stack
 from incumbent.local.environment import environment
 from incumbent.params import load_params
 from incumbent.storage.dataset.git import git
-from tests.commands import called, typed
+from incumbent.storage.dataset.params_file import drop_columns
+from tests.commands import Done, called, typed
 
 pytestmark = pytest.mark.slow
 
@@ -69,16 +70,22 @@ def test_classes_and_numbers_too(
     assert (outcome["decision"]["kind"], outcome["metric"]["name"]) == ("promote", metric)
 
 
-def test_a_leak_is_reported_and_left_with_one_command(
-    running: tuple[Path, dict[str, Any]], tmp_path: Path
-) -> None:
-    project, around = tmp_path / "accounts", environment(running[0])
+def accounts(folder: Path, name: str = "accounts") -> tuple[Path, Done]:
+    """A project of `init` whose column 'closed amount' gives the target away, and what `init` printed."""
     rng = np.random.default_rng(0)
     size, amount = rng.normal(size=1500), rng.lognormal(size=1500)
     closes = rng.random(1500) < 1 / (1 + np.exp(-size))
     columns = {"size": size, "closed amount": np.where(closes, amount, np.nan), "closes": closes.astype(int)}
-    pd.DataFrame(columns).to_parquet(tmp_path / "accounts.parquet", index=False)
-    made = called("init", "--data", tmp_path / "accounts.parquet", "--target", "closes", project=project)
+    table = folder / f"{name}.parquet"
+    pd.DataFrame(columns).to_parquet(table, index=False)
+    return folder / name, called("init", "--data", table, "--target", "closes", project=folder / name)
+
+
+def test_a_leak_is_reported_and_left_with_one_command(
+    running: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    around = environment(running[0])
+    project, made = accounts(tmp_path)
     assert "closed amount: perhaps a leak: " in made.out
 
     first = called("retrain", project=project, **around)
@@ -115,6 +122,28 @@ def test_a_leak_is_reported_and_left_with_one_command(
 
     back = called("models", "rollback", "--json", project=project, **around)
     assert back.json["champion"] == "v1"
+
+
+def test_who_leaves_a_leak_is_the_person_whom_its_replacement_waits_for(
+    running: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    around = environment(running[0])
+    project, _ = accounts(tmp_path, "careful")
+    # The first model knows nothing but the leak, so its replacement is shown to be better and waits.
+    drop_columns(project, ["size"], "learn from the leak alone")
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("  holdout: 0 ", "  holdout: 0.2 "))  # rows new to both
+    git(project, "commit", "--quiet", "--all", "--message", "Keep a vault")
+    assert called("retrain", project=project, **around).code == 0
+    text = params.read_text().replace("drop: [size]", "drop: []").replace("approve: never", "approve: always")
+    params.write_text(text)
+    git(project, "commit", "--quiet", "--all", "--message", "Ask a person")
+    done = called("drop-column", "closed amount", "--reason", "too late", "--json", project=project, **around)
+    assert done.code == 0, done.err
+    assert (done.json["champion"], done.json["decision"]["kind"]) == ("v2", "promote")
+    told = called("models", "history", "--json", project=project, **around).json[-1]
+    assert (told["op"], told["version"]) == ("promote", "v2")
+    assert told["reason"].startswith("approved: drop-column closed amount: too late; ")
 
 
 def test_a_project_in_a_folder_of_a_repository_trains_takes_files_and_reproduces_in_a_clone(

@@ -16,7 +16,7 @@ from incumbent.gate import Verdict
 from incumbent.gate.check import gate_files
 from incumbent.gate.sift import FAILED, Sifted, put_back, sift, was_put_back, without_history
 from incumbent.gate.suites import load_suites
-from incumbent.storage.dataset.versions import digest_of
+from incumbent.tables.partitions import digest_of
 from tests.building import toy_params
 
 PARAMS = toy_params(dataset={"key": ["id"]}, gate={"max_quarantined": 0.1})

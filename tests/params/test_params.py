@@ -49,14 +49,14 @@ def test_the_repositorys_own_parameters_load() -> None:
             id="unknown key at the top",
         ),
         pytest.param(
-            "  margin: 0.0",
-            "  margin: 0.0\n  gain: 1",
-            ["unknown key 'promotion.gain'", "allowed here: metric, threshold, margin, confidence"],
+            "  floor: 0.6",
+            "  floor: 0.6\n  gain: 1",
+            ["unknown key 'promotion.gain'", "allowed here: metric, threshold, margin, probability"],
             id="unknown key in a section",
         ),
         pytest.param(
-            "  margin: 0.0",
-            "  margin: 0.0\n  internal: 1",
+            "  floor: 0.6",
+            "  floor: 0.6\n  internal: 1",
             ["unknown key 'promotion.internal'", "metric, threshold"],
             id="unknown key that begins like a type's name",
         ),
@@ -76,7 +76,7 @@ def test_the_repositorys_own_parameters_load() -> None:
             "  trials: 8", "  trials:", ["search.trials = None", "integer"], id="nothing for an integer"
         ),
         pytest.param(
-            "  margin: 0.0", "  margin: low", ["promotion.margin = 'low'", "number"], id="a word for a number"
+            "  floor: 0.6", "  floor: low", ["promotion.floor = 'low'", "number"], id="a word for a number"
         ),
         pytest.param("  by: [date]", "  by: date", ["split.by = 'date'", "list"], id="a word for a list"),
         pytest.param(
@@ -86,13 +86,16 @@ def test_the_repositorys_own_parameters_load() -> None:
             "  positive: true", "  positive: 1.5", ["dataset.positive = 1.5"], id="a float as the class"
         ),
         pytest.param(
-            "  holdout: 0.2",
-            "  holdout: 0.5",
+            "  by: [date]",
+            "  by: [date]\n  holdout: 0.5",
             ["split.holdout = 0.5", "less than 0.5"],
             id="half of the rows held out",
         ),
         pytest.param(
-            "  holdout: 0.2", "  holdout: 0", ["split.holdout = 0", "greater than 0"], id="nothing held out"
+            "  by: [date]",
+            "  by: [date]\n  holdout: -0.1",
+            ["split.holdout = -0.1", "greater than or equal to 0"],
+            id="less than nothing held out",
         ),
         pytest.param(
             "  folds: 5",
@@ -118,7 +121,10 @@ def test_the_repositorys_own_parameters_load() -> None:
             id="confidence in per cent",
         ),
         pytest.param(
-            "  holdout: 0.2", "  holdout: .nan", ["split.holdout = nan", "finite"], id="not a number"
+            "  by: [date]",
+            "  by: [date]\n  holdout: .nan",
+            ["split.holdout = nan", "finite"],
+            id="not a number",
         ),
         pytest.param("  floor: 0.6", "  floor: .inf", ["promotion.floor = inf", "finite"], id="infinity"),
         pytest.param(
@@ -263,8 +269,8 @@ def test_a_folder_called_params_yaml_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "section", "key", "value"),
     [
-        pytest.param("  margin: 0.0", "  margin: 1e-3", "promotion", "margin", 0.001, id="an exponent"),
-        pytest.param("  margin: 0.0", "  margin: 0", "promotion", "margin", 0.0, id="an integer as a float"),
+        pytest.param("  floor: 0.6", "  floor: 1e-3", "promotion", "floor", 0.001, id="an exponent"),
+        pytest.param("  floor: 0.6", "  floor: 0", "promotion", "floor", 0.0, id="an integer as a float"),
         pytest.param("  target: late  ", "  target: no  ", "dataset", "target", "no", id="no is a word"),
         pytest.param("  positive: true", "  positive: 1", "dataset", "positive", 1, id="a number as class"),
         pytest.param("  positive: true", '  positive: "1"', "dataset", "positive", "1", id="text as class"),
@@ -362,6 +368,9 @@ OTHERS: dict[str, dict[str, Any]] = {
         "auto_rollback": True,
         "probability": 0.9,
         "guarantee": "lifetime",
+        "worthwhile": 0.01,
+        "provisional": True,
+        "approve": "always",
     },
     "features": {
         "dates": {"time_hour": ["hour"]},
@@ -464,7 +473,7 @@ def test_the_digest_does_not_change_with_comments_order_or_style(
     tree = yaml.load(GOOD)
     backwards = {name: tree[name] for name in reversed(tree)}
     backwards["promotion"] = {name: tree["promotion"][name] for name in reversed(tree["promotion"])}
-    backwards["promotion"]["margin"] = 0
+    backwards["decision"] = {"false_positive": 1}
     with (tmp_path / "params.yaml").open("w") as file:
         file.write("# no comment of the original\n")
         yaml.dump(backwards, file)
@@ -479,5 +488,7 @@ def test_the_digest_does_not_change_with_the_order_of_options(flights_params: Pa
 
 
 def test_a_value_left_out_has_the_same_digest_as_its_default(flights_params: Params, tmp_path: Path) -> None:
-    text = edited("  margin: 0.0\n", "")
+    text = edited(
+        "  probability: 0.8          # that the challenger is better; from it on it takes office\n", ""
+    )
     assert load_params(write(tmp_path, text)).digest() == flights_params.digest()

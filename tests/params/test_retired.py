@@ -15,7 +15,7 @@ def test_a_retired_key_is_told_once_with_what_does_its_work(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text(GOOD.replace("  margin: 0.0\n", "  margin: 0.0\n  audit_window: 5\n"), encoding="utf-8")
+    path.write_text(GOOD.replace("  floor: 0.6\n", "  floor: 0.6\n  audit_window: 5\n"), encoding="utf-8")
     with caplog.at_level(logging.WARNING):
         assert [load_params(tmp_path) for _ in range(3)] == [load_params(ROOT)] * 3
     assert [record.getMessage() for record in caplog.records] == [

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from incumbent.errors import BadInput, Blocked, NotFound, StaleRun
+from incumbent.storage.registry.approval_request import ApprovalRequest
 from incumbent.storage.registry.registry import Champion
 
 T = TypeVar("T")
@@ -30,6 +31,9 @@ class Books:
     """Champions of all times and their parents."""
     numbers: list[int] = field(default_factory=list)
     """Of the runs."""
+    request: ApprovalRequest | None = None
+    """The newest for approval, with what became of it."""
+    refused: list[ApprovalRequest] = field(default_factory=list)
 
     @property
     def current(self) -> Champion | None:
@@ -49,6 +53,12 @@ class Books:
             if version == self.current.version:
                 return BadInput
         return None if version in self.complete - self.marked else NotFound
+
+    def waits(self) -> bool:
+        """Could a person approve the newest request now?"""
+        request, txid = self.request, self.current.txid if self.current else None
+        open_ = request is not None and (request.answer is None or request.answer.kind == "approved")
+        return open_ and request is not None and request.txid == txid
 
     def fit(self) -> list[str]:
         """What a run that starts now could promote."""
@@ -72,4 +82,5 @@ class Books:
     def needed(self, keep: int) -> set[str]:
         """What deletion must leave."""
         newest = sorted(self.complete, key=lambda name: self.manifests[name]["created"])[::-1][:keep]
-        return self.untouchable.union(*map(self.lineage, newest))
+        waits = {self.request.version} if self.request and self.waits() else set()
+        return self.untouchable.union(waits, *map(self.lineage, newest))

@@ -24,26 +24,37 @@ def test_the_registry_lists_as_it_is_drawn(registry: Registry, publish: Publish)
     for name in ("gate.json", "plan.json", "decision.json", "report.html"):
         registry.record(run, name, b"{}\n")
     registry.put_score("2013-01.parquet", {"champion": 0.7})
+    publish("v2")
+    registry.approvals.ask("v2", registry.start_run({}), first, ("better",))
+    registry.approvals.refuse("v2", "unfair", "ann")
     assert isinstance(taken, Claimed)
     registry.finish(taken.claim, {"champion": first.version})
     assert list(registry.store.list("flights/")) == [
         "flights/champion.json",
         "flights/claims/d1g357.json",
         "flights/log/000000000001.json",
+        "flights/pending.json",
+        "flights/refusals/000000000002.json",
         "flights/runs/000000000001/decision.json",
         "flights/runs/000000000001/gate.json",
         "flights/runs/000000000001/plan.json",
         "flights/runs/000000000001/report.html",
         "flights/runs/000000000001/start.json",
+        "flights/runs/000000000002/start.json",
         "flights/scores/2013-01.parquet.json",
         "flights/versions/v1/manifest.json",
         "flights/versions/v1/model.txt",
+        "flights/versions/v2/manifest.json",
+        "flights/versions/v2/model.txt",
     ]
 
 
 def test_documents_are_canonical_json(registry: Registry, publish: Publish) -> None:
     publish("v1")
-    registry.promote("v1", registry.start_run({"who": "Zoë"}), None, "größer")
+    publish("v2")
+    first = registry.promote("v1", registry.start_run({"who": "Zoë"}), None, "größer")
+    registry.approvals.ask("v2", registry.start_run({}), first, ("besser für alle Größen",))
+    registry.approvals.refuse("v2", "zu groß", "Zoë")
     for key in registry.store.list("flights/"):
         body = registry.store.get(key).body
         if key.endswith(".json"):

@@ -1,18 +1,19 @@
-"""Whatever happens in whatever order, the registry's invariants hold after each step; see machine.py."""
+"""Whatever happens in whatever order, the registry's invariants hold after each step; see machine.py and
+approval_machine.py."""
 
 import pytest
 from hypothesis import settings
 
 from incumbent.storage.s3.client import Connection
 from tests.effort import DEEP
-from tests.storage.machine import RegistryMachine
+from tests.storage.approval_machine import ApprovalMachine
 
 
 @pytest.mark.timeout(1800)
 def test_the_invariants_hold_after_every_step(
     connection: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Machine(RegistryMachine):
+    class Machine(ApprovalMachine):
         pass
 
     Machine.connection = connection

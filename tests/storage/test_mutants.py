@@ -9,6 +9,8 @@ from hypothesis import Phase, settings
 
 from incumbent.errors import Blocked, Tampered
 from incumbent.storage.registry import deletion, promotions
+from incumbent.storage.registry.approval_request import ApprovalRequest
+from incumbent.storage.registry.approvals import Approvals
 from incumbent.storage.registry.champion import Champion
 from incumbent.storage.registry.champion_log import ChampionLog
 from incumbent.storage.registry.registry import Registry
@@ -16,10 +18,12 @@ from incumbent.storage.registry.tombstones import Tombstones
 from incumbent.storage.s3.client import Connection, connect
 from incumbent.storage.s3.store import Store
 from tests.conftest import S3
+from tests.storage.approval_machine import ApprovalMachine
 from tests.storage.calls import Moment, watched
 from tests.storage.conftest import Publish
 from tests.storage.faulty_proxy import Faults, faulty_proxy
 from tests.storage.machine import RegistryMachine, make_store
+from tests.storage.test_approvals import both_at_once
 
 CAUGHT = (AssertionError, Tampered, pytest.fail.Exception)
 
@@ -52,15 +56,33 @@ def without_ensured_log(patch: pytest.MonkeyPatch, machine: type[RegistryMachine
     patch.setattr(ChampionLog, "ensure_logged", lambda self, current: None)
 
 
+def without_expiry(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:
+    patch.setattr(ApprovalRequest, "expired", lambda self, champion: None)
+
+
+def without_kept_refusals(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:
+    patch.setattr(Approvals, "_keep_refusal", lambda self, request: None)
+
+
 @pytest.mark.deep
-@pytest.mark.parametrize("weaken", [without_condition, without_fence, without_ensured_log])
+@pytest.mark.parametrize(
+    ("rules", "weaken"),
+    [
+        (RegistryMachine, without_condition),
+        (RegistryMachine, without_fence),
+        (RegistryMachine, without_ensured_log),
+        (ApprovalMachine, without_expiry),
+        (ApprovalMachine, without_kept_refusals),
+    ],
+)
 def test_the_machine_catches(
+    rules: type[RegistryMachine],
     weaken: Callable[[pytest.MonkeyPatch, type[RegistryMachine]], None],
     connection: Connection,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    class Machine(RegistryMachine):
+    class Machine(rules):  # type: ignore[misc, valid-type]
         pass
 
     Machine.connection = connection
@@ -74,7 +96,7 @@ def test_the_machine_catches(
         print(f"\nmutant {weaken.__name__}: caught after {Machine.steps} states")
 
 
-# --- out of the machine's reach: a lost answer, and two collections around one promotion
+# --- out of the machine's reach: a lost answer, a collection or a refusal in the midst of a promotion
 
 
 @pytest.fixture
@@ -124,3 +146,32 @@ def test_a_version_marked_during_its_promotion_is_saved_only_by_a_second_look(
     registry.gc(0, grace=timedelta(0))
     assert (registry.problems() == []) is look_again
     assert tombstones.find("b").state == ("withdrawn" if look_again else "deleted")  # type: ignore[union-attr]
+
+
+def hasty(patch: pytest.MonkeyPatch) -> None:
+    """An approval that moves the champion before anybody can know of it."""
+    patch.setattr(
+        Approvals,
+        "_settle",
+        lambda self, request, answer: request if answer.kind == "approved" else SETTLE(self, request, answer),
+    )
+
+
+SETTLE = Approvals._settle
+
+
+@pytest.mark.parametrize("settles", [True, False], ids=["as it is", "without a word in pending.json"])
+def test_an_approval_excludes_a_refusal_only_by_the_word_that_it_leaves_first(
+    settles: bool, registry: Registry, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in "ab":
+        publish(version)
+    registry.promote("a", registry.start_run({}), None, "")
+    if not settles:
+        hasty(monkeypatch)
+    caught = False
+    try:
+        both_at_once(registry, Moment(12, after=False))
+    except AssertionError:
+        caught = True
+    assert caught is not settles

@@ -83,6 +83,7 @@ def manifest(made: Challenger, params: Params, paths: Sequence[Path]) -> dict[st
         "options": made.options,
         "rounds": made.rounds,
         "engine": made.engine.to_json(),
+        "files": {},
         "data": {"partitions": {path.name: "" for path in paths}},
     }
 

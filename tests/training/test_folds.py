@@ -14,7 +14,6 @@ from incumbent.params import SearchParams
 from incumbent.search.tune import tune
 from incumbent.training.cross_validation import cross_validate
 from incumbent.training.folds import Split, folds, over_folds
-from incumbent.training.training_sets import train_with
 from tests.searching import SCHEMA, learner, table, with_search
 
 
@@ -43,9 +42,7 @@ def test_leave_one_out_holds_out_each_row_once_and_scores_them_together() -> Non
     assert [len(trial.folds) for trial in result.trials] == [1, 1, 1]
     assert 2 <= result.rounds <= 20
     binned = learner(params).bin(few.X, few.y)
-    estimate, _ = cross_validate(
-        few, learner(params), binned, train_with(learner(params), result.tuned), SCHEMA, params
-    )
+    estimate = cross_validate(few, learner(params), binned, result.tuned, SCHEMA, params).estimate
     assert estimate.mean == max(trial.value for trial in result.trials)
     assert (estimate.rows, len(estimate.folds)) == (60, 1)
 

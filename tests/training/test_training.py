@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
-from incumbent.challenger import REPLAY, Challenger, make_full, make_update, open_challenger, search
+from incumbent.challenger import (
+    OUT_OF_SAMPLE,
+    REPLAY,
+    Challenger,
+    make_full,
+    make_update,
+    open_challenger,
+    search,
+)
 from incumbent.errors import BadData, BadParams
 from incumbent.features.rows import Rows, Side, frames, read_rows, sample_partitions, training_rows
 from incumbent.learners import open_learner
@@ -24,8 +32,8 @@ from incumbent.search.tune import StudyResult
 from incumbent.tables.parquet import read_partition
 from incumbent.tables.split import group_hashes
 from incumbent.training.cross_validation import cross_validate
-from incumbent.training.folds import folds, scored_folds
-from incumbent.training.training_sets import Tuned, train_with
+from incumbent.training.folds import folds, judging_folds, scored_folds
+from incumbent.training.training_sets import Tuned
 from tests.building import changed, fewer_examples, parent, toy_params
 
 
@@ -305,10 +313,13 @@ def test_nothing_in_the_holdout_changes_a_byte_of_the_challenger(
         temp=frame["temp"].mask(held_out),
         carrier=frame["carrier"].mask(held_out, "XX"),
     )
-    lied.to_parquet(tmp_path / "lied.parquet", index=False)
-    assert search([tmp_path / "lied.parquet"], params) == study
-    made = train([tmp_path / "lied.parquet"], params, study, tmp_path / "v1")
-    assert made.files == champion.files
+    path = tmp_path / january_only[0].name
+    lied.to_parquet(path, index=False)
+    assert search([path], params) == study
+    made = train([path], params, study, tmp_path / "v1")
+    ours, theirs = made.files, champion.files
+    assert ours.pop(OUT_OF_SAMPLE) != theirs.pop(OUT_OF_SAMPLE)  # it names the file by its bytes
+    assert ours == theirs
     assert made.challenger == champion.challenger
 
 
@@ -320,7 +331,13 @@ def test_a_challenger_says_what_it_was_made_of(
     assert (made.kind, made.file, made.rows) == ("full", "model.txt", len(rows.y))
     assert (made.options, made.rounds) == (study.options, study.rounds)
     assert sorted(champion.files) == sorted(made.files)
-    assert sorted(made.files) == ["golden.parquet", "model.onnx", "model.txt", "replay.parquet"]
+    assert sorted(made.files) == [
+        "golden.parquet",
+        "model.onnx",
+        "model.txt",
+        OUT_OF_SAMPLE,
+        "replay.parquet",
+    ]
     assert champion.files["model.txt"].startswith(b"tree\n")
     assert list(made.importances) == sorted(made.importances, key=lambda name: -made.importances[name])
     assert sum(made.importances.values()) == pytest.approx(1)
@@ -354,11 +371,13 @@ def test_cross_validation_scores_each_fold_with_the_winners_rounds(
 ) -> None:
     schema, rows = training_rows(january_only, params)
     learner = open_learner(params, schema)
-    estimate, _ = cross_validate(
-        rows, learner, learner.bin(rows.X, rows.y), train_with(learner, study.tuned), schema, params
-    )
+    binned = learner.bin(rows.X, rows.y)
+    estimate = cross_validate(rows, learner, binned, study.tuned, schema, params).estimate
     assert estimate == champion.challenger.cv
-    splits = folds(rows, params.search, params.seed)
+    splits = judging_folds(rows, params.search, params.seed)
+    assert [held.tolist() for _, held in splits] != [
+        held.tolist() for _, held in folds(rows, params.search, params.seed)
+    ]
     for (fit, held), score in zip(splits, estimate.folds, strict=True):
         model = learner.fit(learner.bin(rows.X, rows.y), study.options, study.rounds, fit)
         assert score == pytest.approx(roc_auc_score(rows.y[held], model.predict(rows.X[held])), abs=1e-12)
@@ -504,8 +523,11 @@ def test_nothing_in_the_new_holdout_changes_a_byte_of_the_update(
     frame = read_partition(february_only[0])
     held_out = group_hashes(frame, params.split.by) < params.split.holdout
     lied = frame.assign(late=frame["late"] ^ held_out, temp=frame["temp"].mask(held_out))
-    lied.to_parquet(tmp_path / "lied.parquet", index=False)
-    assert update(champion, [tmp_path / "lied.parquet"], params, tmp_path / "v2").files == updated.files
+    path = tmp_path / february_only[0].name
+    lied.to_parquet(path, index=False)
+    ours, theirs = update(champion, [path], params, tmp_path / "v2").files, updated.files
+    assert ours.pop(OUT_OF_SAMPLE) != theirs.pop(OUT_OF_SAMPLE)
+    assert ours == theirs
 
 
 def test_an_update_of_an_update_goes_on(
@@ -521,7 +543,7 @@ def test_an_update_without_a_row_to_train_on_is_refused(
 ) -> None:
     judged, _ = next(frames(february_only, params, Side.HOLDOUT))
     judged.to_parquet(tmp_path / "held.parquet", index=False)
-    with pytest.raises(BadData, match="every new row is in the holdout"):
+    with pytest.raises(BadData, match="every new row is in the vault"):
         update(champion, [tmp_path / "held.parquet"], params, tmp_path / "v2")
 
 
@@ -589,8 +611,8 @@ def test_folds_may_predict_while_others_train(january_only: Sequence[Path], para
     # LightGBM keeps its number of threads in one global: a mixture once ended in a segmentation fault.
     schema, rows = training_rows(january_only, params)
     learner = open_learner(params, schema)
-    binned, train = learner.bin(rows.X, rows.y), train_with(learner, Tuned({"num_leaves": 31}, rounds=5))
-    scores = {cross_validate(rows, learner, binned, train, schema, params)[0].folds for _ in range(25)}
+    binned, tuned = learner.bin(rows.X, rows.y), Tuned({"num_leaves": 31}, rounds=5)
+    scores = {cross_validate(rows, learner, binned, tuned, schema, params).estimate.folds for _ in range(25)}
     assert len(scores) == 1
 
 
@@ -617,7 +639,9 @@ def test_rows_without_a_label_change_no_byte_of_a_model(
     read_partition(january_only[0]).sort_values("time_hour", kind="stable").to_parquet(in_order, index=False)
     full = train([first], params, study, tmp_path / "full")
     expected = train([in_order], params, study, tmp_path / "expected")
-    assert full.files == expected.files
+    ours, theirs = full.files, expected.files
+    assert ours.pop(OUT_OF_SAMPLE) != theirs.pop(OUT_OF_SAMPLE)  # it numbers the rows of the file
+    assert ours == theirs
     assert (full.challenger.rows, full.challenger.cv) == (expected.challenger.rows, expected.challenger.cv)
     updated = update(champion, [second], params, tmp_path / "updated")
     assert updated.challenger.rows == update(champion, february_only, params, tmp_path / "u").challenger.rows

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from incumbent.storage.dataset.versions import digest_of, fetch, read_columns
+from incumbent.storage.dataset.versions import fetch, read_columns
 from incumbent.tables.key_index import KeyIndex
-from incumbent.tables.partitions import DataVersion
+from incumbent.tables.partitions import DataVersion, digest_of
 from incumbent.tables.row_keys import Keys, in_both, keys_of
 
 

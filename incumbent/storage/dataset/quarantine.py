@@ -15,11 +15,10 @@ from typing import Any
 
 from incumbent.errors import BadInput, NotFound
 from incumbent.params import Params
-from incumbent.storage.dataset.versions import digest_of
 from incumbent.storage.s3.address import open_store
 from incumbent.storage.s3.documents import now, who
 from incumbent.storage.s3.store import Store
-from incumbent.tables.partitions import Partition
+from incumbent.tables.partitions import Partition, digest_of
 from incumbent.tables.sources import Source
 
 FOLDERS = {"file": "files", "rows": "rows"}

@@ -4,7 +4,6 @@ Reads go through DVC's file system into a cache named by content, so they take n
 number of runs can read at once.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ from incumbent.storage.dataset.dvc_remote import follow_environment
 from incumbent.storage.dataset.git import commit_of, file_at, folder_of, git
 from incumbent.storage.s3.client import way_to_a_server
 from incumbent.tables.atomic import atomic_write
-from incumbent.tables.partitions import DataVersion, Partition
+from incumbent.tables.partitions import DataVersion, Partition, digest_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,15 +63,6 @@ def resolve_or_empty(project: Path) -> DataVersion:
     if file_at(project, commit, POINTER) is None:
         return DataVersion(commit, "", ())
     return resolve(project, commit)
-
-
-def digest_of(file: Path) -> str:
-    """md5 (hex) of a file, the name that DVC gives its content. Raises BadInput if it can't be read."""
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    except OSError as error:
-        raise BadInput(f"{file}: {error.strerror}") from error
 
 
 def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Path]:

@@ -11,12 +11,14 @@ Alias = Literal["champion", "challenger", "previous"]
 def version_of(registry: Registry, alias: Alias) -> str:
     """The version that bears the alias now.
 
-    challenger: the shadow, which was held last under this champion. previous: who would be champion without
-    the champion's promotion. Raises NotFound where there is none.
+    challenger: the winner that waits for a person, else the shadow, which was held last. previous: who would
+    be champion without the champion's promotion. Raises NotFound where there is none.
     """
-    champion = registry.champion()
+    waiting, champion = registry.approvals.waiting(), registry.champion()
+    if alias == "challenger" and waiting:
+        return waiting.version
     if champion is None:
-        raise NotFound(f"model '{registry.model}' has no champion yet; train one with 'incumbent retrain'")
+        raise registry.approvals.no_champion()
     if alias == "champion":
         return champion.version
     if alias == "challenger":

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from incumbent.errors import IncumbentError, StorageUnavailable
+from incumbent.storage.registry.approvals import Approvals
 from incumbent.storage.registry.champion_log import ChampionLog
 from incumbent.storage.registry.model_versions import ModelVersions
 
 
-def find_problems(versions: ModelVersions, champion_log: ChampionLog) -> Iterator[str]:
-    """Read every byte of every version, every entry of the log, and the pointer; a sentence each.
+def find_problems(versions: ModelVersions, champion_log: ChampionLog, approvals: Approvals) -> Iterator[str]:
+    """Read every byte of every version, the log, the pointer, and what waits for approval; a sentence each.
 
     What the next writer completes is no problem: a version without a manifest, an entry missing in the log,
     an interrupted deletion, a version marked for deletion while it was promoted. Raises StorageUnavailable.
@@ -29,3 +30,5 @@ def find_problems(versions: ModelVersions, champion_log: ChampionLog) -> Iterato
             yield f"'{version}' is or was champion and is missing at {versions.url(version)}"
         elif stored_versions[version].has_tombstone and versions.is_deleted(version):
             yield f"'{version}' is or was champion and is being deleted at {versions.url(version)}"
+    if not problems:
+        yield from approvals.problems(entries, stored_versions)

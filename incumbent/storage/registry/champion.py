@@ -10,14 +10,17 @@ from pydantic import Field, TypeAdapter
 from incumbent.errors import BadInput, Blocked, StaleRun, Tampered
 from incumbent.storage.s3 import documents
 
-Op = Literal["promote", "force", "rollback"]
+Op = Literal["promote", "provisional", "force", "rollback"]
+VERDICTS = ("promote", "provisional")
+"""The changes that a run makes by its verdict."""
 
 
 @dataclass(frozen=True)
 class Champion:
     """Which version is champion, and since which change.
 
-    `force` is a promotion against or without a verdict. `by` is the user and host that made the change.
+    `provisional` is a promotion of a model that nothing shows yet to be better than the baseline, `force` one
+    against or without a verdict. `by` is the user and host that made the change.
     `etag` and `stored`, the exact bytes, come with a read and are not part of the document.
     """
 
@@ -34,6 +37,11 @@ class Champion:
     reason: str
     etag: str = ""
     stored: bytes = field(default=b"", repr=False, compare=False)
+
+    @property
+    def provisional(self) -> bool:
+        """Has it taken office while nothing could tell it from the baseline?"""
+        return self.op == "provisional"
 
     def to_json(self) -> dict[str, Any]:
         """The document's content."""
@@ -86,7 +94,7 @@ def is_same_promotion(current: Champion | None, version: str, run_seq: int) -> T
     """Did this run already promote this version? A retried task then has nothing left to do."""
     return (
         current is not None
-        and current.op == "promote"
+        and current.op in VERDICTS
         and (current.version, current.run_seq) == (version, run_seq)
     )
 

@@ -42,9 +42,11 @@ class ChampionLog:
         run_seq: int,
         blocked: tuple[str, ...],
         reason: str,
+        by: str | None = None,
     ) -> Champion:
         """Replace exactly `current` by `version`. Raises Conflict if somebody else moved the champion first.
 
+        by: who did it, if not this user on this host.
         After StorageUnavailable the move may have been made: read before anything else.
         """
         entry = Champion(
@@ -57,7 +59,7 @@ class ChampionLog:
             run_seq=run_seq,
             blocked=blocked,
             at=now(),
-            by=who(),
+            by=by or who(),
             reason=reason,
         )
         if not self._swap(current, entry) and not self._is_held(entry) and not self._is_logged(entry):

@@ -32,19 +32,30 @@ class Promotions:
         self._model, self._versions, self._start_run = model, versions, start_run
         self._log = champion_log
 
-    def promote(self, version: str, run_seq: int, compared_with: Champion | None, reason: str) -> Champion:
+    def promote(
+        self,
+        version: str,
+        run_seq: int,
+        compared_with: Champion | None,
+        reason: str,
+        *,
+        provisional: bool = False,
+        by: str | None = None,
+    ) -> Champion:
         """Make a version champion that was compared with exactly the champion `compared_with`.
 
-        Raises Conflict if there is another champion by now: compare with that one and call again. Raises
-        StaleRun for a run not later than the champion's, Blocked for a version that was rolled back,
-        BadInput for the champion itself, NotFound for a version without a manifest. The same call
-        again, after it succeeded, returns the same champion.
+        by: the person who approved it, for the log; without, this user and host. Raises Conflict if there is
+        another champion by now: compare with that one and call again. Raises StaleRun for a run not later
+        than the champion's, Blocked for a version that was rolled back, BadInput for the champion itself,
+        NotFound for a version without a manifest. The same call again, after it succeeded, returns the same
+        champion.
         """
         if is_same_promotion(compared_with, version, run_seq):
             return compared_with
         try:
             check_promotable(version, run_seq, compared_with)
-            return self._replace_champion(compared_with, "promote", version, run_seq, reason)
+            op: Op = "provisional" if provisional else "promote"
+            return self._replace_champion(compared_with, op, version, run_seq, reason, by)
         except (BadInput, Conflict):
             # It may be done already, or refused because of a champion that was replaced meanwhile.
             current = self._log.read()
@@ -81,7 +92,13 @@ class Promotions:
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _replace_champion(
-        self, current: Champion | None, op: Op, version: str, run_seq: int, reason: str
+        self,
+        current: Champion | None,
+        op: Op,
+        version: str,
+        run_seq: int,
+        reason: str,
+        by: str | None = None,
     ) -> Champion:
         self._versions.require_promotable(version)
         if current is None:
@@ -90,7 +107,7 @@ class Promotions:
             self._log.ensure_logged(current)
         blocked = current.blocked if current else ()
         return self._log.move(
-            current, op=op, version=version, run_seq=run_seq, blocked=blocked, reason=reason
+            current, op=op, version=version, run_seq=run_seq, blocked=blocked, reason=reason, by=by
         )
 
     def rollback(self, to: str | None, reason: str, instead_of: Champion | None = None) -> Champion:

@@ -2,6 +2,7 @@
 
 <model>/versions/<version>/   files and manifest.json, written last: see model_versions
 <model>/champion.json, log/   the champion, and every entry there was: see champion_log, champion
+<model>/pending.json, refusals/   the challenger that waits for a person: see approvals
 <model>/runs/<run_seq>/       start.json (the fencing token) and the run's records
 <model>/claims/<digest>.json  leases on pieces of work: see claims
 <model>/scores/<partition>.json
@@ -18,6 +19,7 @@ from urllib.parse import quote
 
 from incumbent.errors import BadInput, BadParams, NotFound, Tampered
 from incumbent.params import Params
+from incumbent.storage.registry.approvals import Approvals
 from incumbent.storage.registry.audit import find_problems
 from incumbent.storage.registry.champion import Champion, champion_at
 from incumbent.storage.registry.champion_log import ChampionLog
@@ -59,6 +61,7 @@ class Registry:
         self._versions = ModelVersions(store, model, signatures or Signatures())
         self._champion_log, self._claims = ChampionLog(store, model), Claims(store, model)
         self._promotions = Promotions(model, self._versions, self._champion_log, self.start_run)
+        self.approvals = Approvals(store, model, self._versions, self._champion_log, self._promotions)
 
     def url(self, version: str) -> str:
         """Where a version is, for messages."""
@@ -109,10 +112,10 @@ class Registry:
         """The run's record of this name. Raises NotFound."""
         return self.store.get(f"{self._run(run_seq)}/{check_name(name, 'record name')}").body
 
-    def records(self, name: str) -> Iterator[bytes]:
-        """The records of this name of all runs that have one, in the order of the runs."""
-        wanted = f"/{check_name(name, 'record name')}"
-        keys = [key for key in self.store.list(self._runs) if key.endswith(wanted)]
+    def records(self, name: str, since: int = 0) -> Iterator[bytes]:
+        """The records of this name of all runs after `since` that have one, in the order of the runs."""
+        wanted, first = f"/{check_name(name, 'record name')}", f"{self._run(since)}/~"
+        keys = [key for key in self.store.list(self._runs) if key > first and key.endswith(wanted)]
         yield from (stored.body for _, stored in self.store.find_all(keys))
 
     # --- versions
@@ -151,8 +154,8 @@ class Registry:
     def gc(self, keep: int, *, dry_run: bool = False, grace: timedelta = GRACE) -> list[Fate]:
         """Mark versions that nobody needs for deletion, and delete those marked long ago; see deletion.py.
 
-        Kept are the newest `keep`, all that ever were champion, the shadow, and the parents of these. Raises
-        BadInput for a `keep` below zero.
+        Kept are the newest `keep`, all that ever were champion, the shadow, the one that waits for approval,
+        and the parents of these. Raises BadInput for a `keep` below zero.
         """
         if keep < 0:
             raise BadInput(f"--keep {keep}: the number of versions to keep can't be below zero")
@@ -161,6 +164,8 @@ class Registry:
         needed = needed_versions(manifests, history, keep)
         if held := self.last_held(history[-1]) if history else None:
             needed.setdefault(held, "the shadow: the challenger held last, which arrivals still judge")
+        if request := self.approvals.waiting():
+            needed.setdefault(request.version, "waits for approval")
         tombstones = Tombstones(self.store, self.model)
         return collect(
             self._versions, tombstones, stored_versions, needed, clock=clock, dry_run=dry_run, grace=grace
@@ -168,7 +173,7 @@ class Registry:
 
     def problems(self) -> list[str]:
         """Everything in the registry that is not as it was written, one sentence each; empty when sound."""
-        return list(find_problems(self._versions, self._champion_log))
+        return list(find_problems(self._versions, self._champion_log, self.approvals))
 
     # --- the champion
 
@@ -180,12 +185,20 @@ class Registry:
         """Every change of champion, oldest first. Raises Tampered if an entry is missing or was altered."""
         return self._champion_log.history()
 
-    def promote(self, version: str, run_seq: int, compared_with: Champion | None, reason: str) -> Champion:
+    def promote(
+        self,
+        version: str,
+        run_seq: int,
+        compared_with: Champion | None,
+        reason: str,
+        *,
+        provisional: bool = False,
+    ) -> Champion:
         """Make a version champion that was compared with exactly `compared_with`; see Promotions.promote.
 
         Six requests. Raises Conflict, StaleRun, Blocked, BadInput, NotFound, Tampered.
         """
-        return self._promotions.promote(version, run_seq, compared_with, reason)
+        return self._promotions.promote(version, run_seq, compared_with, reason, provisional=provisional)
 
     def force(self, version: str, reason: str) -> Champion:
         """Make a version champion whatever a comparison says; see Promotions.force.

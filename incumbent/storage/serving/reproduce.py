@@ -19,7 +19,7 @@ from incumbent.storage.dataset.versions import fetch
 from incumbent.storage.registry.model_versions import file_digest
 from incumbent.storage.registry.registry import Registry
 from incumbent.storage.serving.model_cache import pull_cached
-from incumbent.tables.partitions import DataVersion, Partition
+from incumbent.tables.partitions import DataVersion
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def reproduce(project: Path, registry: Registry, version: str) -> Reproduction:
     code = _committed(project, version, manifest["code"])
     parent = pull_cached(project, registry, manifest["parent"]) if manifest["parent"] else None
     names = needed(manifest, parent[1] if parent else None)
-    data = _data_version(manifest)
+    data = DataVersion.from_json(manifest["data"])
     files = dict(zip(names, fetch(project, data, names), strict=True))
     with tempfile.TemporaryDirectory(prefix="incumbent-reproduce-") as scratch:
         out = Path(scratch) / "out"
@@ -70,12 +70,6 @@ def _committed(project: Path, version: str, code: str) -> str:
             "commit before training to make versions that can be reproduced"
         )
     return commit_of(project, revision)
-
-
-def _data_version(manifest: Mapping[str, Any]) -> DataVersion:
-    data = manifest["data"]
-    partitions = tuple(Partition(name, md5) for name, md5 in data["partitions"].items())
-    return DataVersion(data["rev"], data["md5"], partitions)
 
 
 def _parent_folder(parent: tuple[Path, dict[str, Any]] | None, scratch: Path) -> Path | None:

@@ -11,12 +11,13 @@ from sklearn.metrics import roc_auc_score
 
 from incumbent.compare import Comparison, Incomparable
 from incumbent.errors import BadData
-from incumbent.evaluation.judge import Holdout, Learned, collect_evidence, microseconds_per_row, score_holdout
+from incumbent.evaluation.evidence import collect_evidence, microseconds_per_row
+from incumbent.evaluation.judging_rows import JudgingRows, Learned
 from incumbent.models.model import Model
 from incumbent.params import Params, SplitParams
 from incumbent.tables.split import group_hashes
 from tests.building import changed
-from tests.judging import held_out, window
+from tests.judging import held_out, judged
 
 
 class Silent:
@@ -28,12 +29,12 @@ class Silent:
         return np.full(len(X), np.nan)
 
 
-def assert_same(one: Holdout, other: Holdout) -> None:
+def assert_same(one: JudgingRows, other: JudgingRows) -> None:
     for name in ("y", "champion", "challenger", "group"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
-def comparison(holdout: Holdout, params: Params) -> Comparison:
+def comparison(holdout: JudgingRows, params: Params) -> Comparison:
     seen = collect_evidence(holdout, params.promotion, 0).comparison
     assert isinstance(seen, Comparison)
     return seen
@@ -42,7 +43,7 @@ def comparison(holdout: Holdout, params: Params) -> Comparison:
 def test_the_holdout_is_scored_and_never_a_training_row(
     weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
 ) -> None:
-    scores = score_holdout(weak, strong, window(thinned), quick_params)
+    scores = judged(weak, strong, thinned, quick_params)
     expected = held_out(thinned, quick_params)
     assert scores.y.tolist() == expected["late"].astype(int).tolist()
     assert np.array_equal(scores.champion, weak.predict(expected))
@@ -62,15 +63,15 @@ def test_what_training_rows_say_does_not_change_the_scores(
         tmp_path / "lied.parquet", index=False
     )
     assert_same(
-        score_holdout(weak, strong, window([tmp_path / "lied.parquet"]), quick_params),
-        score_holdout(weak, strong, window(thinned[:1]), quick_params),
+        judged(weak, strong, [tmp_path / "lied.parquet"], quick_params),
+        judged(weak, strong, thinned[:1], quick_params),
     )
 
 
 def test_without_a_champion_the_baseline_gives_every_row_the_same(
     strong: Model, thinned: Sequence[Path], quick_params: Params
 ) -> None:
-    scores = score_holdout(None, strong, window(thinned), quick_params, prior=[0.16])
+    scores = judged(None, strong, thinned, quick_params, prior=[0.16])
     assert set(scores.champion) == {0.16}
     seen = comparison(scores, quick_params)
     assert seen.champion.value == 0.5
@@ -80,7 +81,7 @@ def test_without_a_champion_the_baseline_gives_every_row_the_same(
 def test_the_comparison_counts_rows_and_whole_days(
     weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
 ) -> None:
-    seen = comparison(score_holdout(weak, strong, window(thinned), quick_params), quick_params)
+    seen = comparison(judged(weak, strong, thinned, quick_params), quick_params)
     expected = held_out(thinned, quick_params)
     positives = int(expected["late"].sum())
     assert (seen.rows, seen.class_counts) == (len(expected), (len(expected) - positives, positives))
@@ -96,10 +97,10 @@ def test_a_partition_without_a_held_out_day_adds_nothing_and_alone_judges_nobody
     day = tmp_path / "day.parquet"
     training[training["date"] == training["date"].iloc[0]].to_parquet(day, index=False)
     assert_same(
-        score_holdout(weak, strong, window([thinned[0], day]), quick_params),
-        score_holdout(weak, strong, window(thinned[:1]), quick_params),
+        judged(weak, strong, [thinned[0], day], quick_params),
+        judged(weak, strong, thinned[:1], quick_params),
     )
-    scores = score_holdout(weak, strong, window([day]), quick_params)
+    scores = judged(weak, strong, [day], quick_params)
     alone = collect_evidence(scores, quick_params.promotion, 0).comparison
     assert isinstance(alone, Incomparable)
     assert not alone.unfit
@@ -113,7 +114,7 @@ def test_rows_that_trained_the_champion_under_another_split_judge_nobody(
 ) -> None:
     by_flight = SplitParams(by=["carrier", "flight"], holdout=0.3)
     learned = Learned({thinned[0].name: "now"}, by_flight)
-    scores = score_holdout(weak, strong, window(thinned), quick_params, learned=learned)
+    scores = judged(weak, strong, thinned, quick_params, learned=learned)
     january, february = (held_out([path], quick_params) for path in thinned)
     unseen = group_hashes(january, by_flight.by) < by_flight.holdout
     assert 0 < unseen.sum() < len(january)
@@ -127,7 +128,7 @@ def test_the_same_split_leaves_nothing_out(
     weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
 ) -> None:
     learned = Learned({path.name: "now" for path in thinned}, quick_params.split)
-    assert score_holdout(weak, strong, window(thinned), quick_params, learned=learned).excluded == 0
+    assert judged(weak, strong, thinned, quick_params, learned=learned).excluded == 0
 
 
 def test_a_corrected_partition_judges_nobody_when_rows_are_known_by_their_content_only(
@@ -135,12 +136,12 @@ def test_a_corrected_partition_judges_nobody_when_rows_are_known_by_their_conten
 ) -> None:
     by_content = changed(quick_params, split={"by": []}, search={"scheme": "stratified"})
     learned = Learned({thinned[0].name: "before"}, by_content.split)
-    scores = score_holdout(weak, strong, window(thinned), by_content, learned=learned)
-    alone = score_holdout(weak, strong, window(thinned[1:]), by_content)
+    scores = judged(weak, strong, thinned, by_content, learned=learned)
+    alone = judged(weak, strong, thinned[1:], by_content)
     assert_same(scores, alone)
     assert scores.excluded > 0
     by_day = Learned({thinned[0].name: "before"}, quick_params.split)
-    assert score_holdout(weak, strong, window(thinned), quick_params, learned=by_day).excluded == 0
+    assert judged(weak, strong, thinned, quick_params, learned=by_day).excluded == 0
 
 
 # --- what else is looked at
@@ -153,7 +154,7 @@ def test_slices_fairness_and_calibration_are_gathered(
         quick_params,
         promotion={"slices": {"columns": ["origin"]}, "fairness": {"column": "carrier"}, "threshold": 0.2},
     )
-    seen = collect_evidence(score_holdout(weak, strong, window(thinned), params), params.promotion, 0)
+    seen = collect_evidence(judged(weak, strong, thinned, params), params.promotion, 0)
     assert {each.value for each in seen.slices} == {"EWR", "JFK", "LGA"}
     assert seen.fairness is not None
     assert 0 < seen.fairness.parity_difference <= 1
@@ -166,13 +167,13 @@ def test_a_slice_by_a_column_that_is_not_there_is_refused(
 ) -> None:
     params = changed(quick_params, promotion={"slices": {"columns": ["airport"]}})
     with pytest.raises(BadData, match=r"names \['airport'\], but the data has only"):
-        score_holdout(weak, strong, window(thinned), params)
+        judged(weak, strong, thinned, params)
 
 
 def test_a_challenger_that_predicts_no_number_is_unfit(
     weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
 ) -> None:
-    scores = score_holdout(weak, strong, window(thinned), quick_params)
+    scores = judged(weak, strong, thinned, quick_params)
     broken = scores.challenger.copy()
     broken[:3] = np.nan
     seen = collect_evidence(replace(scores, challenger=broken), quick_params.promotion, 0).comparison
@@ -186,14 +187,14 @@ def test_a_champion_that_predicts_no_number_can_not_be_evaluated(
 ) -> None:
     broken = replace(weak, trained=Silent())
     with pytest.raises(BadData, match="predicts no number for"):
-        score_holdout(broken, strong, window(thinned), quick_params)
+        judged(broken, strong, thinned, quick_params)
 
 
 def test_other_seeds_widen_the_interval(
     weak: Model, strong: Model, thinned: Sequence[Path], quick_params: Params
 ) -> None:
-    alone = score_holdout(weak, strong, window(thinned), quick_params)
-    among = score_holdout(weak, strong, window(thinned), quick_params, others=[weak])
+    alone = judged(weak, strong, thinned, quick_params)
+    among = judged(weak, strong, thinned, quick_params, others=[weak])
     narrow, wide = (comparison(each, quick_params) for each in (alone, among))
     assert wide.difference.value == narrow.difference.value
     assert wide.difference.low < narrow.difference.low
@@ -203,4 +204,4 @@ def test_other_seeds_widen_the_interval(
 def test_the_time_of_a_prediction_is_measured(
     strong: Model, thinned: Sequence[Path], quick_params: Params
 ) -> None:
-    assert 0.01 < microseconds_per_row(strong, thinned, quick_params) < 10_000
+    assert 0.01 < microseconds_per_row(strong, thinned[0]) < 10_000

@@ -1,0 +1,47 @@
+"""Does a winner wait for a person? Pure rules, and the commands that answer."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from incumbent.evaluation.decide import Decision, Evidence, Pending, Promote, Provisional
+from incumbent.params import PromotionParams
+
+
+def ask_a_person(decision: Decision, evidence: Evidence, policy: PromotionParams) -> Decision:
+    """Pending in place of Promote where promotion.approve asks for a person; else the same decision."""
+    if not isinstance(decision, Promote) or policy.approve == "never":
+        return decision
+    provisional = isinstance(decision, Provisional)
+    if policy.approve == "always":
+        why = "a person decides, as promotion.approve is 'always'"
+        return Pending((*decision.because, why), provisional)
+    comparison, doubt = evidence.compared, "the gain has no interval"
+    if comparison:
+        margin = policy.margin_over(comparison.champion.value)
+        if comparison.gain.low > margin:
+            return decision
+        doubt = (
+            f"the {policy.confidence * 100:g}% interval of the gain begins at {comparison.gain.low:+.4f}, "
+            f"not above the margin of {margin:.2g}"
+        )
+    why = f"a person decides, as promotion.approve is 'borderline' and {doubt}"
+    return Pending((*decision.because, why), provisional)
+
+
+def commands(version: str, project: str) -> tuple[str, str]:
+    """The commands that approve and refuse a version. `project`: the option that names the folder, or ""."""
+    return (
+        f"incumbent models approve {version} --reason TEXT{project}",
+        f"incumbent models refuse {version} --reason TEXT{project}",
+    )
+
+
+def settled(outcome: Mapping[str, Any], promoted: Collection[int]) -> Mapping[str, Any]:
+    """A run's record as it came out: of a winner that waited, promote if it was approved, else hold.
+
+    outcome: the document of `retrain --json`; promoted: the runs whose challenger became champion.
+    """
+    if outcome["decision"]["kind"] != "pending":
+        return outcome
+    kind = "promote" if outcome["run"] in promoted else "hold"
+    return {**outcome, "decision": {**outcome["decision"], "kind": kind}}

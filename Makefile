@@ -32,6 +32,7 @@ bench: $(INSTALLED) $(FLIGHTS)
 	$(BIN)/pip install --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python bench/compare.py
 	$(BIN)/python bench/verdicts.py
+	$(BIN)/python bench/judging.py
 	$(BIN)/python bench/registry.py
 	$(BIN)/python bench/tuning.py
 	$(BIN)/python bench/tuning.py --data synthetic --seeds 1

@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Keeps production models fresh: a new model takes office only when it beats the incumbent.",
-    epilog="Exit codes: 0 done, 1 bad input or failed, 2 usage, 3 a verdict of block, hold, reject, pending.",
+    epilog="Exit codes: 0 done, 1 bad input or failed, 2 usage, 3 blocked, or not promoted where asked for.",
 )
 models.app.command("audit")(review.audit)
 models.app.command("reproduce")(review.reproduce)

@@ -11,7 +11,7 @@ from incumbent.compare.result import Comparison, Incomparable
 from incumbent.params import PromotionParams
 
 POWER = 0.8
-"""Chance with which a gain of promotion.worthwhile is to show."""
+"""Share of futures in which a gain of promotion.worthwhile is to pass."""
 
 FUTURES, EACH, LAST = 1000, 200, 100_000
 """Walks that are drawn; arrivals that are each looked at; arrivals beyond which none is followed."""
@@ -19,8 +19,8 @@ FUTURES, EACH, LAST = 1000, 200, 100_000
 
 @dataclass(frozen=True)
 class Forecast:
-    """Further groups and rows after which a gain of `worthwhile`, in units of the metric, would show with a
-    chance of POWER; `arrivals`: in partitions of the size of those that judged, None if none did."""
+    """Further groups and rows within which a share POWER of challengers that gain `worthwhile`, in units of
+    the metric, take office; `arrivals`: in partitions of the size of those that judged, None if none did."""
 
     worthwhile: float
     groups: int

@@ -8,6 +8,7 @@ from prefect.exceptions import TerminationSignal
 
 from incumbent.errors import Conflict, IncumbentError, StorageUnavailable
 from incumbent.storage.registry.registry import Claim, Claimed, Done, Running
+from incumbent.storage.registry.verdicts import no_champion
 from tasks.hindsight import close_recall
 from tasks.record import close_promotion
 from tasks.resume import begin_or_resume
@@ -96,7 +97,8 @@ def _taken(run: Run, answer: Running | Done) -> str:
 
 def _decided(run: Run, by: int) -> str:
     if run.announced is None:
-        return f"run {by} decided this data version with these parameters"
+        decided = f"run {by} decided this data version with these parameters"
+        return decided if run.champion else f"{decided}; {no_champion(run.registry)}"
     return f"{run.superseded}, which run {by} decided"
 
 

@@ -20,6 +20,7 @@ from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.champion import Champion
 from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.registry.registry import Registry, open_registry
+from incumbent.storage.registry.verdicts import no_champion
 from incumbent.storage.serving.model_cache import load_model, pull_cached
 from incumbent.storage.serving.prediction_log import open_feedback
 from incumbent.tables.convert import to_parquet
@@ -117,7 +118,7 @@ def _values(project: Path, registry: Registry, version: str, schema: Schema) -> 
 def _champion(registry: Registry) -> Champion:
     champion = registry.champion()
     if champion is None:
-        raise registry.approvals.no_champion()
+        raise no_champion(registry)
     return champion
 
 

@@ -9,7 +9,8 @@ import typer
 from incumbent.cli.options import Json, Project, enter, show
 from incumbent.errors import BadInput
 from incumbent.storage.registry.approval_request import ApprovalRequest
-from incumbent.storage.registry.registry import Registry
+from incumbent.storage.registry.registry import Champion, Registry
+from incumbent.storage.registry.verdicts import requests
 
 if TYPE_CHECKING:
     from tasks.approval import Word
@@ -58,19 +59,16 @@ def states(registry: Registry) -> dict[str, dict[str, Any]]:
 
     state: pending, approved, refused or expired; then by whom, when and why.
     """
-    latest = registry.approvals.latest()
-    known = {each.version: _state(each) for each in registry.approvals.refusals()}
-    if latest is not None:
-        known[latest.version] = _state(latest)
-        if latest.answer is None and (why := latest.expired(registry.champion())):
-            known[latest.version] |= {"state": "expired", "reason": why}
-    return known
+    champion, known = registry.champion(), requests(registry)
+    return {version: _state(request, champion) for version, request in known.items()}
 
 
-def _state(request: ApprovalRequest) -> dict[str, Any]:
+def _state(request: ApprovalRequest, champion: Champion | None = None) -> dict[str, Any]:
     if request.answer is None:
-        reason = "; ".join(request.reasons)
-        return {"state": "pending", "by": request.by, "at": request.at, "reason": reason}
+        asked, why = {"by": request.by, "at": request.at}, request.expired(champion)
+        if why:
+            return {"state": "expired", **asked, "reason": why}
+        return {"state": "pending", **asked, "reason": "; ".join(request.reasons)}
     said = asdict(request.answer)
     return {"state": said.pop("kind"), **said}
 

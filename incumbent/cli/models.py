@@ -1,6 +1,5 @@
 """incumbent models: look into the registry, roll back, bring a version here."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,10 +7,10 @@ import typer
 
 from incumbent.cli import approve
 from incumbent.cli.options import Json, Project, enter, pairs, show, table
-from incumbent.errors import NotFound
 from incumbent.params import load_params
 from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.registry.registry import Registry, champion_at, open_registry
+from incumbent.storage.registry.verdicts import no_champion, verdicts
 
 CHAMPION = "champion"
 LEGEND = "* champion  + shadow: held last, and scored beside the champion on each arrival"
@@ -40,22 +39,24 @@ def version_named(registry: Registry, version: str) -> str:
         return version
     champion = registry.champion()
     if champion is None:
-        raise registry.approvals.no_champion()
+        raise no_champion(registry)
     return champion.version
 
 
 @app.command("list")
 def list_versions(project: Project = Path(), as_json: Json = False) -> None:
-    """List all versions, newest first, with roles, what waits for approval and what was refused."""
+    """List all versions, newest first: who is champion and shadow, and what became of each."""
     registry = registry_of(project)
-    roles, approvals = _roles(registry), approve.states(registry)
+    roles, approvals, manifests = _roles(registry), approve.states(registry), registry.versions()
+    became = verdicts(registry, manifests)
     document = [
         {
             **_summary(m),
             **{role: m["version"] == version for role, version in roles.items()},
+            "verdict": became.get(m["version"]),
             "approval": approvals.get(m["version"]),
         }
-        for m in registry.versions()
+        for m in manifests
     ]
     show(document, as_json, _listing)
 
@@ -74,14 +75,8 @@ def show_version(version: Version = "champion", project: Project = Path(), as_js
 
 def _verdict(registry: Registry, manifest: dict[str, Any]) -> dict[str, Any] | None:
     """The decision of the run that made the version; None for a version of no run, or while it goes on."""
-    if "run_seq" not in manifest:
-        return None
-    try:
-        record = registry.read_record(manifest["run_seq"], "decision.json")
-    except NotFound:
-        return None
-    decided: dict[str, Any] = json.loads(record)["decision"]
-    return decided
+    run_seq = manifest.get("run_seq")
+    return None if run_seq is None else registry.decisions([run_seq]).get(run_seq)
 
 
 @app.command()
@@ -238,7 +233,8 @@ def _listing(document: list[dict[str, Any]]) -> str:
         holdout, cv = each["metrics"]["holdout"], each["metrics"]["cv"]
         rows.append(
             [
-                each["version"] + _mark(each),
+                each["version"] + " *" * each["champion"] + " +" * each["shadow"],
+                each["verdict"] or "–",
                 each["created"][:19],
                 each["kind"] + (f" of {each['parent']}" if each["parent"] else ""),
                 f"{each['training_rows']:,}",
@@ -246,19 +242,11 @@ def _listing(document: list[dict[str, Any]]) -> str:
                 f"{holdout['value']:.4f} [{holdout['low']:.4f}, {holdout['high']:.4f}]" if holdout else "–",
             ]
         )
-    waiting = [each["version"] for each in document if _state(each) == "pending"]
+    waiting = [each["version"] for each in document if each["verdict"] == "pending"]
     legend = [LEGEND, *map(approve.how_to_answer, waiting)]
-    return "\n".join([table(["version", "created", "kind", "rows", "cv", "judged"], rows), *legend])
-
-
-def _mark(listed: dict[str, Any]) -> str:
-    provisional = " (provisional)" if listed["provisional"] else ""
-    answered = f" ({state})" if (state := _state(listed)) in {"pending", "refused"} else ""
-    return " *" * listed["champion"] + " +" * listed["shadow"] + provisional + answered
-
-
-def _state(listed: dict[str, Any]) -> str | None:
-    return listed["approval"] and listed["approval"]["state"]
+    return "\n".join(
+        [table(["version", "verdict", "created", "kind", "rows", "cv", "judged"], rows), *legend]
+    )
 
 
 def _step(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -11,16 +11,19 @@ from incumbent.cli.models import Version, registry_of, version_named
 from incumbent.cli.options import Json, Project, enter, pairs, show, table
 from incumbent.params import load_params
 from incumbent.storage.registry.champion import VERDICTS
+from incumbent.storage.registry.verdicts import answers
 
 
 def audit(project: Project = Path(), as_json: Json = False) -> None:
     """List every past verdict, and whether later arrivals confirm it."""
     from incumbent.evaluation.approval import settled
-    from incumbent.evaluation.hindsight import review
+    from incumbent.evaluation.review import review
 
     registry, params = registry_of(project), load_params(enter(project))
-    promoted = {entry.run_seq for entry in registry.history() if entry.op in VERDICTS}
-    outcomes = [settled(json.loads(body), promoted) for body in registry.records("decision.json")]
+    history = registry.history()
+    promoted = {entry.run_seq: entry.op for entry in history if entry.op in VERDICTS}
+    said = answers(registry, history[-1] if history else None)
+    outcomes = [settled(json.loads(body), promoted, said) for body in registry.records("decision.json")]
     verdicts = review(outcomes, registry.scores(), params.promotion)
     document = [{**asdict(each), "text": str(each.gain) if each.gain else "–"} for each in verdicts]
     show(document, as_json, lambda d: _audited(d, params.promotion.metric))
@@ -40,7 +43,7 @@ def reproduce(version: Version = "champion", project: Project = Path(), as_json:
 def _audited(document: list[dict[str, Any]], metric: str) -> str:
     header = ["run", "verdict", "challenger", "incumbent", f"gain in {metric} since", "said"]
     rows = [
-        [str(d["run"]), d["decision"], d["challenger"], d["incumbent"], d["text"], d["said"]]
+        [str(d["run"]), d["decision"], d["challenger"], d["incumbent"] or "–", d["text"], d["said"]]
         for d in document
     ]
     return table(header, rows)

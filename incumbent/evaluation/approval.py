@@ -1,6 +1,6 @@
 """Does a winner wait for a person? Pure rules, and the commands that answer."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from incumbent.evaluation.decide import Decision, Evidence, Pending, Promote, Provisional
@@ -36,12 +36,16 @@ def commands(version: str, project: str) -> tuple[str, str]:
     )
 
 
-def settled(outcome: Mapping[str, Any], promoted: Collection[int]) -> Mapping[str, Any]:
-    """A run's record as it came out: of a winner that waited, promote if it was approved, else hold.
+def settled(
+    outcome: Mapping[str, Any], promoted: Mapping[int, str], answers: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """A run's record as it came out: of a winner that waited, what a person said, or that nobody did.
 
-    outcome: the document of `retrain --json`; promoted: the runs whose challenger became champion.
+    outcome: the document of `retrain --json`. promoted: run -> promote or provisional, of those whose
+    challenger became champion. answers: version -> pending, refused or expired.
     """
     if outcome["decision"]["kind"] != "pending":
         return outcome
-    kind = "promote" if outcome["run"] in promoted else "hold"
+    # Of an older winner without an answer a newer one took the place.
+    kind = promoted.get(outcome["run"]) or answers.get(outcome["challenger"], "expired")
     return {**outcome, "decision": {**outcome["decision"], "kind": kind}}

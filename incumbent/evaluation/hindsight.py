@@ -21,7 +21,7 @@ from incumbent.compare import (
 )
 from incumbent.errors import BadData
 from incumbent.evaluation.reasoned import Reasoned
-from incumbent.evaluation.roles import PREDECESSOR, SHADOW, SHADOWS, TOOK_OFFICE
+from incumbent.evaluation.roles import PREDECESSOR, SHADOW, SHADOWS
 from incumbent.models.model import Model
 from incumbent.params import METRICS, PromotionParams
 
@@ -225,59 +225,6 @@ def _claim(
         f"{who} did better than champion {champion}: {promotion.metric} gain {sequence}, each bound with "
         f"{confidence * 100:g}% confidence over all looks"
     )
-
-
-@dataclass(frozen=True)
-class Reviewed:
-    """A past decision and its check by later arrivals; `gain`: that of the challenger over the incumbent.
-
-    said: confirmed, contradicted, open (zero lies between the bounds), or "no word yet".
-    """
-
-    run: int
-    decision: str
-    challenger: str
-    incumbent: str
-    gain: ConfidenceSequence | None
-    said: str
-
-
-def review(
-    decisions: Iterable[Mapping[str, Any]], scores: Iterable[Mapping[str, Any]], promotion: PromotionParams
-) -> list[Reviewed]:
-    """Check every promote or hold by the arrivals that scored both models after it.
-
-    decisions: the documents of `retrain --json`, in the order of their runs.
-    """
-    pairs = pairs_in(scores, promotion.metric)
-    reviewed = []
-    for outcome in decisions:
-        kind = outcome["decision"]["kind"]
-        if kind not in (*TOOK_OFFICE, "hold") or outcome["metric"] is None:
-            continue
-        challenger, incumbent = outcome["challenger"], outcome["metric"]["incumbent"]
-        gain = _gain_since(pairs, challenger, incumbent, promoted=kind in TOOK_OFFICE, promotion=promotion)
-        reviewed.append(Reviewed(outcome["run"], kind, challenger, incumbent, gain, _said(kind, gain)))
-    return reviewed
-
-
-def _gain_since(
-    pairs: Sequence[Pair], challenger: str, incumbent: str, *, promoted: bool, promotion: PromotionParams
-) -> ConfidenceSequence | None:
-    champion, rival = (challenger, incumbent) if promoted else (incumbent, challenger)
-    gains = [pair.gain for pair in pairs if (pair.champion, pair.rival) == (champion, rival)]
-    if not gains:
-        return None
-    sequence = confidence_sequence(gains, promotion.confidence)
-    return sequence.reversed() if promoted else sequence
-
-
-def _said(kind: str, gain: ConfidenceSequence | None) -> str:
-    if gain is None:
-        return "no word yet"
-    if gain.low is None or gain.high is None or gain.low <= 0 <= gain.high:
-        return "open"
-    return "confirmed" if (gain.low > 0) == (kind in TOOK_OFFICE) else "contradicted"
 
 
 def _spread(

@@ -9,3 +9,6 @@ BASELINE = "the trivial baseline"
 
 TOOK_OFFICE = ("promote", "provisional")
 """The decisions after which the challenger is champion, as runs record them."""
+
+UNSCORED = ("reject", "pending", "refused", "expired")
+"""What becomes of a challenger that no arrival scores, as it is neither champion nor shadow."""

@@ -48,13 +48,19 @@ def test_the_reason_gives_the_figures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "promoted", "counts_as"),
+    ("kind", "promoted", "answers", "counts_as"),
     [
-        pytest.param("pending", {17}, "promote", id="approved"),
-        pytest.param("pending", {16}, "hold", id="refused, expired or still waiting"),
-        pytest.param("hold", {17}, "hold", id="it never waited"),
+        pytest.param("pending", {17: "promote"}, {"v17": "pending"}, "promote", id="approved"),
+        pytest.param("pending", {17: "provisional"}, {}, "provisional", id="a provisional one approved"),
+        pytest.param("pending", {16: "promote"}, {"v17": "refused"}, "refused", id="refused"),
+        pytest.param("pending", {}, {"v17": "pending"}, "pending", id="still waiting"),
+        pytest.param("pending", {}, {"v18": "pending"}, "expired", id="a newer winner waits"),
+        pytest.param("hold", {17: "promote"}, {}, "hold", id="it never waited"),
     ],
 )
-def test_the_audit_counts_a_wait_as_it_came_out(kind: str, promoted: set[int], counts_as: str) -> None:
-    outcome = {"run": 17, "decision": {"kind": kind, "reasons": ["better"]}, "metric": None}
-    assert settled(outcome, promoted)["decision"] == {"kind": counts_as, "reasons": ["better"]}
+def test_the_audit_counts_a_wait_as_it_came_out(
+    kind: str, promoted: dict[int, str], answers: dict[str, str], counts_as: str
+) -> None:
+    decision = {"kind": kind, "reasons": ["better"]}
+    outcome = {"run": 17, "challenger": "v17", "decision": decision, "metric": None}
+    assert settled(outcome, promoted, answers)["decision"] == {"kind": counts_as, "reasons": ["better"]}

@@ -14,9 +14,9 @@ from incumbent.evaluation.hindsight import (
     Recall,
     look_back,
     pairs_in,
-    review,
     score_arrival,
 )
+from incumbent.evaluation.review import review
 from incumbent.models.model import Model
 from incumbent.params import Params, PromotionParams
 from incumbent.tables.split import group_hashes
@@ -272,6 +272,13 @@ def outcome(kind: str, challenger: str, incumbent: str, run: int = 3) -> dict[st
         pytest.param(outcome("hold", "v1", "v2"), 0.02, "contradicted", 0.02, id="held, but better"),
         pytest.param(outcome("hold", "v1", "v2"), -0.02, "confirmed", -0.02, id="held, and worse"),
         pytest.param(outcome("promote", "v8", "v1"), 0.02, "no word yet", None, id="nothing arrived since"),
+        *(
+            pytest.param(outcome(kind, "v8", "v2"), 0.02, "not scored", None, id=kind)
+            for kind in ("reject", "pending", "refused", "expired")
+        ),
+        pytest.param(
+            {**outcome("reject", "v8", "v2"), "metric": None}, 0.02, "not scored", None, id="not compared"
+        ),
     ],
 )
 def test_a_verdict_is_reviewed(verdict: dict[str, Any], gain: float, said: str, seen: float | None) -> None:
@@ -280,11 +287,9 @@ def test_a_verdict_is_reviewed(verdict: dict[str, Any], gain: float, said: str, 
     assert (reviewed.gain and reviewed.gain.gain) == (seen if seen is None else pytest.approx(seen))
 
 
-def test_only_promotions_and_holds_are_verdicts_to_review() -> None:
-    others = [outcome(kind, "v2", "v1") for kind in ("reject", "skip", "block")]
-    assert (
-        review([*others, {**outcome("hold", "v1", "v2"), "metric": None}], [scored("a", 0.1)], POLICY) == []
-    )
+def test_a_run_that_made_no_challenger_is_no_verdict_to_review() -> None:
+    others = [outcome(kind, "v2", "v1") for kind in ("skip", "block", "dry-run")]
+    assert review(others, [scored("a", 0.1)], POLICY) == []
 
 
 def test_an_arrival_is_judged_by_the_rows_that_have_a_label(

@@ -101,7 +101,17 @@ def test_the_commands_name_what_waits(careful: Project, waiting: dict[str, Any],
     version = waiting["challenger"]
     approve = f"incumbent models approve {version} --reason TEXT"
     assert approve in careful.run("models", "list").out
-    assert f"{version} (pending)" in careful.run("models", "list").out
+    assert re.search(rf"^{version} +pending ", careful.run("models", "list").out, re.MULTILINE)
+    assert careful.run("models", "list", "--json").json[0]["verdict"] == "pending"
+    assert [each["decision"] for each in careful.run("models", "audit", "--json").json] == ["pending"]
+    again = careful.run("retrain", "--json")
+    assert again.json["decision"] == {
+        "kind": "skip",
+        "reasons": [
+            f"run {waiting['run']} decided this data version with these parameters; model '{MODEL}' has no "
+            f"champion yet: '{version}' waits for approval; make it champion with '{approve}'"
+        ],
+    }
     assert f"pending  {version} waits" in re.sub(" +", "  ", careful.run("status").out).replace(
         "  waits", " waits"
     )
@@ -119,7 +129,11 @@ def test_the_commands_name_what_waits(careful: Project, waiting: dict[str, Any],
 def test_an_answer_that_can_not_be_is_one_line(careful: Project, waiting: dict[str, Any]) -> None:
     version = waiting["challenger"]
     for args, code, said in (
-        (("approve", "v999", "--reason", "fine"), 1, f"'v999' of model '{MODEL}' does not wait for approval"),
+        (
+            ("approve", "v999", "--reason", "fine"),
+            1,
+            f"'{MODEL}' has no version 'v999'; '{version}' waits for",
+        ),
         (("approve", version, "--reason", " "), 1, "--reason is empty"),
         (("approve", version), 2, "--reason"),
     ):
@@ -198,7 +212,7 @@ def test_a_refusal_stays_and_a_newer_challenger_ends_a_wait(
     assert done.out.endswith(f"; champion is {approved['version']}\n")
     [event] = events(careful, "model.refused")
     assert (event["challenger"], event["reasons"]) == (one.version, ["unfair to JFK"])
-    assert f"{one.version} (refused)" in careful.run("models", "list").out
+    assert re.search(rf"^{one.version} +refused ", careful.run("models", "list").out, re.MULTILINE)
     assert "unfair to JFK" in careful.run("models", "show", one.version).out
     told = careful.run("models", "history", "--json").json[-1]
     assert (told["op"], told["version"], told["reason"]) == ("refuse", one.version, "unfair to JFK")

@@ -48,9 +48,22 @@ def test_nothing_waits_at_first(registry: Registry) -> None:
     assert registry.approvals.refusals() == []
     for answer in (registry.approvals.approve, registry.approvals.refuse):
         with pytest.raises(
-            NotFound, match=r"'b' of model 'flights' does not wait for approval \(none does\)"
+            NotFound,
+            match="model 'flights' has no version 'b'; no version waits for approval; see `incumbent models",
         ):
             answer("b", "fine", "ann")
+
+
+def test_an_answer_for_another_version_names_what_waits(office: Registry) -> None:
+    wait(office, "b")
+    for answer in (office.approvals.approve, office.approvals.refuse):
+        with pytest.raises(NotFound, match="model 'flights' has no version 'v999'; 'b' waits for approval"):
+            answer("v999", "fine", "ann")
+        with pytest.raises(NotFound, match="'c' of model 'flights' does not wait for approval: 'b' waits"):
+            answer("c", "fine", "ann")
+    office.approvals.refuse("b", "no", "ann")
+    with pytest.raises(NotFound, match=r"'c' .* does not wait for approval: no version waits"):
+        office.approvals.approve("c", "fine", "ann")
 
 
 def test_an_approval_makes_it_champion_with_who_and_why(office: Registry) -> None:
@@ -154,7 +167,7 @@ EXPIRY = [
         rolled_back, r"compared with champion 'a', and the champion is now 'a' \(entry 3\)", id="back"
     ),
     pytest.param(held, r"run 3 made 'c', which it held", id="a newer challenger"),
-    pytest.param(replaced, r"does not wait for approval \('c' came later\)", id="a newer winner"),
+    pytest.param(replaced, "does not wait for approval: 'c' waits", id="a newer winner"),
 ]
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from incumbent.errors import NotFound
 from incumbent.storage.registry.registry import Registry
+from incumbent.storage.registry.verdicts import no_champion
 
 Alias = Literal["champion", "challenger", "previous"]
 
@@ -18,7 +19,7 @@ def version_of(registry: Registry, alias: Alias) -> str:
     if alias == "challenger" and waiting:
         return waiting.version
     if champion is None:
-        raise registry.approvals.no_champion()
+        raise no_champion(registry)
     if alias == "champion":
         return champion.version
     if alias == "challenger":

@@ -68,16 +68,6 @@ class Approvals:
             kept[self._refusal(request)] = request
         return [kept[key] for key in sorted(kept)]
 
-    def no_champion(self) -> NotFound:
-        """The error where a champion is needed and there is none; it names the first model that waits."""
-        request = self.waiting()
-        if request is None:
-            return NotFound(f"model '{self._model}' has no champion yet; train one with 'incumbent retrain'")
-        return NotFound(
-            f"model '{self._model}' has no champion yet: '{request.version}' waits for approval; make it "
-            f"champion with 'incumbent models approve {request.version} --reason TEXT'"
-        )
-
     # --- by a run
 
     def ask(
@@ -213,17 +203,24 @@ class Approvals:
         if answer := refused.get(version):
             raise BadInput(f"version '{version}' was refused by {answer.by}: {answer.reason}; {force}")
         if request is None or request.version != version:
-            waits = f"'{request.version}' came later" if request else "none does"
-            raise NotFound(
-                f"version '{version}' of model '{self._model}' does not wait for approval ({waits}); "
-                "see `incumbent models list`"
-            )
+            raise self._not_waiting(version, request, champion)
         if why := request.expired(champion):
             raise BadInput(
                 f"the approval of '{version}' has expired: {why}; `incumbent retrain --strategy full` makes "
                 f"a challenger that meets today's champion; {force}"
             )
         return request
+
+    def _not_waiting(
+        self, version: str, request: ApprovalRequest | None, champion: Champion | None
+    ) -> NotFound:
+        waits = "no version waits for approval; see `incumbent models list`"
+        if request and not request.refused and not request.expired(champion):
+            waits = f"'{request.version}' waits for approval"
+        stored = self._versions.stored(version).get(version)
+        if stored is None or not stored.complete:
+            return NotFound(f"model '{self._model}' has no version '{version}'; {waits}")
+        return NotFound(f"version '{version}' of model '{self._model}' does not wait for approval: {waits}")
 
     # --- in the store
 

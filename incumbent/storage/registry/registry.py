@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from incumbent.errors import BadInput, BadParams, NotFound, Tampered
+from incumbent.errors import BadInput, BadParams, Tampered
 from incumbent.params import Params
 from incumbent.storage.registry.approvals import Approvals
 from incumbent.storage.registry.audit import find_problems
@@ -43,7 +43,6 @@ __all__ = [
     "champion_at",
     "open_registry",
 ]
-
 
 RUN = re.compile(r"\d{12}/")
 
@@ -160,8 +159,7 @@ class Registry:
         if keep < 0:
             raise BadInput(f"--keep {keep}: the number of versions to keep can't be below zero")
         stored_versions, clock = self._versions.stored(), self.store.clock()
-        manifests, history = self._versions.all(), self.history()
-        needed = needed_versions(manifests, history, keep)
+        needed = needed_versions(self._versions.all(), history := self.history(), keep)
         if held := self.last_held(history[-1]) if history else None:
             needed.setdefault(held, "the shadow: the challenger held last, which arrivals still judge")
         if request := self.approvals.waiting():
@@ -223,21 +221,25 @@ class Registry:
         for manifest in self._versions.since(champion.run_seq):
             if manifest.get("run_seq") is None:
                 continue  # brought in by hand, not by a run
-            try:
-                kind = self._decision_kind(manifest["run_seq"])
-            except NotFound:
-                continue  # that run has not decided yet, or never will
-            if kind == "hold" and manifest["version"] not in champion.blocked:
+            decision = self.decisions([manifest["run_seq"]]).get(manifest["run_seq"])
+            # Without one, that run has not decided yet, or never will.
+            if decision and decision["kind"] == "hold" and manifest["version"] not in champion.blocked:
                 return str(manifest["version"])
         return None
 
-    def _decision_kind(self, run_seq: int) -> str:
-        body = self.read_record(run_seq, "decision.json")
-        try:
-            return str(json.loads(body)["decision"]["kind"])
-        except (ValueError, LookupError, TypeError) as error:
-            address = self.store.url(f"{self._run(run_seq)}/decision.json")
-            raise Tampered(f"{address} is not a decision as runs write it: {error!r}") from error
+    def decisions(self, runs: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Run -> its decision, with kind and reasons; without the runs that have not decided."""
+        keys = {f"{self._run(run_seq)}/decision.json": run_seq for run_seq in runs}
+        decided: dict[int, dict[str, Any]] = {}
+        for key, stored in self.store.find_all(keys):
+            try:
+                decision = json.loads(stored.body)["decision"]
+                decided[keys[key]] = {**decision, "kind": str(decision["kind"])}
+            except (ValueError, LookupError, TypeError) as error:
+                raise Tampered(
+                    f"{self.store.url(key)} is not a decision as runs write it: {error!r}"
+                ) from error
+        return decided
 
     # --- claims
 

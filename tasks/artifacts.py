@@ -140,7 +140,7 @@ def show_decision(
             ("challenger", str(comparison.challenger)),
             ("difference", str(comparison.difference)),
             ("p", f"{comparison.p_value:.3g}"),
-            ("judging rows", f"{comparison.rows:,} in {comparison.groups} groups"),
+            ("judged on", comparison.judging_rows),
             *((f"{each.column} = {each.value}", _slice(each)) for each in evidence.slices),
             *_guardrails(evidence),
         ]
@@ -162,7 +162,8 @@ def _shift_row(shift: Shift) -> tuple[str, ...]:
 def _slice(result: SliceComparison) -> str:
     if result.comparison is None:
         return f"not judged: {result.reason}"
-    return f"{result.comparison.difference}{' worse' if result.worse else ''}, {result.rows:,} rows"
+    worse = " worse" * result.worse
+    return f"{result.comparison.difference}{worse}, on {result.comparison.judging_rows}"
 
 
 def _guardrails(evidence: Evidence) -> Iterator[tuple[str, str]]:

@@ -137,7 +137,8 @@ def _metrics(run: Run, challenger: Challenger) -> dict[str, Any]:
     figures = Evidence.from_json(contest["evidence"]).compared
     holdout = None
     if figures:
-        holdout = {**vars(figures.challenger), "window": contest["partitions"], "rows": figures.rows}
+        counts = {"rows": figures.rows, "groups": figures.groups}
+        holdout = {**vars(figures.challenger), "window": contest["partitions"], **counts}
     cv = challenger.cv and challenger.cv.to_json()
     return {"metric": run.params.promotion.metric, "cv": cv, "holdout": holdout}
 

@@ -45,6 +45,8 @@ def _metric(comparison: Comparison, incumbent: str) -> dict[str, Any]:
         "difference": comparison.difference.value,
         "ci": [comparison.difference.low, comparison.difference.high],
         "p_value": comparison.p_value,
+        "rows": comparison.rows,
+        "groups": comparison.groups,
         "incumbent": incumbent,
     }
 

@@ -240,13 +240,18 @@ def _listing(document: list[dict[str, Any]]) -> str:
                 f"{each['training_rows']:,}",
                 f"{cv['mean']:.4f}" if cv else "–",
                 f"{holdout['value']:.4f} [{holdout['low']:.4f}, {holdout['high']:.4f}]" if holdout else "–",
+                _judging_rows(holdout or {}),
             ]
         )
     waiting = [each["version"] for each in document if each["verdict"] == "pending"]
-    legend = [LEGEND, *map(approve.how_to_answer, waiting)]
-    return "\n".join(
-        [table(["version", "verdict", "created", "kind", "rows", "cv", "judged"], rows), *legend]
-    )
+    header = ["version", "verdict", "created", "kind", "rows", "cv", "judged", "judged on"]
+    return "\n".join([table(header, rows), LEGEND, *map(approve.how_to_answer, waiting)])
+
+
+def _judging_rows(holdout: dict[str, Any]) -> str:
+    """How many; versions of earlier releases know fewer of these figures."""
+    known = [f"{holdout[name]:,} {name}" for name in ("rows", "groups") if name in holdout]
+    return " of ".join(known) or "–"
 
 
 def _step(manifest: dict[str, Any]) -> dict[str, Any]:

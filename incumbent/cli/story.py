@@ -22,6 +22,7 @@ def as_table(document: dict[str, Any]) -> str:
         "plan",
         "champion",
         "challenger",
+        "judged on",
         "decision",
         "seconds",
     ]

@@ -18,7 +18,7 @@ from incumbent.compare.result import Comparison, Incomparable, Interval
 from incumbent.compare.sampled import Sampled
 from incumbent.compare.sufficiency import require_resampling, require_variation
 from incumbent.errors import BadData, UnfitChallenger
-from incumbent.params import PromotionParams
+from incumbent.params import METRICS, PromotionParams
 
 
 def compare(
@@ -59,11 +59,14 @@ def compare(
     require_variation(difference, observations.groups, promotion.confidence)
     row_dof = _degrees_of_freedom(difference, observations, promotion.metric)
     error, dof = _with_seeds(difference.standard_error, row_dof, deviation, len(values))
+    metric = METRICS[promotion.metric]
     return Comparison(
         metric=promotion.metric,
-        champion=_interval(first, observations, promotion, 0.0, 1),
-        challenger=_interval(second, observations, promotion, deviation, len(values)),
-        difference=_interval(difference, observations, promotion, deviation, len(values)),
+        champion=_interval(first, observations, promotion).within(*metric.bounds),
+        challenger=_interval(second, observations, promotion, deviation, len(values)).within(*metric.bounds),
+        difference=_interval(difference, observations, promotion, deviation, len(values)).within(
+            *metric.bounds_of_a_difference
+        ),
         p_value=_two_sided(difference.value, error, dof),
         rows=len(observations.y),
         groups=observations.groups,
@@ -100,7 +103,7 @@ def estimate(
     """promotion.metric of one model with its interval, by the same method. Raises as `compare`."""
     observations = observe(y, groups, promotion.metric, prediction)
     [sampled] = _sample(observations, [fitting(prediction, observations, "model")], promotion, seed)
-    return _interval(sampled, observations, promotion, 0.0, 1)
+    return _interval(sampled, observations, promotion).within(*METRICS[promotion.metric].bounds)
 
 
 def score(y: np.ndarray, prediction: np.ndarray, promotion: PromotionParams) -> float:
@@ -144,7 +147,11 @@ def _with_seeds(row_error: float, row_dof: float, deviation: float, seeds: int) 
 
 
 def _interval(
-    sampled: Sampled, observations: Observations, promotion: PromotionParams, deviation: float, seeds: int
+    sampled: Sampled,
+    observations: Observations,
+    promotion: PromotionParams,
+    deviation: float = 0.0,
+    seeds: int = 1,
 ) -> Interval:
     row_dof = _degrees_of_freedom(sampled, observations, promotion.metric)
     error, dof = _with_seeds(sampled.standard_error, row_dof, deviation, seeds)

@@ -9,14 +9,22 @@ from incumbent.params import METRICS
 
 @dataclass(frozen=True)
 class Interval:
-    """A point estimate and its two-sided confidence interval, in units of the metric."""
+    """A point estimate and its two-sided confidence interval, in units of the metric, cut to its range."""
 
     value: float
     low: float
     high: float
 
+    @property
+    def half_width(self) -> float:
+        """Of the interval before it was cut; of one that was cut at both ends, what is left of it."""
+        return max(self.high - self.value, self.value - self.low)
+
     def __str__(self) -> str:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+    def within(self, lowest: float, highest: float) -> "Interval":
+        return Interval(*(min(max(each, lowest), highest) for each in (self.value, self.low, self.high)))
 
     def negated(self) -> "Interval":
         return Interval(-self.value, -self.high, -self.low)
@@ -43,6 +51,11 @@ class Comparison:
     standard_error: float
     dof: float
     seed_deviation: float
+
+    @property
+    def judging_rows(self) -> str:
+        """How many rows judged, of how many groups, in words."""
+        return f"{self.rows:,} rows of {self.groups:,} groups"
 
     @property
     def gain(self) -> Interval:

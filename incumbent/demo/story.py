@@ -224,6 +224,7 @@ def _row(month: str, rows: int, outcome: dict[str, Any], start: float) -> dict[s
         "why": "; ".join(plan["reasons"]) if plan else "",
         "champion": _interval(metric["champion"]) if metric else "–",
         "challenger": _interval(metric["challenger"]) if metric else "–",
+        "judged on": f"{metric['rows']:,} rows of {metric['groups']:,} groups" if metric else "–",
         "decision": outcome["decision"]["kind"],
         "because": "; ".join(outcome["decision"]["reasons"]),
         "seconds": round(time.monotonic() - start),

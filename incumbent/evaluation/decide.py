@@ -140,7 +140,7 @@ def _claims(evidence: Evidence, policy: PromotionParams, incumbent: str) -> tupl
     claims = [
         f"{sure}better than {incumbent}{beyond} with a probability of {floored(chance)}, {side} "
         f"promotion.probability = {policy.probability:g}: {_figures(comparison, policy)}, on "
-        f"{comparison.rows:,} rows of {comparison.groups:,} groups"
+        f"{comparison.judging_rows}"
     ]
     if policy.guarantee == "lifetime" and incumbent != BASELINE:
         sequence = evidence.lifetime
@@ -186,15 +186,15 @@ def _against(comparison: Comparison | Incomparable, policy: PromotionParams, inc
         side = "below" if METRICS[comparison.metric].greater_is_better else "above"
         yield f"{comparison.metric} {value:.4f} is {side} promotion.floor = {floor}"
     if comparison.gain.high < 0:
-        yield f"worse than {incumbent}: {_figures(comparison, policy)}"
+        yield f"worse than {incumbent}: {_figures(comparison, policy)}, on {comparison.judging_rows}"
 
 
 def _worse_slices(evidence: Evidence, policy: PromotionParams) -> Iterator[str]:
     for each in evidence.slices:
         if each.worse and each.comparison:
             yield (
-                f"worse where {each.column} = {each.value} ({each.rows} rows): "
-                f"{_figures(each.comparison, policy)}, adjusted p = {each.p_worse:.2g}"
+                f"worse where {each.column} = {each.value}: {_figures(each.comparison, policy)}, on "
+                f"{each.comparison.judging_rows}, adjusted p = {each.p_worse:.2g}"
             )
 
 

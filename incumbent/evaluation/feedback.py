@@ -108,7 +108,7 @@ def _half_width(live: Interval, groups: np.ndarray, params: Params, confidence: 
     student = stdtrit(len(groups) - 1, 0.5 + params.promotion.confidence / 2)
     growth = groups.sum() / params.monitor.min_rows
     critical = critical_value(growth, equal_groups(groups) - 1, confidence)
-    return float(critical / student * (live.high - live.low) / 2)
+    return float(critical / student * live.half_width)
 
 
 def _judged(
@@ -122,9 +122,9 @@ def _judged(
 ) -> Health:
     """half_width: of the live metric over all looks. The two samples share no row, so squares add up."""
     metric = params.promotion.metric
-    half = float(np.hypot(half_width, (promised.high - promised.low) / 2))
+    half = float(np.hypot(half_width, promised.half_width))
     value = METRICS[metric].gain(live.value, promised.value)
-    loss = Interval(value, value - half, value + half)
+    loss = Interval(value, value - half, value + half).within(*METRICS[metric].bounds_of_a_difference)
     decayed = loss.low > 0
     figures = (
         f"{metric} {live} on {counts[1]:,} labelled predictions, promised {promised}; loss {loss}, each "

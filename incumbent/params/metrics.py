@@ -15,6 +15,12 @@ class Metric:
     greater_is_better: bool
     bounds: tuple[float, float]
 
+    @property
+    def bounds_of_a_difference(self) -> tuple[float, float]:
+        """Lowest and highest possible difference between two models."""
+        span = self.bounds[1] - self.bounds[0]
+        return -span, span
+
     def gain(self, champion: float, challenger: float) -> float:
         """How much better the challenger is, in units of the metric; negative when it is worse."""
         return challenger - champion if self.greater_is_better else champion - challenger

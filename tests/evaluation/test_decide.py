@@ -113,7 +113,7 @@ def test_a_comparison_is_decided(
         pytest.param(
             seen(-0.03, -0.01),
             PromotionParams(confidence=0.975),
-            "worse than v7: roc_auc -0.0200, 97.5% interval [-0.0300, -0.0100]",
+            "worse than v7: roc_auc -0.0200, 97.5% interval [-0.0300, -0.0100], on 1,000 rows of 20 groups",
             id="reject",
         ),
         pytest.param(
@@ -168,8 +168,8 @@ def policy(**guardrails: Any) -> PromotionParams:
             Evidence(BETTER, slices=(NOT_WORSE, WORSE, UNJUDGED)),
             policy(slices={"columns": ["origin"]}),
             Reject,
-            ("worse where origin = JFK (400 rows): roc_auc -0.0500, 95% interval [-0.0900, -0.0100], "
-             "adjusted p = 0.012",),
+            ("worse where origin = JFK: roc_auc -0.0500, 95% interval [-0.0900, -0.0100], on 1,000 rows "
+             "of 20 groups, adjusted p = 0.012",),
             id="a slice is worse",
         ),
         pytest.param(
@@ -238,9 +238,9 @@ def policy(**guardrails: Any) -> PromotionParams:
             policy(floor=0.6, limits={"max_bytes": 5}),
             Reject,
             ("roc_auc 0.5000 is below promotion.floor = 0.6",
-             "worse than v7: roc_auc -0.0200, 95% interval [-0.0300, -0.0100]",
-             "worse where origin = JFK (400 rows): roc_auc -0.0500, 95% interval [-0.0900, -0.0100], "
-             "adjusted p = 0.012",
+             "worse than v7: roc_auc -0.0200, 95% interval [-0.0300, -0.0100], on 1,000 rows of 20 groups",
+             "worse where origin = JFK: roc_auc -0.0500, 95% interval [-0.0900, -0.0100], on 1,000 rows "
+             "of 20 groups, adjusted p = 0.012",
              "the model's size in bytes is 7, above promotion.limits.max_bytes = 5"),
             id="every reason is given, not the first",
         ),

@@ -220,6 +220,19 @@ def test_the_bounds_of_the_loss_are_those_of_all_looks(
     assert 1.2 < widths[1] / single < 2
 
 
+def test_a_promise_that_was_cut_at_the_end_of_the_metric_is_as_wide_as_before(
+    strong: Model, february: pd.DataFrame, logged: pd.DataFrame, quick_params: Params
+) -> None:
+    whole, cut = promise(0.98, half=0.05), promise(0.98, half=0.05)
+    cut["holdout"]["high"] = 1.0
+    one, other = (
+        examine(strong, logged, [labels(february)], promised, quick_params, 0.95) for promised in (whole, cut)
+    )
+    assert one.loss is not None
+    assert other.loss is not None
+    assert (other.loss.low, other.loss.high) == pytest.approx((one.loss.low, one.loss.high))
+
+
 def test_labels_of_hardly_more_than_a_day_cannot_tell_how_days_vary(
     strong: Model, february: pd.DataFrame, logged: pd.DataFrame, quick_params: Params
 ) -> None:

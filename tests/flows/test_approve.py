@@ -101,7 +101,8 @@ def test_the_commands_name_what_waits(careful: Project, waiting: dict[str, Any],
     version = waiting["challenger"]
     approve = f"incumbent models approve {version} --reason TEXT"
     assert approve in careful.run("models", "list").out
-    assert re.search(rf"^{version} +pending ", careful.run("models", "list").out, re.MULTILINE)
+    line = rf"^{version} +pending .* [\d,]+ rows of \d+ groups$"
+    assert re.search(line, careful.run("models", "list").out, re.MULTILINE)
     assert careful.run("models", "list", "--json").json[0]["verdict"] == "pending"
     assert [each["decision"] for each in careful.run("models", "audit", "--json").json] == ["pending"]
     again = careful.run("retrain", "--json")

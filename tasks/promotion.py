@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger
@@ -11,7 +12,8 @@ from incumbent.errors import Conflict, StaleRun
 from incumbent.models.environment import describe_environment
 from incumbent.storage.dataset.versions import code_revision
 from incumbent.storage.registry.registry import Champion
-from incumbent.storage.serving.rivals import rivals_of
+from incumbent.storage.serving.rivals import predicted_by, rivals_of
+from incumbent.tables.partitions import PartitionFiles
 from tasks.resume import resumed_from
 from tasks.runs import LEASE_SECONDS, Run
 from tasks.step import step
@@ -19,6 +21,7 @@ from tasks.step import step
 if TYPE_CHECKING:
     from incumbent.challenger import Challenger
     from incumbent.evaluation.decide import Decision
+    from incumbent.features.out_of_sample import OutOfSample
 
 PREDICTIONS = "judged.npz"
 
@@ -103,14 +106,15 @@ def _compare(run: Run, champion: Champion | None) -> None:
     from incumbent.challenger.contest import compare_with
     from incumbent.compare import Comparison
 
+    made = Challenger.from_json(run.read("challenger"))
     contest, rows = compare_with(
         rivals_of(run.project, run.registry, champion),
-        Challenger.from_json(run.read("challenger")),
+        made,
         run.folder,
         run.version,
-        run.learned,
-        run.files,
+        PartitionFiles(run.learned, run.files),
         run.params,
+        partial(_continued, run, made),
     )
     np.savez(run.folder / PREDICTIONS, y=rows.y, champion=rows.champion, challenger=rows.challenger)
     txid = champion.txid if champion else None
@@ -128,6 +132,15 @@ def _compare(run: Run, champion: Champion | None) -> None:
         )
     else:
         get_run_logger().warning("no comparison: %s", figures.reason)
+
+
+def _continued(run: Run, made: Challenger) -> OutOfSample:
+    """What the versions that an update continues predicted out of sample."""
+    from incumbent.features.out_of_sample import OutOfSample
+
+    if made.kind == "full" or run.champion is None:
+        return OutOfSample.none()
+    return predicted_by(run.project, run.registry, run.champion)
 
 
 def _metrics(run: Run, challenger: Challenger) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Two models of unequal skill on real flights, and the held-out rows found another way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from incumbent.features.out_of_sample import OutOfSample
 from incumbent.models.model import Model
 from incumbent.params import Params
 from incumbent.search.tune import StudyResult
-from incumbent.tables.partitions import Partition
+from incumbent.tables.partitions import Partition, PartitionFiles
 from incumbent.tables.split import group_hashes
 
 
@@ -37,10 +37,10 @@ def partitions(paths: Sequence[Path], md5: str = "now") -> list[Partition]:
     return [Partition(path.name, md5) for path in paths]
 
 
-def local(paths: Sequence[Path]) -> Callable[[Sequence[str]], list[Path]]:
-    """Fetches partitions by name."""
-    files = {path.name: path for path in paths}
-    return lambda names: [files[name] for name in names]
+def files(paths: Sequence[Path]) -> PartitionFiles:
+    """The same with their files."""
+    local = {path.name: path for path in paths}
+    return PartitionFiles(partitions(paths), lambda names: [local[name] for name in names])
 
 
 def judged(

@@ -21,7 +21,7 @@ from incumbent.evaluation.roles import BASELINE
 from incumbent.features.out_of_sample import OutOfSample
 from incumbent.models.model import Model
 from incumbent.params import Params, PromotionParams
-from incumbent.tables.partitions import Partition
+from incumbent.tables.partitions import PartitionFiles
 
 LEARNED = "no row is new to it, and rows that it has learned favour it"
 RECIPES = "no row is new to {}: recipe was compared with recipe, by rows that each predicted out of sample"
@@ -120,16 +120,17 @@ def compare_with(
     made: Challenger,
     folder: Path,
     name: str,
-    partitions: Sequence[Partition],
-    fetch: Callable[[Sequence[str]], list[Path]],
+    data: PartitionFiles,
     params: Params,
+    continued: Callable[[], OutOfSample] = OutOfSample.none,
 ) -> tuple[Contest, JudgingRows]:
     """Judge the challenger that make_full or make_update wrote into the folder.
 
     rivals: the champion, then those before it, the latest first. A champion whose file is broken or that
     can't read today's columns must not keep everybody else out of office: the next rival takes its place,
-    and in the end the trivial baseline. partitions: all that are learned from, in their order; fetch: their
-    local files, by name. Raises BadData when the challenger itself can't read the rows.
+    and in the end the trivial baseline. data: all that is learned from. continued: reads what the versions
+    that an update continues predicted out of sample, which counts against the baseline while the champion is
+    provisional. Raises BadData when the challenger itself can't read the rows.
     """
     challenger = open_challenger(made, params, folder, name)
     judge = Judge(
@@ -140,9 +141,9 @@ def compare_with(
         prior=made.prior,
         others=open_others(made, params, folder),
     )
-    rival, against, rows, unfit = _first_comparable(rivals, judge, partitions, fetch)
+    rival, against, rows, unfit = _first_comparable(rivals, judge, data)
     size = (folder / made.file).stat().st_size
-    speed = microseconds_per_row(challenger, fetch([partitions[-1].name])[0])
+    speed = microseconds_per_row(challenger, data.of(data.partitions[-1:])[0])
 
     def evidence_on(rows: JudgingRows) -> Evidence:
         return replace(
@@ -154,10 +155,11 @@ def compare_with(
 
     evidence, first, office = evidence_on(rows), None, None
     if rival and rival.provisional:
-        first = evidence_on(_judging_rows(judge, partitions, fetch))
+        ever = judge.out_of_sample.and_of(continued())
+        first = evidence_on(_judging_rows(replace(judge, out_of_sample=ever), data))
     if rival and params.promotion.guarantee == "lifetime":
         past = rival.office()
-        office = _office_gain(against, past, partitions, fetch)
+        office = _office_gain(against, past, data)
         gains = [each.gain for each in (*past, *([office] if office else []))]
         sequence = confidence_sequence(gains, params.promotion.lifetime_confidence) if gains else None
         evidence = replace(evidence, lifetime=sequence)
@@ -178,10 +180,7 @@ def compare_with(
 
 
 def _first_comparable(
-    rivals: Iterable[Rival],
-    judge: Judge,
-    partitions: Sequence[Partition],
-    fetch: Callable[[Sequence[str]], list[Path]],
+    rivals: Iterable[Rival], judge: Judge, data: PartitionFiles
 ) -> tuple[Rival | None, Judge, JudgingRows, tuple[str, ...]]:
     """The first rival that can be evaluated, None for the baseline; its judge, the judging rows, and why the
     rivals before it could not be."""
@@ -190,25 +189,19 @@ def _first_comparable(
         try:
             champion, learned = rival.load()
             against = replace(judge, champion=champion, learned=learned)
-            return rival, against, _judging_rows(against, partitions, fetch), tuple(unfit)
+            return rival, against, _judging_rows(against, data), tuple(unfit)
         except (BadData, NotFound, Tampered) as error:
             unfit.append(f"{rival.version} could not be evaluated: {error}")
-    return None, judge, _judging_rows(judge, partitions, fetch), tuple(unfit)
+    return None, judge, _judging_rows(judge, data), tuple(unfit)
 
 
-def _office_gain(
-    judge: Judge,
-    office: Sequence[OfficeGain],
-    partitions: Sequence[Partition],
-    fetch: Callable[[Sequence[str]], list[Path]],
-) -> OfficeGain | None:
+def _office_gain(judge: Judge, office: Sequence[OfficeGain], data: PartitionFiles) -> OfficeGain | None:
     """On the partitions that no earlier challenger was judged by; None if they can't judge yet."""
     counted = {name for each in office for name in each.partitions}
-    new = [each for each in judge.candidates(partitions) if each.name not in counted]
+    new = [each for each in judge.candidates(data.partitions) if each.name not in counted]
     if not new:
         return None
-    paths = fetch([each.name for each in new])
-    rows = joined([judge.rows(each, path) for each, path in zip(new, paths, strict=True)])
+    rows = joined([judge.rows(each, path) for each, path in zip(new, data.of(new), strict=True)])
     comparison = compare_on(rows, judge.params.promotion, judge.params.seed)
     if not isinstance(comparison, Comparison):
         return None
@@ -216,34 +209,25 @@ def _office_gain(
     return OfficeGain(tuple(each.name for each in new), gain)
 
 
-def _judging_rows(
-    judge: Judge, partitions: Sequence[Partition], fetch: Callable[[Sequence[str]], list[Path]]
-) -> JudgingRows:
+def _judging_rows(judge: Judge, data: PartitionFiles) -> JudgingRows:
     """Rows that are new to the champion; where there are none, those that both recipes predicted.
 
     Of the latest promotion.window partitions, and of twice as many as long as they can't show a gain of
     promotion.worthwhile: recent rows tell best how the models will do. A first model is judged by all.
     """
-    rows = _widened(judge, judge.candidates(partitions), fetch, recipes=False)
-    if judge.champion is not None and not len(rows.y):
-        return _widened(judge, judge.candidates(partitions, recipes=True), fetch, recipes=True)
-    return rows
+    rows = _widened(judge, data, recipes=False)
+    return _widened(judge, data, recipes=True) if judge.champion and not len(rows.y) else rows
 
 
-def _widened(
-    judge: Judge,
-    partitions: Sequence[Partition],
-    fetch: Callable[[Sequence[str]], list[Path]],
-    *,
-    recipes: bool,
-) -> JudgingRows:
+def _widened(judge: Judge, data: PartitionFiles, *, recipes: bool) -> JudgingRows:
     promotion, seed = judge.params.promotion, judge.params.seed
+    partitions = judge.candidates(data.partitions, recipes=recipes)
     window = promotion.window if judge.champion else len(partitions)
     parts: list[JudgingRows] = []
     while True:
         wider = partitions[len(partitions) - min(window, len(partitions)) : len(partitions) - len(parts)]
-        paths = fetch([each.name for each in wider])
-        read = [judge.rows(each, path, recipes=recipes) for each, path in zip(wider, paths, strict=True)]
+        files = zip(wider, data.of(wider), strict=True)
+        read = [judge.rows(each, path, recipes=recipes) for each, path in files]
         parts = [*read, *parts]
         rows = joined(parts) if parts else judge.none
         if len(parts) == len(partitions) or suffices(compare_on(rows, promotion, seed), promotion):

@@ -100,18 +100,18 @@ def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]
     from incumbent.challenger.contest import compare_with
     from incumbent.cli.models import registry_of
     from incumbent.storage.serving.rivals import rivals_of
-    from incumbent.tables.partitions import Partition, digest_of
+    from incumbent.tables.partitions import Partition, PartitionFiles, digest_of
 
     registry = registry_of(project)
     made = Challenger.from_json(_read(project, Name.TRAIN))
     files = {path.name: path for path in _learned(project, paths)}
+    partitions = [Partition(name, digest_of(path)) for name, path in files.items()]
     contest, _ = compare_with(
         rivals_of(project, registry, registry.champion()),
         made,
         _model_folder(project, params),
         "work tree",
-        [Partition(name, digest_of(path)) for name, path in files.items()],
-        lambda names: [files[name] for name in names],
+        PartitionFiles(partitions, lambda names: [files[name] for name in names]),
         params,
     )
     decision = contest.decide(made, "work tree", params.promotion)

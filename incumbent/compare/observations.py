@@ -39,7 +39,10 @@ def observe(y: np.ndarray, groups: np.ndarray, metric: str, prediction: np.ndarr
     labels = np.asarray(y)
     counts: tuple[int, ...] = ()
     if not len(labels):
-        raise BadData("there are no rows to judge by; the next arrival brings some")
+        raise BadData(
+            "there are no rows to judge by, as where all are of one group of split.by; later arrivals bring "
+            "some"
+        )
     if np.shape(groups) != labels.shape:
         raise BadData(f"{len(labels)} rows to judge by have groups of the shape {np.shape(groups)}")
     if task == "regression":

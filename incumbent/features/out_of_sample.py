@@ -58,6 +58,21 @@ class OutOfSample:
         chosen = self.part == self.partitions.index(md5)
         return self.number[chosen], self.predictions[:, chosen].astype(float)
 
+    def and_of(self, earlier: "OutOfSample") -> "OutOfSample":
+        """With an earlier version's predictions of the partitions that this one has none of; without them
+        where that one had another number of seeds."""
+        if len(self.predictions) != len(earlier.predictions) or not len(earlier.number):
+            return self
+        if not len(self.number):
+            return earlier
+        added = ~np.isin(earlier.partitions, self.partitions)[earlier.part]
+        return OutOfSample(
+            (*self.partitions, *earlier.partitions),
+            np.concatenate([self.part, earlier.part[added] + np.int32(len(self.partitions))]),
+            np.concatenate([self.number, earlier.number[added]]),
+            np.concatenate([self.predictions, earlier.predictions[:, added]], axis=1),
+        )
+
     def save(self, path: Path) -> None:
         """As Parquet: the columns `partition`, `number` and one for each seed."""
         names = pa.DictionaryArray.from_arrays(pa.array(self.part), pa.array(self.partitions, pa.string()))

@@ -1,7 +1,7 @@
 """What a version of the data is, and how two versions differ. Names and digests only, never rows."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,18 @@ class Partition:
 
     name: str
     md5: str
+
+
+@dataclass(frozen=True)
+class PartitionFiles:
+    """Partitions in their order, and their files: `fetch` makes those of the given names local."""
+
+    partitions: Sequence[Partition]
+    fetch: Callable[[Sequence[str]], list[Path]]
+
+    def of(self, partitions: Sequence[Partition]) -> list[Path]:
+        """Local files of some of them."""
+        return self.fetch([each.name for each in partitions])
 
 
 def digest_of(file: Path) -> str:

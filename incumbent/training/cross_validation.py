@@ -90,7 +90,8 @@ class OutOfFold:
 @dataclass(frozen=True)
 class CrossValidated:
     """`output`: what the folds teach the final model. rows: (n,) numbers of the held-out rows; predictions:
-    (seeds, n) or (seeds, n, classes), by models that have learned nothing from the row."""
+    (seeds, n) or (seeds, n, classes), by models that have learned nothing from the row or its group; none
+    where all rows are of one group."""
 
     estimate: CrossValidation
     output: Output
@@ -114,9 +115,8 @@ def cross_validate(
     calibrated predictions. The folds are drawn anew, as those of the search have chosen the options; versions
     of earlier releases learned their calibration from the latter.
     """
-    splits = judging_folds(rows, params.search, params.seed) if drawn_anew else []
-    # Rows of a single group can't judge; their folds still estimate.
-    splits = splits or folds(rows, params.search, params.seed)
+    judging = judging_folds(rows, params.search, params.seed) if drawn_anew else []
+    splits = judging or folds(rows, params.search, params.seed)
     seeds = [learner.reseeded(seed) for seed in challenger_seeds(params)]
     held_out, *others = [_out_of_fold(rows, splits, each, binned, tuned, schema, params) for each in seeds]
     scores, output, cost = held_out.scores(params.promotion), held_out.output, None
@@ -137,6 +137,8 @@ def cross_validate(
         cost,
         treatment,
     )
+    if not judging:  # rows of a single group can't judge; their folds still estimate
+        return CrossValidated(estimate, output, np.zeros(0, dtype=np.intp), np.zeros((len(seeds), 0)))
     predictions = np.stack([_cross_calibrated(each, params) for each in (held_out, *others)])
     return CrossValidated(estimate, output, np.concatenate(held_out.rows), predictions)
 

@@ -15,7 +15,7 @@ from incumbent.models.model import Model
 from incumbent.params import Params
 from incumbent.search.tune import StudyResult
 from tests.building import changed
-from tests.judging import local, partitions
+from tests.judging import files
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,7 @@ def test_a_broken_champion_gives_way_to_the_one_before_it(
         rival("v1", weak, quick_params),
         rival("v0", strong, quick_params),
     ]
-    contest, holdout = compare_with(
-        rivals, made, folder, "v4", partitions(thinned), local(thinned), quick_params
-    )
+    contest, holdout = compare_with(rivals, made, folder, "v4", files(thinned), quick_params)
     assert contest.incumbent == "v1"
     decision = contest.decide(made, "v4", quick_params.promotion)
     assert isinstance(decision, Promote)
@@ -57,9 +55,7 @@ def test_a_broken_champion_gives_way_to_the_one_before_it(
         "v3 could not be evaluated: model.txt is not what was published",
         "v2 could not be evaluated: no column 'dep_time'",
     )
-    alone, same = compare_with(
-        rivals[2:3], made, folder, "v4", partitions(thinned), local(thinned), quick_params
-    )
+    alone, same = compare_with(rivals[2:3], made, folder, "v4", files(thinned), quick_params)
     assert alone.evidence.comparison == contest.evidence.comparison
     assert same.champion.tolist() == holdout.champion.tolist()
 
@@ -68,9 +64,7 @@ def test_without_a_rival_that_can_be_evaluated_the_baseline_is_left(
     made: Challenger, folder: Path, thinned: Sequence[Path], quick_params: Params
 ) -> None:
     broken = [rival("v1", Tampered("cut short"), quick_params)]
-    contest, holdout = compare_with(
-        broken, made, folder, "v2", partitions(thinned), local(thinned), quick_params
-    )
+    contest, holdout = compare_with(broken, made, folder, "v2", files(thinned), quick_params)
     assert contest.incumbent == BASELINE
     assert set(holdout.champion) == set(made.prior)
     assert contest.unfit == ("v1 could not be evaluated: cut short",)
@@ -83,19 +77,14 @@ def test_rivals_behind_the_first_that_can_be_evaluated_are_never_asked_for(
         yield rival("v1", weak, quick_params)
         pytest.fail("the history was read")
 
-    assert (
-        compare_with(rivals(), made, folder, "v2", partitions(thinned), local(thinned), quick_params)[
-            0
-        ].incumbent
-        == "v1"
-    )
+    assert compare_with(rivals(), made, folder, "v2", files(thinned), quick_params)[0].incumbent == "v1"
 
 
 def test_the_limits_of_the_model_itself_are_measured(
     made: Challenger, folder: Path, thinned: Sequence[Path], quick_params: Params
 ) -> None:
     params = changed(quick_params, promotion={"limits": {"max_bytes": 100, "max_microseconds": 1e9}})
-    contest, _ = compare_with([], made, folder, "v1", partitions(thinned), local(thinned), params)
+    contest, _ = compare_with([], made, folder, "v1", files(thinned), params)
     decision = contest.decide(made, "v1", params.promotion)
     size = (folder / made.file).stat().st_size
     assert isinstance(decision, Reject)
@@ -110,8 +99,7 @@ def test_what_was_kept_of_a_contest_decides_as_the_contest_does(
         made,
         folder,
         "v2",
-        partitions(thinned),
-        local(thinned),
+        files(thinned),
         quick_params,
     )
     kept = Contest.from_json(contest.to_json())

@@ -17,7 +17,7 @@ from incumbent.evaluation.roles import BASELINE
 from incumbent.features.out_of_sample import OutOfSample
 from incumbent.params import Params
 from incumbent.search.tune import StudyResult
-from incumbent.tables.partitions import Partition, digest_of
+from incumbent.tables.partitions import Partition, PartitionFiles, digest_of
 from tests.building import changed, parent, toy_params
 
 STUDY = StudyResult({"num_leaves": 7}, 20, ())
@@ -48,8 +48,9 @@ class Data:
     def paths(self) -> list[Path]:
         return sorted(self.folder.glob("*.parquet"))
 
-    def fetch(self, names: Sequence[str]) -> list[Path]:
-        return [self.folder / name for name in names]
+    @property
+    def files(self) -> PartitionFiles:
+        return PartitionFiles(self.partitions, lambda names: [self.folder / name for name in names])
 
 
 @dataclass
@@ -88,7 +89,7 @@ def contest(
     data: Data, version: Version, rivals: Sequence[Rival], params: Params | None = None
 ) -> tuple[Contest, Comparison]:
     params = params or version.params
-    held, _ = compare_with(rivals, version.made, version.folder, "v2", data.partitions, data.fetch, params)
+    held, _ = compare_with(rivals, version.made, version.folder, "v2", data.files, params)
     assert isinstance(held.evidence.comparison, Comparison)
     return held, held.evidence.comparison
 
@@ -145,9 +146,7 @@ def test_on_the_same_data_recipes_are_compared_out_of_sample(data: Data, tmp_pat
     kept = OutOfSample.load(champion.folder / OUT_OF_SAMPLE)
     predicted = np.concatenate([kept.in_partition(each.md5)[1][0] for each in data.partitions])
     assert abs(predicted - 0.5).max() < 0.5
-    rows = compare_with(
-        [champion.rival()], challenger.made, challenger.folder, "v2", data.partitions, data.fetch, by_heart
-    )[1]
+    rows = compare_with([champion.rival()], challenger.made, challenger.folder, "v2", data.files, by_heart)[1]
     assert np.array_equal(rows.champion, predicted)
 
 
@@ -231,6 +230,31 @@ def test_a_provisional_champion_is_met_beside_the_baseline(data: Data, tmp_path:
     assert (comparison.rows, held.first.compared.rows) == (300, 1500)
     assert held.decide(champion.made, "v2", PARAMS.promotion).kind == "promote"
     assert Contest.from_json(json.loads(json.dumps(held.to_json()))) == held
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_an_update_of_a_provisional_champion_meets_the_baseline_on_the_rows_of_both(
+    data: Data, tmp_path: Path, seeds: int
+) -> None:
+    params = changed(PARAMS, promotion={"seeds": seeds})
+    champion = full(data, tmp_path / "v1", params)
+    data.add("m4", month(4))
+    folder = tmp_path / "v2"
+    folder.mkdir()
+    made = make_update(parent(champion.made, params, champion.folder), data.paths[-1:], params, folder)
+    rival, before = replace(champion.rival(), provisional=True), champion.folder / OUT_OF_SAMPLE
+    held, rows = compare_with(
+        [rival], made, folder, "v2", data.files, params, lambda: OutOfSample.load(before)
+    )
+    assert len(rows.y) == 300  # those that are new to the champion
+    assert held.first is not None
+    assert held.first.compared is not None
+    assert (held.first.compared.rows, held.first.partitions) == (1500, 5)
+    assert held.first.compared.gain.low > 0
+    alone, _ = compare_with([rival], made, folder, "v2", data.files, params)
+    assert alone.first is not None
+    assert alone.first.compared is not None
+    assert alone.first.compared.rows == 300
 
 
 def test_without_its_dropped_column_a_champion_is_not_judged_by_rows_that_it_has_learned(

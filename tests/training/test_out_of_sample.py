@@ -126,6 +126,38 @@ def test_new_rows_of_a_single_group_can_not_be_predicted_out_of_sample(tmp_path:
     assert (len(number), predictions.shape) == (0, (1, 0))
 
 
+def test_rows_of_a_single_group_estimate_and_do_not_judge(tmp_path: Path) -> None:
+    params = toy(imbalance={"calibrate": "sigmoid"}, promotion={"seeds": 2})
+    path = write(days(1, 200, 0), tmp_path / "a.parquet")
+    made = make_full([path], params, STUDY, tmp_path)
+    assert made.cv is not None
+    kept = OutOfSample.load(tmp_path / OUT_OF_SAMPLE)
+    number, predictions = kept.in_partition(digest_of(path))
+    assert (len(number), predictions.shape) == (0, (2, 0))
+
+
+def kept_of(digests: Sequence[str], predicted: float, seeds: int = 1) -> OutOfSample:
+    """Two rows of each partition."""
+    part = np.repeat(np.arange(len(digests), dtype=np.int32), 2)
+    number = np.tile(np.array([3, 5], dtype=np.int32), len(digests))
+    return OutOfSample(tuple(digests), part, number, np.full((seeds, len(part)), predicted, dtype="float32"))
+
+
+def test_an_earlier_versions_predictions_fill_the_partitions_without_own() -> None:
+    both = kept_of("bc", 0.5).and_of(kept_of("ab", 0.25))
+    for name, predicted in {"a": 0.25, "b": 0.5, "c": 0.5}.items():
+        number, predictions = both.in_partition(name)
+        assert number.tolist() == [3, 5]
+        assert predictions.tolist() == [[predicted, predicted]]
+    none = kept_of("", 0.0)
+    assert none.and_of(kept_of("a", 0.25)).in_partition("a")[0].tolist() == [3, 5]
+    assert kept_of("a", 0.25).and_of(none).partitions == ("a",)
+
+
+def test_predictions_of_another_number_of_seeds_are_left_out() -> None:
+    assert kept_of("b", 0.5, seeds=3).and_of(kept_of("a", 0.25)).partitions == ("b",)
+
+
 @fewer_examples
 @given(
     st.lists(st.integers(0, 40), min_size=8, max_size=300),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 from incumbent.challenger import OUT_OF_SAMPLE
@@ -35,6 +35,12 @@ def _office(registry: Registry, champion: Champion) -> list[OfficeGain]:
     contests = (json.loads(body) for body in registry.records("comparison.json", since=champion.run_seq))
     gains = (each["office"] for each in contests if each["txid"] == champion.txid and each.get("office"))
     return [OfficeGain.from_json(each) for each in gains]
+
+
+def predicted_by(project: Path, registry: Registry, version: str) -> OutOfSample:
+    """What a version, its parent, and so on back to the full training predicted out of sample."""
+    folders = (pull_cached(project, registry, each["version"])[0] for each in registry.lineage(version))
+    return reduce(OutOfSample.and_of, (OutOfSample.load(folder / OUT_OF_SAMPLE) for folder in folders))
 
 
 def _rival(project: Path, registry: Registry, version: str) -> Rival:

@@ -27,13 +27,13 @@ DEPLOYMENT = "approve/approve"
 Word = Literal["approve", "refuse"]
 
 
-def how_to_answer(run: Run) -> str:
+def how_to_answer(run: Run, version: str) -> str:
     """For a challenger that waits: the form in the UI, and the commands, in markdown."""
-    approve, refuse = commands(run.version, f" --project {shlex.quote(str(run.project))}")
-    form = _form(run.version)
+    approve, refuse = commands(version, f" --project {shlex.quote(str(run.project))}")
+    form = _form(version)
     in_the_ui = f"with [the form]({form}) of the deployment `{DEPLOYMENT}`, or " if form else ""
     return (
-        f"**{run.version} waits for a person.** Answer {in_the_ui}in a terminal:\n\n"
+        f"**{version} waits for a person.** Answer {in_the_ui}in a terminal:\n\n"
         f"```\n{approve}\n{refuse}\n```\n\n"
         "The question expires when the champion changes or a newer challenger comes."
     )

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 def audit(run: Run) -> Run:
     """Champion, predecessor and shadow score the new rows before anything trains on them.
 
-    The shadow, the challenger held last, becomes champion when the arrivals show it to be better; the
-    predecessor only with promotion.auto_rollback, else an event says so. The run goes on from the champion.
+    The shadow, the challenger held last, becomes champion when the arrivals show it to be better, or waits
+    for a person, as promotion.approve says; the predecessor only with promotion.auto_rollback, else an event
+    says so. The run goes on from the champion.
     """
     champion = run.registry.champion()
     if run.seq is None or champion is None:
@@ -51,6 +52,8 @@ def audit(run: Run) -> Run:
         return run
     get_run_logger().warning("%s", "; ".join(hindsight.because))
     _announce(run, champion, hindsight)
+    if hindsight.asks:
+        return _ask(run, run.seq, champion, hindsight)
     return _recall(run, run.seq, champion, hindsight) if hindsight.takes_office else run
 
 
@@ -162,11 +165,29 @@ def _recall(run: Run, seq: int, champion: Champion, recall: Recall) -> Run:
     return run.against(recall.version)
 
 
+def _ask(run: Run, seq: int, champion: Champion, recall: Recall) -> Run:
+    """Let the shadow wait for a person, unless one has refused it; the run goes on from the champion."""
+    made_by, version = run.manifest(recall.version)["run_seq"], recall.version
+    run.registry.check_claim(run.work, seq, LEASE_SECONDS)
+    try:
+        request = run.registry.approvals.ask(version, made_by, champion, recall.because, asked_by=seq)
+    except (Conflict, StaleRun, Blocked, NotFound, Tampered) as refused:
+        return _refused(run, recall, str(refused))
+    if request.refused and request.answer:
+        return _refused(run, recall, f"it was refused by {request.answer.by}: {request.answer.reason}")
+    name = run.params.dataset.name
+    about = {"run": seq, "data": run.data.short, "champion": champion.version, "challenger": version}
+    payload = {**about, "kind": "pending", "role": SHADOW, "reasons": list(recall.because)}
+    once = f"shadow {version} over {champion.txid} of {run.params.registry.address}"
+    emit("model.pending", f"incumbent.model.{name}", name, once=once, payload=payload)
+    return run
+
+
 def _refused(run: Run, recall: Recall, why: str) -> Run:
     """Go on with the champion of now; a person may have moved it meanwhile."""
     reason = f"{recall.version} ({recall.role}) did not take office: {why}"
     get_run_logger().warning("%s", reason)
-    kept = replace(recall, because=(*recall.because, reason), takes_office=False)
+    kept = replace(recall, because=(*recall.because, reason), takes_office=False, asks=False)
     run.write("hindsight", kept.to_json())
     champion = run.registry.champion()
     return run.against(champion.version) if champion else run

@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect import get_run_logger
 
+from incumbent.evaluation.approval import waiting
 from incumbent.gate import QUARANTINE, GateReport
 from incumbent.report.render import render
 from tasks import artifacts
@@ -40,10 +41,11 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
         return outcome
     pictures = pictures_of(run)
     tag_decision(kind)
-    report = render(facts_of(run, outcome), pictures | study_pictures(run))
+    waits = waiting(outcome)
+    report = render({**facts_of(run, outcome), "waits": waits}, pictures | study_pictures(run))
     (run.folder / "report.html").write_text(report, encoding="utf-8")
     link = run.registry.page(run.seq, "report.html", report)
-    question = how_to_answer(run) if kind == "pending" else ""
+    question = how_to_answer(run, waits) if waits else ""
     artifacts.show_decision(kind, reasons, evidence_of(run), pictures, link, question)
     run.write("outcome", outcome)
     for name in ("gate.json", "hindsight.json", "plan.json", "drift.json", "comparison.json"):

@@ -15,6 +15,8 @@ def kind_of(document: dict[str, Any]) -> str | None:
 
 def describe(document: dict[str, Any]) -> str:
     """What `retrain --json` prints, in lines: every reason has its own."""
+    from incumbent.evaluation.approval import waiting
+
     decision, plan = document["decision"], document["plan"]
     lines = []
     hindsight = document["hindsight"]
@@ -30,8 +32,8 @@ def describe(document: dict[str, Any]) -> str:
         lines.append(("unlabelled", f"{document['unlabelled']:,} new rows without a label"))
     lines += [("because", reason) for reason in decision["reasons"]]
     lines.append(("champion", document["champion"] or "none"))
-    if decision["kind"] == "pending":
-        lines.append(("pending", how_to_answer(document["challenger"])))
+    if waits := waiting(document):
+        lines.append(("pending", how_to_answer(waits)))
     name = f"run {document['run']}" if document["run"] else "dry run"
     title = f"{name} on {document['data']['name']}: {decision['kind']}"
     return "\n".join([title, textwrap.indent(pairs(lines), "  ")])

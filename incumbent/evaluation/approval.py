@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from incumbent.evaluation.decide import Decision, Evidence, Pending, Promote, Provisional
+from incumbent.evaluation.roles import TOOK_OFFICE
 from incumbent.params import PromotionParams
 
 
@@ -34,6 +35,18 @@ def commands(version: str, project: str) -> tuple[str, str]:
         f"incumbent models approve {version} --reason TEXT{project}",
         f"incumbent models refuse {version} --reason TEXT{project}",
     )
+
+
+def waiting(outcome: Mapping[str, Any]) -> str | None:
+    """The version that waits for a person after a run: its challenger, or a shadow; None where nobody waits.
+
+    outcome: the document of `retrain --json`.
+    """
+    kind, hindsight = outcome["decision"]["kind"], outcome["hindsight"] or {}
+    if kind == "pending":
+        return str(outcome["challenger"])
+    # A new champion voids the question.
+    return hindsight["version"] if hindsight.get("asks") and kind not in TOOK_OFFICE else None
 
 
 def settled(

@@ -43,11 +43,13 @@ class Keep(Reasoned):
 
 @dataclass(frozen=True)
 class Recall(Reasoned):
-    """`version` is shown to be better than the champion; `takes_office`: whether it replaces it now."""
+    """`version` is shown to be better than the champion; `takes_office`: whether it replaces it now; `asks`:
+    whether it waits for a person instead."""
 
     version: str
     role: str
     takes_office: bool
+    asks: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -55,6 +57,7 @@ class Recall(Reasoned):
             "version": self.version,
             "role": self.role,
             "takes_office": self.takes_office,
+            "asks": self.asks,
         }
 
 
@@ -132,7 +135,8 @@ def look_back(
 
     scores: documents of these arrivals, in their order. blocked: versions that were rolled back. unmet: why
     the shadow may not take office although it is better. Of several better rivals, recalls the one of the
-    largest gain, first among those that take office; where none does, the reasons name all.
+    largest gain, first among those that take office, then that ask; where none takes office, the reasons name
+    all.
     """
     pairs = [
         pair
@@ -146,7 +150,7 @@ def look_back(
         better += _better_shadow(pairs, champion, shadow, promotion, unmet)
     if not better:
         return Keep((f"no other model is shown to be better than {champion}",))
-    best = max(better, key=lambda each: (each[1].takes_office, each[0]))[1]
+    best = max(better, key=lambda each: (each[1].takes_office, each[1].asks, each[0]))[1]
     if best.takes_office:
         return best
     others = (reason for _, each in better if each is not best for reason in each.because)
@@ -190,11 +194,26 @@ def _better_shadow(
     if before:
         claim += f"; {version} alone {last.gain:+.4f}"
     against = [*unmet, *_below_floor(own, promotion)]
-    if promotion.approve != "never":
-        command = f"incumbent models promote {version} --force --reason TEXT"
-        against.append(f"promotion.approve = {promotion.approve} asks for a person: {command}")
+    question = None if against else _question(held, margin, promotion)
     reasons = (claim, *(f"{version} stays out of office: {each}" for each in against))
+    if question:
+        return [(last.gain, Recall((*reasons, question), version, SHADOW, takes_office=False, asks=True))]
     return [(last.gain, Recall(reasons, version, SHADOW, not against))]
+
+
+def _question(held: Sequence[Pair], margin: float, promotion: PromotionParams) -> str | None:
+    """Why a person decides on a shadow that is shown to be better; None where nobody is asked."""
+    if promotion.approve == "never":
+        return None
+    if promotion.approve == "always":
+        return "a person decides, as promotion.approve is 'always'"
+    sequence = confidence_sequence([pair.gain for pair in held], promotion.confidence)
+    if sequence.exceeds(margin):
+        return None
+    return (
+        f"a person decides, as promotion.approve is 'borderline' and with {promotion.confidence * 100:g}% "
+        f"confidence over all looks the gain is {sequence}, not above the margin of {margin:.2g}"
+    )
 
 
 def _champion_value(pair: Pair, metric: str) -> float:

@@ -36,10 +36,9 @@ def review(
     pairs = pairs_in(scores, promotion.metric)
     reviewed = []
     for outcome in decisions:
-        kind = outcome["decision"]["kind"]
-        if kind not in (*TOOK_OFFICE, "hold", *UNSCORED):
+        kind, challenger, metric = outcome["decision"]["kind"], outcome["challenger"], outcome["metric"]
+        if challenger is None or kind not in (*TOOK_OFFICE, "hold", *UNSCORED):
             continue
-        challenger, metric = outcome["challenger"], outcome["metric"]
         incumbent = metric["incumbent"] if metric else None
         gain = _gain_since(pairs, challenger, incumbent, promoted=kind in TOOK_OFFICE, promotion=promotion)
         reviewed.append(Reviewed(outcome["run"], kind, challenger, incumbent, gain, _said(kind, gain)))

@@ -226,6 +226,27 @@ def test_a_better_shadow_stays_out_of_office_while_a_guardrail_bars_it(
     assert f"v3 stays out of office: {why}" in hindsight.because[1]
 
 
+@pytest.mark.parametrize(
+    ("approve", "gain", "asks"),
+    [
+        pytest.param("never", 0.02, False, id="nobody is asked"),
+        pytest.param("always", 0.02, True, id="each time"),
+        pytest.param("borderline", 0.02, False, id="clearly better"),
+        pytest.param("borderline", 0.003, True, id="better, and not with confidence"),
+    ],
+)
+def test_a_better_shadow_asks_a_person_where_params_say_so(approve: str, gain: float, asks: bool) -> None:
+    policy = PromotionParams(margin=0.0, approve=approve)  # type: ignore[arg-type]
+    hindsight = look_back([held(name, gain) for name in "abc"], "v2", SHADOW, policy)
+    assert isinstance(hindsight, Recall)
+    assert (hindsight.takes_office, hindsight.asks) == (not asks, asks)
+    if asks:
+        assert f"a person decides, as promotion.approve is '{approve}'" in hindsight.because[-1]
+    barred = look_back([held(name, gain) for name in "abc"], "v2", SHADOW, policy, unmet=("a limit is open",))
+    assert isinstance(barred, Recall)
+    assert (barred.takes_office, barred.asks) == (False, False)
+
+
 def test_what_a_blocked_version_did_is_no_evidence_for_the_next_shadow() -> None:
     scores = [held("a", 0.05, "v1"), held("b", 0.05, "v1"), held("c", 0.001)]
     assert isinstance(look_back(scores, "v2", SHADOW, POLICY), Recall)

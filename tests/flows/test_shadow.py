@@ -51,13 +51,16 @@ def later(project: Project, **promotion: Any) -> Run:
     return opened(project, "look back", promotion={"margin": 0.0, **promotion})
 
 
-def promotions(project: Project, shadow: str, seconds: float = 30) -> list[dict[str, Any]]:
+def promotions(
+    project: Project, shadow: str, seconds: float = 30, event: str = "model.promoted"
+) -> list[dict[str, Any]]:
     """The events that tell that this shadow became champion; the server shows an event a little later."""
-    wanted = {"filter": {"event": {"name": ["model.promoted"]}}, "limit": 50}
+    wanted = {"filter": {"event": {"name": [event]}}, "limit": 50}
     deadline = time.monotonic() + seconds
     while True:
         payloads = [event["payload"] for event in project.api("events/filter", wanted)["events"]]
-        about = [each for each in payloads if (each["champion"], each.get("role")) == (shadow, "shadow")]
+        of = "champion" if event == "model.promoted" else "challenger"
+        about = [each for each in payloads if (each[of], each.get("role")) == (shadow, "shadow")]
         if about or time.monotonic() > deadline:
             return about
         time.sleep(0.5)
@@ -99,6 +102,43 @@ def test_a_run_that_trains_nothing_lets_it_take_office_and_says_so(
     words = " ".join(done.out.split())
     assert f"in hindsight {shadow.version} (shadow) did better than champion {poor}" in words
     assert f"champion {shadow.version}" in words
+
+
+def test_a_better_shadow_waits_for_a_person_and_takes_office_when_approved(
+    inside: Project, poor: str, shadow: Run
+) -> None:
+    run = audit.fn(later(inside, approve="always"))
+    assert inside.champion() == poor == run.champion
+    request = run.registry.approvals.waiting()
+    assert request is not None
+    assert (request.version, request.run_seq, request.since) == (shadow.version, shadow.seq, run.seq)
+    assert request.reasons[-1] == "a person decides, as promotion.approve is 'always'"
+    (event,) = promotions(inside, shadow.version, event="model.pending")
+    assert (event["champion"], event["kind"], event["run"]) == (poor, "pending", run.seq)
+    recorded(run, "skip", "nothing new")
+    approve = f"incumbent models approve {shadow.version} --reason TEXT"
+    assert approve in run.registry.read_record(run.seq or 0, "report.html").decode()
+    [artifact] = inside.api("artifacts/latest/filter", {"artifacts": {"key": {"any_": ["decision"]}}})
+    assert f"**{shadow.version} waits for a person.**" in artifact["data"]
+    done = inside.run("models", "approve", shadow.version, "--reason", "long enough")
+    assert done.code == 0, done.err
+    assert inside.champion() == shadow.version
+    entry = run.registry.history()[-1]
+    assert (entry.op, entry.run_seq) == ("promote", shadow.seq)
+    assert entry.reason.startswith(f"approved: long enough; {shadow.version} (shadow) did better")
+
+
+def test_a_shadow_that_a_person_refused_stays_out(inside: Project, poor: str, shadow: Run) -> None:
+    audit.fn(later(inside, approve="always"))
+    shadow.registry.approvals.refuse(shadow.version, "unfair to JFK", "ann")
+    run = audit.fn(opened(inside, "looks again", promotion={"margin": 0.0, "approve": "always"}))
+    assert inside.champion() == poor == run.champion
+    assert run.registry.approvals.waiting() is None
+    hindsight = run.read("hindsight")
+    assert (hindsight["takes_office"], hindsight["asks"]) == (False, False)
+    assert hindsight["reasons"][-1] == (
+        f"{shadow.version} (shadow) did not take office: it was refused by ann: unfair to JFK"
+    )
 
 
 def test_shadow_and_predecessor_are_marked_and_score_by_their_alias(

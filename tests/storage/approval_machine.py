@@ -7,8 +7,10 @@ I7  what was refused stays refused, with who and why
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
+from hypothesis import strategies as st
 from hypothesis.stateful import MultipleResults, initialize, invariant, rule
 
 from incumbent.errors import BadInput, Conflict, NotFound
@@ -28,16 +30,28 @@ class ApprovalMachine(RegistryMachine):
     def begin(self) -> MultipleResults[str]:
         """Two of the four were champion, one after the other; the third waits."""
         versions = super().begin()
-        self.ask("v3", None)
+        self.ask("v3", None, provisional=False)
         return versions
 
-    @rule(version=names, moment=MAYBE)
-    def ask(self, version: str, moment: Moment | None) -> None:
+    @rule(version=names, moment=MAYBE, provisional=st.booleans())
+    def ask(self, version: str, moment: Moment | None, provisional: bool) -> None:
         """A run's challenger won, and waits."""
         current, run_seq = self.books.current, self.start(None)
         refusal = self.books.refusal(version, run_seq)
-        approvals = self.registry.approvals
-        self.answer(lambda: approvals.ask(version, run_seq, current, ("better",)), refusal, moment)
+        ask = partial(self.registry.approvals.ask, version, run_seq, current, ("better",))
+        self.answer(lambda: ask(provisional=provisional), refusal, moment)
+
+    @rule(which=ANY, moment=MAYBE)
+    def ask_again(self, which: int, moment: Moment | None) -> None:
+        """A later run finds a shadow better, which waited before; one that was refused stays so."""
+        shadow, current = pick([self.books.request, *self.books.refused], which), self.books.current
+        if shadow is None:
+            return
+        asked_by, before = self.start(None), self.registry.approvals.latest()
+        refusal = self.books.refusal(shadow.version, shadow.run_seq)
+        ask = partial(self.registry.approvals.ask, shadow.version, shadow.run_seq, current, ("better",))
+        self.answer(lambda: ask(asked_by=asked_by), refusal, moment)
+        assert not shadow.refused or self.registry.approvals.latest() == before  # I7
 
     @rule(which=ANY, moment=MAYBE)
     def expire(self, which: int, moment: Moment | None) -> None:
@@ -45,7 +59,7 @@ class ApprovalMachine(RegistryMachine):
         run_seq = self.run(which)
         self.answer(lambda: self.registry.approvals.expire(run_seq, "newer"), None, moment)
         request = self.books.request
-        assert moment or request is None or request.answer or request.run_seq >= run_seq
+        assert moment or request is None or request.answer or request.since >= run_seq
 
     @rule(moment=MAYBE)
     def refuse(self, moment: Moment | None) -> None:
@@ -77,6 +91,7 @@ class ApprovalMachine(RegistryMachine):
                 "ann",
             )  # I6
             assert entry.prev_txid == request.txid  # I6
+            assert entry.provisional is request.provisional  # I8
 
     @rule(which=ANY)
     def race_for_an_answer(self, which: int) -> None:
@@ -126,7 +141,7 @@ class ApprovalMachine(RegistryMachine):
         latest, before = self.registry.approvals.latest(), self.books.request
         if before is not None and latest != before:
             assert latest is not None
-            replaced = latest.run_seq > before.run_seq
+            replaced = latest.is_newer_than(before)
             assert replaced or (before.answer is None and latest.version == before.version)
         self.books.request = latest
         if latest and latest.refused and latest not in self.books.refused:

@@ -5,6 +5,7 @@ I2  `replaced` is the version that was compared
 I3  run_seq strictly rises over promotions
 I4  every acknowledged promotion is in the chain exactly once; a refused one never
 I5  readers never go backwards, nor see a champion that does not verify
+I8  a champion is provisional if its verdict was, and no other
 and deletion never takes a champion of any time, a parent of one, or one of the newest that are kept.
 """
 
@@ -73,11 +74,14 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @initialize(target=names)
     def begin(self) -> MultipleResults[str]:
-        """Two in office, one after the other, and two that wait."""
+        """Two in office, the first as provisional, one after the other, and two that wait."""
         names = [self.publish_under(f"v{number}", None) for number in (1, 2, 3, 4)]
         for name in names[:2]:
             current, run_seq = self.books.current, self.start(None)
-            self.change(partial(self.registry.promote, name, run_seq, current, ""), None)
+            provisional = current is None
+            promote = partial(self.registry.promote, name, run_seq, current, "", provisional=provisional)
+            self.change(promote, None)
+            assert self.books.chain[-1].provisional is provisional  # I8
         return multiple(*names)
 
     def run(self, which: int) -> int:
@@ -139,13 +143,17 @@ class RegistryMachine(RuleBasedStateMachine):
             version, current, run_seq = pick(fit, which), self.books.current, self.start(None)
             self.change(lambda: self.registry.promote(version, run_seq, current, ""), None, moment)
 
-    @rule(version=names, which=ANY, moment=MAYBE)
-    def promote(self, version: str, which: int, moment: Moment | None) -> None:
-        """Compared with the champion of now."""
+    @rule(version=names, which=ANY, moment=MAYBE, provisional=st.booleans())
+    def promote(self, version: str, which: int, moment: Moment | None, provisional: bool) -> None:
+        """Compared with the champion of now; provisional as the verdict says."""
         current, run_seq = self.books.current, self.run(which)
-        if not is_same_promotion(current, version, run_seq):
-            refusal = self.books.refusal(version, run_seq)
-            self.change(lambda: self.registry.promote(version, run_seq, current, ""), refusal, moment)
+        if is_same_promotion(current, version, run_seq):
+            return
+        refusal = self.books.refusal(version, run_seq)
+        promote = partial(self.registry.promote, version, run_seq, current, "", provisional=provisional)
+        self.change(promote, refusal, moment)
+        if self.books.current != current:
+            assert self.books.chain[-1].provisional is provisional  # I8
 
     @rule(version=names, which=ANY, then=ANY)
     def promote_late(self, version: str, which: int, then: int) -> None:
@@ -182,6 +190,7 @@ class RegistryMachine(RuleBasedStateMachine):
         self.change(lambda: self.registry.rollback(to, "", instead_of), refusal, moment, unsure)
         if len(chain) > before:
             back = chain[-1]
+            assert not back.provisional  # I8
             assert back.version == to or (to is None and back.version not in {bad.version, *bad.blocked})
             assert set(back.blocked) == {*bad.blocked, bad.version} - {back.version}
 

@@ -5,8 +5,10 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from itertools import count
 
 import pytest
 
@@ -16,7 +18,7 @@ from incumbent.storage.registry.registry import Champion, Registry
 from incumbent.storage.s3.client import connect
 from incumbent.storage.s3.store import Store
 from tests.conftest import BUCKET
-from tests.storage.calls import Moment, watched
+from tests.storage.calls import Crash, Moment, watched
 from tests.storage.conftest import Publish
 
 PENDING = "flights/pending.json"
@@ -191,7 +193,7 @@ def test_an_expired_one_can_be_neither_approved_nor_refused(
 def test_an_older_run_neither_replaces_nor_ends_a_newer_ones_wait(office: Registry) -> None:
     slow = office.start_run({})
     request = wait(office, "c")
-    with pytest.raises(StaleRun, match=r"run 2 may not let 'b' wait .* run 3 made a newer challenger, 'c'"):
+    with pytest.raises(StaleRun, match=r"run 2 may not let 'b' wait .* run 3 let 'c' wait, which won"):
         office.approvals.ask("b", slow, office.champion(), REASONS)
     office.approvals.expire(slow, "it was slow")
     assert office.approvals.waiting() == request
@@ -203,6 +205,69 @@ def test_a_retried_run_finds_its_request_or_its_refusal(office: Registry) -> Non
     assert office.approvals.ask("b", run, champion, REASONS) == request
     refusal = office.approvals.refuse("b", "no", "ann")
     assert office.approvals.ask("b", run, champion, REASONS) == refusal
+
+
+# --- a shadow, which a later run finds better
+
+
+def shadow_asks(registry: Registry, made_by: int, asked_by: int) -> ApprovalRequest:
+    champion = registry.champion()
+    return registry.approvals.ask("b", made_by, champion, REASONS, asked_by=asked_by)
+
+
+def test_a_shadow_waits_until_a_run_after_the_one_that_asked_has_a_challenger(office: Registry) -> None:
+    made_by, asked_by = office.start_run({}), office.start_run({})
+    request = shadow_asks(office, made_by, asked_by)
+    office.approvals.expire(asked_by, "the same run held its own challenger")
+    assert office.approvals.waiting() == request
+    later = office.start_run({})
+    again = shadow_asks(office, made_by, later)
+    assert (again.run_seq, again.since) == (made_by, later)
+    office.approvals.expire(later, "held")
+    assert office.approvals.waiting() == again
+    office.approvals.expire(office.start_run({}), "held")
+    assert office.approvals.waiting() is None
+    last = shadow_asks(office, made_by, office.start_run({}))  # still better at the next arrival
+    assert office.approvals.waiting() == last
+    champion = office.approvals.approve("b", "fine", "ann")
+    assert (champion.version, champion.run_seq) == ("b", made_by)
+    assert office.problems() == []
+
+
+def test_a_shadow_that_was_refused_is_not_asked_for_again(office: Registry) -> None:
+    made_by = office.start_run({})
+    shadow_asks(office, made_by, office.start_run({}))
+    refusal = office.approvals.refuse("b", "no", "ann")
+    wait(office, "c")
+    assert shadow_asks(office, made_by, office.start_run({})) == refusal
+    waiting = office.approvals.waiting()
+    assert waiting is not None
+    assert waiting.version == "c"
+
+
+def test_the_own_winner_of_a_run_comes_after_the_shadow(office: Registry) -> None:
+    made_by, run = office.start_run({}), office.start_run({})
+    shadow_asks(office, made_by, run)
+    own = office.approvals.ask("c", run, office.champion(), REASONS)
+    assert office.approvals.waiting() == own
+    with pytest.raises(
+        StaleRun, match=f"run {run} may not let 'b' wait for approval: run {run} let 'c' wait"
+    ):
+        shadow_asks(office, made_by, run)
+
+
+def test_an_approval_of_a_shadow_that_died_half_way_is_not_lost(office: Registry) -> None:
+    made_by = office.start_run({})
+    shadow_asks(office, made_by, office.start_run({}))
+    for call in count(1):
+        with watched(office.store._s3, Moment(call, after=True)), suppress(Crash):
+            office.approvals.approve("b", "fine", "ann")
+        half = office.approvals.latest()
+        if half and half.answer:
+            break
+    assert versions(office) == ["a"]
+    assert shadow_asks(office, made_by, office.start_run({})) == half
+    assert office.approvals.approve("b", "fine", "ann").by == "ann"
 
 
 def test_a_run_that_met_a_former_champion_compares_again(office: Registry) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
@@ -64,6 +65,20 @@ def without_kept_refusals(patch: pytest.MonkeyPatch, machine: type[RegistryMachi
     patch.setattr(Approvals, "_keep_refusal", lambda self, request: None)
 
 
+def without_provisional(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:
+    def promote(self: promotions.Promotions, *args: Any, provisional: bool = False, **more: Any) -> Champion:
+        return PROMOTE(self, *args, **more)
+
+    patch.setattr(promotions.Promotions, "promote", promote)
+
+
+def without_memory_of_refusals(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:
+    patch.setattr(ApprovalRequest, "settles", lambda self, again: False)
+
+
+PROMOTE = promotions.Promotions.promote
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize(
     ("rules", "weaken"),
@@ -73,6 +88,8 @@ def without_kept_refusals(patch: pytest.MonkeyPatch, machine: type[RegistryMachi
         (RegistryMachine, without_ensured_log),
         (ApprovalMachine, without_expiry),
         (ApprovalMachine, without_kept_refusals),
+        (RegistryMachine, without_provisional),
+        (ApprovalMachine, without_memory_of_refusals),
     ],
 )
 def test_the_machine_catches(

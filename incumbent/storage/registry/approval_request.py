@@ -24,9 +24,9 @@ class ApprovalRequest:
     """A version waits for a person while `answer` is None and the champion is still the one it met.
 
     champion, txid: the champion that the version was compared with and that champion's entry; None for a
-    first model. reasons: of the verdict; provisional: whether it would be a provisional champion. `nonce`
-    makes the ETag of each document unique. `etag` and `stored`, the exact bytes, come with a read and are not
-    part of the document.
+    first model. reasons: of the verdict; provisional: whether it would be a provisional champion. asked_by:
+    the run that found a shadow better, after the run that made it. `nonce` makes the ETag of each document
+    unique. `etag` and `stored`, the exact bytes, come with a read and are not part of the document.
     """
 
     version: str
@@ -39,8 +39,25 @@ class ApprovalRequest:
     answer: Answer | None
     nonce: str
     provisional: bool = False
+    asked_by: int | None = None
     etag: str = field(default="", compare=False)
     stored: bytes = field(default=b"", repr=False, compare=False)
+
+    @property
+    def since(self) -> int:
+        """The run that asked."""
+        return self.asked_by or self.run_seq
+
+    def is_newer_than(self, other: "ApprovalRequest") -> bool:
+        """By the run that asked; of one run, its own challenger comes after the shadow."""
+        return (self.since, self.run_seq) > (other.since, other.run_seq)
+
+    def settles(self, again: "ApprovalRequest") -> bool:
+        """Need nothing be written when the same version asks again?"""
+        if self.run_seq != again.run_seq:
+            return False
+        approved = self.answer is not None and self.answer.kind == "approved"
+        return self.refused or (self.txid == again.txid and (approved or self.since >= again.since))
 
     @property
     def refused(self) -> bool:

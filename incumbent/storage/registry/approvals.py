@@ -2,7 +2,7 @@
 
     waiting ──> approved     by a person; then the champion moves, by Promotions.promote
        ├──────> refused      by a person; refusals/<run_seq>.json keeps a copy
-       └──────> expired      by a run that made a newer challenger
+       └──────> expired      by a run that made a newer challenger after the one that asked
 
 `pending.json` holds the newest request. Each transition is a compare-and-swap: of an approval and a refusal
 at the same time, one counts. A request is void once the champion is not the one that it was compared with.
@@ -78,12 +78,15 @@ class Approvals:
         reasons: tuple[str, ...],
         *,
         provisional: bool = False,
+        asked_by: int | None = None,
     ) -> ApprovalRequest:
         """Let a version that won against exactly `compared_with` wait; it replaces an older run's request.
 
-        The same call again returns the same request. Raises StaleRun for a run not later than the champion's
-        or the newest request's, Conflict if there is another champion by now, Blocked for a version that was
-        rolled back, NotFound for a version without a manifest or marked for deletion.
+        run_seq: the run that made it; asked_by: a later run that found it better, as a shadow. The same call
+        again returns the same request, and the refusal of a version that was refused. Raises StaleRun for a
+        run not later than the champion's or the newest request's, Conflict if there is another champion by
+        now, Blocked for a version that was rolled back, NotFound for a version without a manifest or marked
+        for deletion.
         """
         check_promotable(version, run_seq, compared_with)
         self._versions.require_promotable(version)
@@ -98,24 +101,29 @@ class Approvals:
             answer=None,
             nonce=uuid.uuid4().hex,
             provisional=provisional,
+            asked_by=asked_by,
         )
+        if refusal := self._store.find(self._refusal(request)):  # a shadow may win again
+            return self._parse(self._refusal(request), refusal)
         while (latest := self._put_newest(request)) is None:
             pass  # somebody answered or replaced the request before it
         champion = self._log.read()
-        if not is_same_promotion(champion, version, run_seq) and latest.expired(champion):
-            raise Conflict(f"'{version}' waits in vain: {latest.expired(champion)}; compare again")
+        if latest.refused or is_same_promotion(champion, version, run_seq):
+            return latest
+        if why := latest.expired(champion):
+            raise Conflict(f"'{version}' waits in vain: {why}; compare again")
         return latest
 
     def _put_newest(self, request: ApprovalRequest) -> ApprovalRequest | None:
         latest = self.latest()
         if latest is None:
             return request if self._store.put_if_absent(self._pointer, request.body()) else None
-        if latest.run_seq == request.run_seq and (latest.txid == request.txid or latest.refused):
+        if latest.settles(request):
             return latest
-        if latest.run_seq > request.run_seq:
+        if latest.is_newer_than(request):
             raise StaleRun(
-                f"run {request.run_seq} may not let '{request.version}' wait for approval: run "
-                f"{latest.run_seq} made a newer challenger, '{latest.version}', which won as well"
+                f"run {request.since} may not let '{request.version}' wait for approval: run "
+                f"{latest.since} let '{latest.version}' wait, which won as well"
             )
         if latest.refused:
             self._keep_refusal(latest)  # whoever refused it may have died before
@@ -123,7 +131,7 @@ class Approvals:
 
     def expire(self, run_seq: int, why: str) -> None:
         """End the wait of an older run's version, as this run made a newer challenger."""
-        while (latest := self.latest()) and latest.answer is None and latest.run_seq < run_seq:
+        while (latest := self.latest()) and latest.answer is None and latest.since < run_seq:
             if self._settle(latest, Answer("expired", f"run {run_seq}", now(), why)):
                 return
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from incumbent.errors import BadData
@@ -23,6 +25,7 @@ MAX_TEXT_CLASSES = 200  # more distinct texts are names
 NEARLY_UNIQUE = 0.5
 MANY_ROWS = 100  # fewer: half of them may differ in any column, only all of them tell a name
 FEW_ROWS = 20  # fewer tell nothing
+FEW_TIMES = 10  # of a partition; fewer are too few groups for an interval
 AFFIRMATIVE = ("yes", "true", "y", "t", "1", "positive")
 METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 
@@ -48,15 +51,12 @@ class Recognised:
     why_drop: str
     columns: dict[str, Kind]
     max_decay: float
+    split_by: list[str]
+    why_split: str
 
     @property
     def metric(self) -> str:
         return METRIC[self.task]
-
-    @property
-    def split_by(self) -> list[str]:
-        """The key, so that a corrected row stays on its side; without one the row's content decides."""
-        return self.key
 
 
 def recognise(
@@ -83,6 +83,7 @@ def recognise(
     positive, why_positive = _positive(known) if task == "binary" else (True, "")
     unlabelled, classes = _labels(paths, target, task)
     drop = [name for name in columns if name not in (target, time) and _is_name(frame[name], name in key)]
+    split_by, why_split = _groups(paths, key, time)
     return Recognised(
         rows=sum(pq.ParquetFile(path).metadata.num_rows for path in paths),
         unlabelled=unlabelled,
@@ -98,7 +99,26 @@ def recognise(
         why_drop="nearly every row has another value" if drop else "",
         columns={name: kind for name, kind in columns.items() if kind is not None},
         max_decay=_max_decay(known, task),
+        split_by=split_by,
+        why_split=why_split,
     )
+
+
+def _groups(paths: Sequence[Path], key: Sequence[str], time: str | None) -> tuple[list[str], str]:
+    """Which rows resemble each other, and why: those of one time, where a key of time and entity tells rows
+    apart; else each is by itself, told by its key, so that a corrected row stays in its group.
+
+    Not those of one entity: it comes again, so models may know it. Partitions of few times, such as those of
+    a day, would have too few groups to judge by.
+    """
+    if time in key and len(key) > 1:
+        columns = [pq.read_table(path, columns=[time])[time] for path in paths]
+        times = np.array([pc.count_distinct(each).as_py() for each in columns])
+        if np.median(times) >= FEW_TIMES and sum(map(len, columns)) >= 2 * times.sum():
+            return [
+                str(time)
+            ], f"rows of one {time} resemble each other and count as one; or name another column"
+    return list(key), "rows that resemble each other (one customer, one day) count as one: name their column"
 
 
 def _labels(paths: Sequence[Path], target: str, task: Task) -> tuple[int, list[bool | int | str]]:

@@ -61,6 +61,39 @@ def test_what_only_tells_rows_apart_is_no_feature(tmp_path: Path) -> None:
     assert seen.split_by == ["customer"]
 
 
+def visits(days: int, stations: int) -> pd.DataFrame:
+    """One row of each station and day."""
+    times = pd.date_range("2026-03-01", periods=days).repeat(stations)
+    place = np.tile([f"station {number}" for number in range(stations)], days)
+    return pd.DataFrame({"day": times, "station": place, "target": np.resize([True, False], len(times))})
+
+
+@pytest.mark.parametrize(
+    ("tables", "key", "split_by"),
+    [
+        pytest.param([visits(31, 5), visits(30, 5)], ["station", "day"], ["day"], id="months of days"),
+        pytest.param(
+            [visits(31, 5), visits(3, 5), visits(30, 5)], ["day", "station"], ["day"], id="one short"
+        ),
+        pytest.param([visits(1, 40)] * 3, ["station", "day"], ["station", "day"], id="a day a partition"),
+        pytest.param([visits(31, 1)], ["station", "day"], ["station", "day"], id="a row a day"),
+        pytest.param([visits(31, 5)], ["station"], ["station"], id="the time is not in the key"),
+        pytest.param([visits(31, 1)], ["day"], ["day"], id="the time is the key"),
+        pytest.param([visits(31, 5)], [], [], id="no key"),
+    ],
+)
+def test_rows_of_one_time_count_as_one_where_time_and_entity_tell_rows_apart(
+    tmp_path: Path, tables: list[pd.DataFrame], key: list[str], split_by: list[str]
+) -> None:
+    paths = [tmp_path / f"{number}.parquet" for number in range(len(tables))]
+    for path, table in zip(paths, tables, strict=True):
+        table.to_parquet(path)
+    columns = {"day": "time", "station": "text", "target": "boolean"}
+    recognised = recognise(paths, columns, "target", key, "day")  # type: ignore[arg-type]
+    assert recognised.split_by == split_by
+    assert ("rows of one day resemble each other" in recognised.why_split) is (len(key) > len(split_by))
+
+
 @pytest.mark.parametrize(
     ("rows", "dropped"),
     [

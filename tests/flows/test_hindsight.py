@@ -34,8 +34,15 @@ KNOWN = [
 POOR = {"dataset": {"drop": [*KNOWN, *WEATHER]}, "clean": {"impossible": {}}}
 
 
+@pytest.fixture(scope="module")
+def spring(project: Project, first: dict[str, Any], arrival: dict[str, Any]) -> Iterator[str]:
+    """A data version with February to April after January: three arrivals are evidence enough."""
+    yield project.branch_with("spring", *(project.months[number] for number in (1, 2, 3, 4)))
+    forget_scores(project)
+
+
 @pytest.fixture
-def poor(inside: Project, first: dict[str, Any], arrival: dict[str, Any]) -> Iterator[Run]:
+def poor(inside: Project, first: dict[str, Any], spring: str) -> Iterator[Run]:
     """The run whose poor challenger was forced into office in the place of January's model."""
     with disable_run_logger():
         run, before = prepared(inside, data_rev=first["data"]["rev"], **POOR), inside.champion()
@@ -49,10 +56,17 @@ def poor(inside: Project, first: dict[str, Any], arrival: dict[str, Any]) -> Ite
             run.registry.force(before, "the test is over")
 
 
+def forget_scores(project: Project) -> None:
+    for month in (2, 3, 4):
+        project.s3.delete_object(
+            Bucket="incumbent", Key=f"registry/flights/scores/2013-{month:02d}.parquet.json"
+        )
+
+
 def later(project: Project, **promotion: Any) -> Run:
-    """A run on all data, for which February is new: nobody has scored it."""
-    project.s3.delete_object(Bucket="incumbent", Key="registry/flights/scores/2013-02.parquet.json")
-    return opened(project, "look back", promotion={"confidence": 0.6, **promotion})
+    """A run for which February to April are new: nobody has scored them."""
+    forget_scores(project)
+    return opened(project, "look back", data_rev="spring", promotion=promotion)
 
 
 def is_sent(project: Project, event: str, champion: str, seconds: float = 20) -> bool:

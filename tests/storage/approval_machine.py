@@ -71,6 +71,12 @@ class ApprovalMachine(RegistryMachine):
         approvals = self.registry.approvals
         self.answer(lambda: approvals.refuse(request.version, "no", "bob"), refusal, moment)
 
+    @rule(version=names, provisional=st.booleans())
+    def refuse_and_ask(self, version: str, provisional: bool) -> None:
+        """A refusal, and the next winner."""
+        self.refuse(None)
+        self.ask(version, None, provisional)
+
     @rule(moment=MAYBE)
     def approve(self, moment: Moment | None) -> None:
         """Approved before, it is champion or becomes it now; refused or expired, it can't be."""

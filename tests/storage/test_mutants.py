@@ -72,10 +72,6 @@ def without_provisional(patch: pytest.MonkeyPatch, machine: type[RegistryMachine
     patch.setattr(promotions.Promotions, "promote", promote)
 
 
-def without_memory_of_refusals(patch: pytest.MonkeyPatch, machine: type[RegistryMachine]) -> None:
-    patch.setattr(ApprovalRequest, "settles", lambda self, again: False)
-
-
 PROMOTE = promotions.Promotions.promote
 
 
@@ -89,7 +85,6 @@ PROMOTE = promotions.Promotions.promote
         (ApprovalMachine, without_expiry),
         (ApprovalMachine, without_kept_refusals),
         (RegistryMachine, without_provisional),
-        (ApprovalMachine, without_memory_of_refusals),
     ],
 )
 def test_the_machine_catches(

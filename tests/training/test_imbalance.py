@@ -331,12 +331,12 @@ def test_a_balanced_network_of_focal_loss_is_calibrated_and_exported(
     learner = {"name": "torch", "rounds": 4, "members": 2, "batch": 128, "focal": 2.0}
     params = Params.model_validate({**tree, "learner": learner})
     options = {"rate": 5e-3, "width": 32, "depth": 1, "dropout": 0.0, "decay": 1e-4}
-    challenger = make_full(paths[:1], params, StudyResult(options, 4, ()), tmp_path)
+    challenger = make_full(paths, params, StudyResult(options, 4, ()), tmp_path)
     assert challenger.onnx.reason is None
-    judged = table(seed=9)
+    judged = table(20_000, seed=9)
     predicted = open_challenger(challenger, params, tmp_path, "v1").predict(judged)
     assert roc_auc_score(judged["y"], predicted) > 0.75
-    assert calibration(judged["y"].to_numpy(), predicted).error < 0.05
+    assert calibration(judged["y"].to_numpy(), predicted).error < 0.04
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ POOR = {"dataset": {"drop": [*KNOWN, *WEATHER]}, "clean": {"impossible": {}}}
 def spring(project: Project, first: dict[str, Any], arrival: dict[str, Any]) -> Iterator[str]:
     """A data version with February to April after January: three arrivals are evidence enough."""
     yield project.branch_with("spring", *(project.months[number] for number in (1, 2, 3, 4)))
-    forget_scores(project)
+    forget_scores(project, 3, 4)  # they have not arrived yet
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def poor(inside: Project, first: dict[str, Any], spring: str) -> Iterator[Run]:
             run.registry.force(before, "the test is over")
 
 
-def forget_scores(project: Project) -> None:
-    for month in (2, 3, 4):
+def forget_scores(project: Project, *months: int) -> None:
+    for month in months:
         project.s3.delete_object(
             Bucket="incumbent", Key=f"registry/flights/scores/2013-{month:02d}.parquet.json"
         )
@@ -65,7 +65,7 @@ def forget_scores(project: Project) -> None:
 
 def later(project: Project, **promotion: Any) -> Run:
     """A run for which February to April are new: nobody has scored them."""
-    forget_scores(project)
+    forget_scores(project, 2, 3, 4)
     return opened(project, "look back", data_rev="spring", promotion=promotion)
 
 

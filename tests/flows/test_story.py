@@ -94,7 +94,8 @@ def test_the_registry_looks_as_the_design_draws_it(project: Project, arrival: di
     assert "registry/flights/scores/2013-02.parquet.json" in keys
     tops = {key.removeprefix("registry/flights/").split("/")[0] for key in keys}
     drawn = {"project.json", "versions", "champion.json", "log", "runs", "claims", "scores"}
-    by_other_tests = {".selftest", "quarantine", "predictions", "labels", "monitor"}
+    approvals = {"pending.json", "refusals"}
+    by_other_tests = approvals | {".selftest", "quarantine", "predictions", "labels", "monitor"}
     assert drawn <= tops <= drawn | by_other_tests
 
 

@@ -12,7 +12,7 @@ from incumbent.errors import BadInput, IncumbentError, NotFound, StorageUnavaila
 from incumbent.storage.dataset import arrivals
 from incumbent.storage.dataset.arrivals import add_partitions, catch_up
 from incumbent.storage.dataset.git import git
-from incumbent.storage.dataset.versions import fetch, resolve
+from incumbent.storage.dataset.versions import arrivals_of, fetch, resolve
 from incumbent.storage.s3.client import Connection
 from tests.conftest import BUCKET
 from tests.storage.clones import identify, partition
@@ -193,3 +193,14 @@ def test_what_was_withdrawn_upstream_does_not_come_back(clone: Path, origin: Pat
     git(origin, "update-ref", "refs/heads/main", before)
     version = add_partitions(clone, [partition(tmp_path, 4)])
     assert [p.name for p in version.partitions] == [f"month-{number}.parquet" for number in (1, 2, 4)]
+
+
+def test_partitions_are_grouped_by_the_commit_that_brought_their_bytes(clone: Path, tmp_path: Path) -> None:
+    add_partitions(clone, [partition(tmp_path, 3), partition(tmp_path, 4)])
+    git(clone, "commit", "--quiet", "--allow-empty", "-m", "Code")
+    version = add_partitions(clone, [partition(tmp_path, 3, rows=7), partition(tmp_path, 5)])
+    first, second, third, fourth, fifth = (f"month-{number}.parquet" for number in (1, 2, 3, 4, 5))
+    wanted = {**version.digests, "month-6.parquet": "not committed"}
+    groups = arrivals_of(clone, version.rev, wanted)
+    assert [set(group) for group in groups] == [{first, second}, {fourth}, {third, fifth, "month-6.parquet"}]
+    assert arrivals_of(clone, version.rev, {}) == []

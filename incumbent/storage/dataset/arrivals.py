@@ -5,7 +5,7 @@ Neither the other partitions nor their bytes are needed.
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -25,25 +25,59 @@ from incumbent.storage.dataset.git import (
     last_change,
     push,
 )
-from incumbent.storage.dataset.versions import DATA, POINTER, explained, resolve, resolve_or_empty
+from incumbent.storage.dataset.versions import DATA, POINTER, VERSIONED, explained, resolve, resolve_or_empty
 from incumbent.tables.partitions import DataVersion
 
 PUSH_ATTEMPTS = 8
 UNDO = ".undo.json"
 
+Document = str | None | Callable[[str | None], str | None]
+"""The new text of a tracked file, or None to remove it; or a function that makes it of the present text."""
+NONE: Mapping[str, Document] = MappingProxyType({})
+
 
 def add_partitions(
-    project: Path, files: Sequence[Path], replacing: Mapping[str, str] = MappingProxyType({})
+    project: Path,
+    files: Sequence[Path],
+    replacing: Mapping[str, str] = MappingProxyType({}),
+    documents: Mapping[str, Document] = NONE,
 ) -> DataVersion:
     """Add files to data/, as one new version: store, push, commit, push the commit.
 
-    Adding the same bytes again changes nothing. If another commit reached the git remote first, the files are
-    added on top of it. Whatever fails, the project is left as it was. Raises BadInput when the branch and
-    its upstream have diverged, or a partition in `replacing` (name -> md5) has another md5 by now.
+    `documents`, by path in the project, are part of the same commit. Adding the same bytes again changes
+    nothing. If another commit reached the git remote first, the files are added on top of it, and functions
+    in `documents` get its texts. Whatever fails, the project is left as it was. Raises BadInput when the
+    branch and its upstream have diverged, a document has changes that are not committed, or a partition in
+    `replacing` (name -> md5) has another md5 by now.
     """
+    message = f"Add {', '.join(sorted(file.stem for file in files))} to the data"
+    return resolve(project, _commit(project, files, replacing, documents, message))
+
+
+def commit_documents(
+    project: Path,
+    documents: Mapping[str, Document],
+    message: str,
+    about: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Write tracked files as add_partitions does, without any data: one commit, pushed, or nothing.
+
+    Raises BadInput also when a partition in `about` (name -> md5) has another md5 by now.
+    """
+    _commit(project, [], about, documents, message)
+
+
+def _commit(
+    project: Path,
+    files: Sequence[Path],
+    replacing: Mapping[str, str],
+    documents: Mapping[str, Document],
+    message: str,
+) -> str:
+    """Returns the commit of the newest data version."""
     with _locked(project):
         _undo_interrupted(project)
-        _require_clean_pointer(project)
+        _require_clean(project, [*([POINTER] if files else []), *documents])
         for attempt in Retrying(
             retry=retry_if_exception_type(Rejected),
             stop=stop_after_attempt(PUSH_ATTEMPTS),
@@ -53,9 +87,9 @@ def add_partitions(
             with attempt:
                 _catch_up(project)
                 _require_unchanged(project, replacing)
-                _add(project, files)
+                _add(project, files, documents, message)
         # Not HEAD: a commit of code after the last change of the data is the same version.
-        return resolve(project, last_change(project, "HEAD", POINTER) or "HEAD")
+        return last_change(project, "HEAD", *VERSIONED) or "HEAD"
 
 
 def catch_up(project: Path) -> None:
@@ -75,39 +109,40 @@ def track_all(project: Path, message: str) -> DataVersion:
     return resolve(project)
 
 
-def commit_file(project: Path, name: str, text: str, message: str) -> None:
-    """Write a tracked file, commit it by itself and push the branch, if it has an upstream.
-
-    Nothing changes if that fails. Raises BadInput when the branch and its upstream have diverged.
-    """
-    with _locked(project):
-        _undo_interrupted(project)
-        _catch_up(project)
-        path, before = project / name, commit_of(project, "HEAD")
-        try:
-            path.write_text(text, encoding="utf-8")
-            git(project, "commit", "--quiet", "-m", message, "--", name)
-            if has_upstream(project):
-                push(project)
-        except BaseException:
-            git(project, "reset", "--quiet", "--soft", before)
-            git(project, "restore", "--staged", "--worktree", "--", name)
-            raise
-
-
-def _add(project: Path, files: Sequence[Path]) -> None:
+def _add(project: Path, files: Sequence[Path], documents: Mapping[str, Document], message: str) -> None:
     folder = project / DATA
-    message = f"Add {', '.join(sorted(file.stem for file in files))} to the data"
-    with _undone_on_failure(project, [folder / file.name for file in files], message):
-        folder.mkdir(exist_ok=True)
-        for file in files:
-            shutil.copyfile(file, folder / file.name)
-        known = (project / POINTER).exists()
-        targets = [folder / file.name for file in files] if known else [folder]
-        _publish(project, targets, message)
+    copies, paths = [folder / file.name for file in files], [*([POINTER] if files else []), *documents]
+    with _undone_on_failure(project, copies, message, paths):
+        written = [name for name, document in documents.items() if _write(project, name, document)]
+        if written:
+            # Before DVC writes git's index: an edit in the second of the checkout would look like none.
+            git(project, "add", "--all", "--", *written)
+        if files:
+            folder.mkdir(exist_ok=True)
+            for file in files:
+                shutil.copyfile(file, folder / file.name)
+            known = (project / POINTER).exists()
+            _publish(project, copies if known else [folder], message, written)
+        elif written:
+            _commit_staged(project, written, message)
 
 
-def _publish(project: Path, targets: list[Path], message: str) -> None:
+def _write(project: Path, name: str, document: Document) -> bool:
+    """Write or remove a document; return whether that changed it."""
+    before, path = file_at(project, "HEAD", name), project / name
+    text = document(before) if callable(document) else document
+    # git's output has no last newline
+    if text == before or (text is not None and before is not None and text.rstrip("\n") == before):
+        return False
+    if text is None:
+        path.unlink()
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return True
+
+
+def _publish(project: Path, targets: list[Path], message: str, documents: Sequence[str] = ()) -> None:
     with explained(project):
         with open_repo(project) as repo:
             # DVC takes relative targets from the working directory, which need not be the project.
@@ -117,10 +152,15 @@ def _publish(project: Path, targets: list[Path], message: str) -> None:
         if file_at(project, "HEAD", POINTER) is None:  # DVC makes git ignore what it tracks from now on
             paths += [name for name in (".gitignore", ".dvc/.gitignore") if (project / name).exists()]
         git(project, "add", *paths)
-        if git(project, "diff", "--cached", "--name-only", "--", POINTER):
-            git(project, "commit", "--quiet", "-m", message, "--", *paths)
-            if has_upstream(project):
-                push(project)
+        _commit_staged(project, [*paths, *documents], message)
+
+
+def _commit_staged(project: Path, paths: Sequence[str], message: str) -> None:
+    """One commit of what is staged of these files, pushed if the branch has an upstream."""
+    if git(project, "diff", "--cached", "--name-only", "--", *paths):
+        git(project, "commit", "--quiet", "-m", message, "--", *paths)
+        if has_upstream(project):
+            push(project)
 
 
 def _require_unchanged(project: Path, expected: Mapping[str, str]) -> None:
@@ -135,9 +175,10 @@ def _require_unchanged(project: Path, expected: Mapping[str, str]) -> None:
             )
 
 
-def _require_clean_pointer(project: Path) -> None:
-    if git(project, "status", "--porcelain", "--", POINTER):
-        raise BadInput(f"{project / POINTER} has changes that are not committed; commit or restore it first")
+def _require_clean(project: Path, paths: Sequence[str]) -> None:
+    for name in paths:
+        if git(project, "status", "--porcelain", "--", name):
+            raise BadInput(f"{project / name} has changes that are not committed; commit or restore it first")
 
 
 def _catch_up(project: Path) -> None:
@@ -171,8 +212,10 @@ def _locked(project: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _undone_on_failure(project: Path, files: Sequence[Path], message: str) -> Iterator[None]:
-    """Restore the branch, data.dvc and the files if the block fails.
+def _undone_on_failure(
+    project: Path, files: Sequence[Path], message: str, paths: Sequence[str] = (POINTER,)
+) -> Iterator[None]:
+    """Restore the branch, the files in data/ and the tracked files in `paths` if the block fails.
 
     If this process is killed in it, the next arrival restores them from .incumbent/undo/.
     """
@@ -185,6 +228,7 @@ def _undone_on_failure(project: Path, files: Sequence[Path], message: str) -> It
         "before": commit_of(project, "HEAD"),
         "files": [file.name for file in files],
         "message": message,
+        "paths": list(paths),
     }
     (backup / UNDO).write_text(json.dumps(undo))
     try:
@@ -202,16 +246,21 @@ def _undo_interrupted(project: Path) -> None:
         return
     undo = json.loads((backup / UNDO).read_text())
     before, head = undo["before"], commit_of(project, "HEAD")
+    paths = undo.get("paths", [POINTER])
     # Other projects in this repository commit, too.
-    committed = bool(git(project, "log", "-1", "--format=%H", f"{before}..{head}", "--", POINTER))
+    committed = bool(git(project, "log", "-1", "--format=%H", f"{before}..{head}", "--", *paths))
     shared = has_upstream(project) and is_ancestor(project, head, "@{upstream}")
     if committed and (shared or not has_upstream(project)):
         shutil.rmtree(backup)  # it was completed
         return
     if head != before and git(project, "log", "-1", "--format=%P %s") == f"{before} {undo['message']}":
         git(project, "reset", "--quiet", "--soft", before)  # our commit and no other
-    if file_at(project, "HEAD", POINTER) is not None:
-        git(project, "restore", "--staged", "--worktree", "--", POINTER)
+    for name in paths:
+        if file_at(project, "HEAD", name) is not None:
+            git(project, "restore", "--staged", "--worktree", "--", name)
+        elif name != POINTER:
+            git(project, "reset", "--quiet", "--", name)
+            (project / name).unlink(missing_ok=True)
     for name in undo["files"]:
         (project / DATA / name).unlink(missing_ok=True)
         if (backup / name).exists():

@@ -68,9 +68,9 @@ def push(project: Path) -> None:
         raise
 
 
-def last_change(project: Path, rev: str, path: str) -> str | None:
-    """The newest commit up to `rev` that changed the path; None if there is none."""
-    return git(project, "log", "-1", "--format=%H", rev, "--", path) or None
+def last_change(project: Path, rev: str, *paths: str) -> str | None:
+    """The newest commit up to `rev` that changed one of the paths; None if there is none."""
+    return git(project, "log", "-1", "--format=%H", rev, "--", *paths) or None
 
 
 def is_ancestor(project: Path, old: str, new: str) -> bool:

@@ -10,7 +10,7 @@ from ruamel.yaml.comments import CommentedSeq
 
 from incumbent.errors import BadInput
 from incumbent.params import DatasetParams, load_params, parse_params
-from incumbent.storage.dataset.arrivals import commit_file
+from incumbent.storage.dataset.arrivals import commit_documents
 from incumbent.storage.dataset.git import git
 
 PARAMS = "params.yaml"
@@ -30,7 +30,7 @@ def drop_columns(project: Path, columns: Sequence[str], reason: str) -> None:
         _require_droppable(name, dataset)
     text = _with_dropped(path.read_text(encoding="utf-8"), columns)
     parse_params(text, path)
-    commit_file(project, PARAMS, text, f"Drop {', '.join(columns)}\n\n{reason}")
+    commit_documents(project, {PARAMS: text}, f"Drop {', '.join(columns)}\n\n{reason}")
 
 
 def _require_droppable(name: str, dataset: DatasetParams) -> None:

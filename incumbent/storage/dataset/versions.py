@@ -6,7 +6,7 @@ number of runs can read at once.
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,9 @@ from incumbent.tables.partitions import DataVersion, Partition, digest_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DATA, POINTER = "data", "data.dvc"
+DATA, POINTER, PROBATION = "data", "data.dvc", "expectations/probation.yaml"
+VERSIONED = (POINTER, PROBATION)
+"""A commit that changes one of them makes a data version: other rows, or other rows to learn from."""
 
 
 def resolve(project: Path, rev: str = "HEAD") -> DataVersion:
@@ -63,6 +65,24 @@ def resolve_or_empty(project: Path) -> DataVersion:
     if file_at(project, commit, POINTER) is None:
         return DataVersion(commit, "", ())
     return resolve(project, commit)
+
+
+def arrivals_of(project: Path, rev: str, digests: Mapping[str, str]) -> list[list[str]]:
+    """Partitions (name -> md5) by the commit that brought these bytes, the oldest first.
+
+    Reads listings back to that of the oldest; one that no commit has came last.
+    """
+    left, groups = dict(digests), list[list[str]]()
+    commits = git(project, "log", "--format=%H", rev, "--", POINTER).split()
+    for before in [*commits[1:], None]:
+        if not left:
+            break
+        has_data = before is not None and file_at(project, before, POINTER) is not None
+        known = resolve(project, before).digests if before and has_data else {}
+        if brought := [name for name, md5 in left.items() if known.get(name) != md5]:
+            groups.append(brought)
+            left = {name: md5 for name, md5 in left.items() if name not in brought}
+    return groups[::-1]
 
 
 def fetch(project: Path, version: DataVersion, names: Sequence[str]) -> list[Path]:

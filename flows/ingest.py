@@ -6,6 +6,7 @@ from typing import Any
 from prefect import flow
 
 from tasks.arrival import Arrival, add, announce, clear, inspect, quarantine_blocked, set_aside, summary, take
+from tasks.probation import announce_probation
 
 
 @flow(name="ingest")
@@ -13,8 +14,8 @@ def ingest(project: Path = Path(), files: list[Path] | None = None) -> dict[str,
     """Take files, or all that waits in the landing prefix, as partitions, without pulling the rest.
 
     What the gate blocks, a file or single rows, is kept in quarantine with its reasons and holds nobody else
-    up. A file leaves the landing prefix last: whatever dies before, the next run finds it and ends with the
-    same version.
+    up. What is suspicious becomes part of the version, on probation. A file leaves the landing prefix last:
+    whatever dies before, the next run finds it and ends with the same version.
     """
     arrival = take(project, files)
     if not arrival.files:
@@ -30,5 +31,7 @@ def admit(arrival: Arrival) -> dict[str, Any]:
     version = add(good) if good.files else None
     if version is not None:
         announce(good.params.dataset.name, version)
+        if good.report.on_probation:
+            announce_probation(good.params.dataset.name, good.report, version)
     clear(arrival)
     return summary(good, version, blocked, rows)

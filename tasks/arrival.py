@@ -3,7 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from incumbent.errors import BadData
 from incumbent.gate import QUARANTINE, Finding, GateReport, Verdict
+from incumbent.gate.probation import Changes, settle
 from incumbent.gate.sift import sift
 from incumbent.gate.suites import load_suites
 from incumbent.params import Params, load_params
@@ -20,10 +21,12 @@ from incumbent.storage.dataset.arrivals import add_partitions, catch_up
 from incumbent.storage.dataset.arriving import ArrivingFile, read_partitions, require_whole, with_rows_before
 from incumbent.storage.dataset.key_check import KeyCheck, keys_in_data
 from incumbent.storage.dataset.landing import open_landing
+from incumbent.storage.dataset.probation import changing, record_at
 from incumbent.storage.dataset.quarantine import open_quarantine
-from incumbent.storage.dataset.versions import resolve_or_empty
+from incumbent.storage.dataset.versions import PROBATION, resolve_or_empty
 from incumbent.storage.registry.identity import register_project
 from incumbent.storage.registry.registry import open_registry
+from incumbent.storage.s3.documents import now
 from incumbent.tables.partitions import DataVersion, Diff, Partition, difference, digest_of
 from incumbent.tables.sources import Source, sources_of
 from tasks import artifacts
@@ -37,11 +40,15 @@ from tasks.step import enter, retried
 
 @dataclass(frozen=True)
 class Arrival:
-    """Files that arrived together; `folder` holds their partitions until these are a version."""
+    """Files that arrived together; `folder` holds their partitions until these are a version.
+
+    `probations`: which partitions they put on probation or release.
+    """
 
     project: Path
     folder: Path
     files: tuple[ArrivingFile, ...]
+    probations: Changes = field(default_factory=dict)
 
     @cached_property
     def params(self) -> Params:
@@ -117,8 +124,24 @@ def inspect(arrival: Arrival) -> tuple[Arrival, Arrival]:
         inspected.append(judged)
     blocked = [file for file in inspected if file.report.verdict is Verdict.BLOCK]
     good = replace(arrival, files=tuple(file for file in inspected if file not in blocked))
-    artifacts.show_gate(replace(arrival, files=tuple(inspected)).report)
-    return good, replace(arrival, files=tuple(blocked))
+    good = _on_probation(good)
+    # What is in quarantine is not on probation.
+    warned = (replace(file, report=file.report.treating_suspicions("warn")) for file in blocked)
+    bad = replace(arrival, files=tuple(warned))
+    artifacts.show_gate(GateReport.of([good.report, bad.report]))
+    return good, bad
+
+
+def _on_probation(good: Arrival) -> Arrival:
+    """Put suspicious partitions on probation; one that shows the same as another releases that one."""
+    if not good.report.on_probation and not (good.project / PROBATION).exists():
+        return good
+    catch_up(good.project)
+    record, before = record_at(good.project), resolve_or_empty(good.project).digests
+    arrived = {path.name: digest_of(path) for path in good.partitions}
+    excused, changes = settle(good.report, record, before | arrived, now(), arrived)
+    files = tuple(replace(file, report=file.report.excusing(excused)) for file in good.files)
+    return replace(good, files=files, probations=changes)
 
 
 @task(cache_policy=NO_CACHE)
@@ -156,7 +179,8 @@ def add(good: Arrival) -> Version:
     before = resolve_or_empty(good.project).digests
     arrived = [Partition(path.name, digest_of(path)) for path in good.partitions]
     replacing = dict(each for file in good.files for each in file.replacing)
-    version = add_partitions(good.project, good.partitions, replacing)
+    documents = changing(good.project, good.probations)
+    version = add_partitions(good.project, good.partitions, replacing, documents)
     get_run_logger().info("data version %s (%s)", version.short, version.rev[:10])
     return Version(version, replace(difference(before, arrived), removed=()))
 
@@ -183,6 +207,7 @@ def summary(
         "verdict": good.report.verdict.value if good.files else "nothing",
         "reasons": list(good.report.reasons),
         "data": version.to_json() if version else None,
+        "on_probation": list(good.report.on_probation),
         "unlabelled": good.report.unlabelled,
         "quarantined": list(quarantined),
         "blocked": blocked["blocked"] if blocked else [],

@@ -51,6 +51,14 @@ def show_gate(report: GateReport, pages: Mapping[str, str] | None = None) -> Non
     )
 
 
+def show_probation(sentences: Sequence[str]) -> None:
+    create_markdown_artifact(
+        key="probation",
+        description="Partitions that are kept and scored, and not trained on until they are released",
+        markdown=f"# On probation\n\n{_bullets(sentences)}",
+    )
+
+
 def show_drift(drift: Drift) -> None:
     header = ("column", "shift", "PSI", "importance", "KS or JS", "Wasserstein", "empty before", "empty now")
     lines = [

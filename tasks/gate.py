@@ -3,7 +3,10 @@
 from prefect import get_run_logger
 
 from incumbent.gate import GateReport, Verdict
+from incumbent.gate.probation import how_to_release, judge_probation, let_pass
 from incumbent.storage.dataset.quarantine import open_quarantine
+from incumbent.storage.dataset.versions import arrivals_of
+from incumbent.storage.s3.documents import now
 from tasks import artifacts
 from tasks.runs import Run
 from tasks.step import step
@@ -18,9 +21,8 @@ def gate(run: Run) -> tuple[Run, Verdict]:
     The run goes on without blocked partitions, unless nothing new is left.
     """
     if document := run.read("gate"):
-        return run.after_gate(document.get("left_out", ()), document.get("waiting", ())), Verdict(
-            document["verdict"]
-        )
+        aside = (document.get(name, ()) for name in ("left_out", "waiting", "on_probation"))
+        return run.after_gate(*aside), Verdict(document["verdict"])
     from incumbent.gate.suites import load_suites
     from incumbent.gate.version import gate_version
 
@@ -30,9 +32,16 @@ def gate(run: Run) -> tuple[Run, Verdict]:
         list(zip(names, run.files(names), strict=True)),
         suites,
         run.params,
-        lambda: open_quarantine(run.params).let_pass(run.data.partitions),
+        lambda: {
+            **open_quarantine(run.params).let_pass(run.data.partitions),
+            **let_pass(run.probations, run.data.digests),
+        },
     )
-    rest = run.after_gate(report.blocked, report.waiting)
+    digests = run.data.digests
+    suspicious = {name: digests[name] for name in report.on_probation}
+    arrivals = arrivals_of(run.project, run.data.rev, suspicious)
+    report = judge_probation(report, run.probations, digests, now(), arrivals, names)
+    rest = run.after_gate(report.blocked, report.waiting, report.on_probation)
     if rest.diff.fresh or (run.strategy == "full" and rest.learned):
         report = report.leaving_out(report.blocked)
     keep_gate(run, report)
@@ -42,6 +51,11 @@ def gate(run: Run) -> tuple[Run, Verdict]:
 def refusals(run: Run) -> tuple[str, ...]:
     """Why the gate blocks the run's data, the most severe first, one sentence each."""
     return tuple(run.read("gate")["reasons"])
+
+
+def probations_of(run: Run) -> tuple[str, ...]:
+    """The partitions on probation: a sentence for each, with why and how to release it."""
+    return how_to_release(GateReport.from_json(run.read("gate") or GateReport(0, ()).to_json()))
 
 
 def keep_gate(run: Run, report: GateReport) -> None:

@@ -16,6 +16,7 @@ from incumbent.evaluation.label_files import count_corrections, require_one_labe
 from incumbent.evaluation.watch import Watch, watch_at
 from incumbent.features.schema import Schema
 from incumbent.params import Params, load_params
+from incumbent.storage.dataset.probation import accepted
 from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.champion import Champion
 from incumbent.storage.registry.identity import require_own_model
@@ -164,8 +165,12 @@ def report(project: Path, health: Health) -> None:
 
 
 def _labels_in_the_data(project: Path, known: dict[str, str], params: Params) -> list[pd.DataFrame]:
-    """Keys and targets of partitions that the champion did not learn from, in their order."""
+    """Keys and targets of partitions that the champion did not learn from, in their order.
+
+    Not of those on probation: their labels may be what is wrong.
+    """
     version = resolve(project)
-    names = difference(known, version.partitions).fresh
+    trusted = accepted(project, version)
+    names = [name for name in difference(known, version.partitions).fresh if name in trusted]
     columns = [*params.dataset.key, params.dataset.target]
     return [read_partition(path, columns) for path in fetch(project, version, names)]

@@ -1,9 +1,12 @@
 """Plan: measure the inputs of the rules, and choose how to retrain on the new data."""
 
+from dataclasses import replace
+
 from prefect import get_run_logger
 
 from incumbent.evaluation.plan import Measurements, Plan, choose, plan_from_json
 from tasks import artifacts
+from tasks.gate import probations_of
 from tasks.runs import Run
 from tasks.step import step
 
@@ -23,15 +26,17 @@ def _measure(run: Run) -> Measurements:
     from incumbent.challenger import REPLAY
     from incumbent.evaluation.measure import measure
 
+    suspended, news = probations_of(run), tuple(run.read("gate").get("news", ()))
     if run.champion is None:
-        return Measurements(champion=None, labelled=bool(run.learned))
+        return Measurements(champion=None, labelled=bool(run.learned), on_probation=suspended)
     champion, manifest = run.model(run.champion), run.manifest(run.champion)
     sample = pd.read_parquet(run.pulled(run.champion) / REPLAY)
-    measured = measure(champion, manifest, sample, run.files(run.diff.fresh), run.diff, run.params)
+    measured = measure(champion, manifest, sample, run.files(run.trusted.fresh), run.trusted, run.params)
     if measured.live is not None:
         metric = run.params.promotion.metric
         run.write("live", {"champion": run.champion, "metric": metric, **vars(measured.live)})
     if measured.drift is not None:
         run.write("drift", {"champion": run.champion, **measured.drift.to_json()})
         artifacts.show_drift(measured.drift)
-    return measured.rules
+    labelled = bool(run.learned)
+    return replace(measured.rules, labelled=labelled, on_probation=suspended, news=news)

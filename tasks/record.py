@@ -15,6 +15,7 @@ from tasks.approval import how_to_answer
 from tasks.events import emit
 from tasks.evidence import evidence_of, pictures_of, study_pictures
 from tasks.flow_run import tag_decision
+from tasks.gate import probations_of
 from tasks.report import facts_of, outcome_of
 from tasks.runs import Run
 from tasks.step import step
@@ -32,7 +33,8 @@ EVENTS = {
 @step
 def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     """Record the decision and its reasons; returns the document that `retrain --json` prints."""
-    reasons = (*reasons, *_recalled(run), *_left_out(run))
+    # A skip says of its own who is on probation.
+    reasons = tuple(dict.fromkeys((*reasons, *_recalled(run), *_left_out(run), *probations_of(run))))
     run.write("decision", {"kind": kind, "reasons": list(reasons)})
     champion = run.registry.champion()
     outcome = outcome_of(run, champion.version if champion else None)

@@ -11,10 +11,12 @@ from prefect.cache_policies import NO_CACHE
 
 from incumbent.errors import BadInput
 from incumbent.gate.labels import judge_labels
+from incumbent.gate.probation import Changes
 from incumbent.gate.sift import put_back, was_put_back
 from incumbent.params import Params
 from incumbent.storage.dataset.arrivals import catch_up
 from incumbent.storage.dataset.arriving import ArrivingFile, read_partitions, with_rows_before
+from incumbent.storage.dataset.probation import record_at
 from incumbent.storage.dataset.quarantine import open_quarantine
 from incumbent.storage.dataset.versions import fetch, resolve_or_empty
 from incumbent.storage.registry.identity import require_own_model
@@ -40,7 +42,7 @@ def recover(project: Path, entry: str, folder: Path) -> Arrival:
     catch_up(arrival.project)
     whole = _rejoined(file, about, arrival) if about["kind"] == "rows" else _read(file, arrival)
     _require_usable(whole.partitions, arrival.params)
-    return replace(arrival, files=(whole,))
+    return replace(arrival, files=(whole,), probations=_still_on_probation(whole, about, arrival))
 
 
 @task(cache_policy=NO_CACHE)
@@ -69,6 +71,19 @@ def _read(file: ArrivingFile, arrival: Arrival) -> ArrivingFile:
     folder = arrival.folder / "made"
     alone = read_partitions(file, folder, arrival.params, get_run_logger().info)
     return with_rows_before(alone, folder, arrival.project, arrival.params, {})
+
+
+def _still_on_probation(whole: ArrivingFile, about: dict[str, Any], arrival: Arrival) -> Changes:
+    """Rows that come back release nothing else of their partition; a released file is released as a whole."""
+    if about["kind"] != "rows":
+        return {}
+    record = record_at(arrival.project)
+    digests = {path.name: digest_of(path) for path in whole.partitions}
+    return {
+        name: replace(record[name], md5=digests[name])
+        for name, md5 in whole.replacing
+        if name in record and record[name].md5 == md5
+    }
 
 
 def _rejoined(file: ArrivingFile, about: dict[str, Any], arrival: Arrival) -> ArrivingFile:

@@ -25,6 +25,7 @@ def outcome_of(run: Run, champion: str | None) -> dict[str, Any]:
         "data": {"rev": run.data.rev, "md5": run.data.md5, "name": run.data.short, **run.diff.to_json()},
         "verdict": gate["verdict"] if gate else None,
         "unlabelled": gate["unlabelled"] if gate else None,
+        "on_probation": gate.get("on_probation", []) if gate else [],
         "hindsight": run.read("hindsight"),
         "plan": plan and {**plan, "window": run.read("window")},
         "challenger": run.version if contest else None,

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from incumbent import __version__
 from incumbent.errors import NotFound
 from incumbent.evaluation.plan import Strategy
+from incumbent.gate.probation import Suspension
 from incumbent.params import Params, load_params, own_code
 from incumbent.storage.dataset.git import is_ancestor
+from incumbent.storage.dataset.probation import record_at
 from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.identity import register_project, require_own_model
 from incumbent.storage.registry.registry import Registry, open_registry
@@ -52,7 +54,7 @@ class Run:
     `seq` is its number in the registry, None for a dry run, which leaves nothing there. `champion` is
     the champion when the run began, at `began` (ISO 8601, UTC). `announced` is the data version in the
     run's event, if a later one has superseded it. left_out: partitions that the gate blocked;
-    waiting: those in which no row has a label yet.
+    waiting: those in which no row has a label yet; on_probation: those that are suspicious.
     """
 
     project: Path
@@ -67,6 +69,7 @@ class Run:
     began: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
     left_out: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
+    on_probation: tuple[str, ...] = ()
 
     @cached_property
     def params(self) -> Params:
@@ -75,6 +78,11 @@ class Run:
     @cached_property
     def registry(self) -> Registry:
         return open_registry(self.params, self.project)
+
+    @cached_property
+    def probations(self) -> dict[str, Suspension]:
+        """The record of probations in the data version's commit, held and released."""
+        return record_at(self.project, self.data.rev)
 
     @property
     def folder(self) -> Path:
@@ -100,6 +108,11 @@ class Run:
             self.engine.name,
             *suites,
             *code,
+            # Released, the same data are other work.
+            *(
+                f"{name} {entry.md5} {'released' if entry.released else 'held'}"
+                for name, entry in sorted(self.probations.items())
+            ),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -116,16 +129,36 @@ class Run:
         remaining = [each for each in self.data.partitions if each.name not in self.left_out]
         return replace(self, champion=champion, diff=difference(known, remaining))
 
-    def after_gate(self, left_out: Sequence[str], waiting: Sequence[str]) -> "Run":
-        """The same run without the partitions that are blocked; nothing is learned from those that wait."""
-        if not left_out and not waiting:
+    def after_gate(
+        self, left_out: Sequence[str], waiting: Sequence[str], on_probation: Sequence[str]
+    ) -> "Run":
+        """The same run without the partitions that are blocked; nothing is learned from the others named."""
+        if not (left_out or waiting or on_probation):
             return self
-        return replace(self, left_out=tuple(left_out), waiting=tuple(waiting)).against(self.champion)
+        aside = tuple(left_out), tuple(waiting), tuple(on_probation)
+        return replace(self, left_out=aside[0], waiting=aside[1], on_probation=aside[2]).against(
+            self.champion
+        )
+
+    @cached_property
+    def trusted(self) -> Diff:
+        """What is new to the champion without partitions on probation: what a plan is made from.
+
+        One whose correction is on probation counts as removed once there is anything else to train.
+        """
+        if not self.on_probation:
+            return self.diff
+        known = self.manifest(self.champion)["data"]["partitions"] if self.champion else {}
+        aside = {*self.left_out, *self.on_probation}
+        diff = difference(known, [each for each in self.data.partitions if each.name not in aside])
+        if diff.fresh:
+            return diff
+        return replace(diff, removed=tuple(name for name in diff.removed if name not in self.on_probation))
 
     @property
     def learned(self) -> tuple[Partition, ...]:
         """The partitions that models learn from and are judged on, by name."""
-        aside = {*self.left_out, *self.waiting}
+        aside = {*self.left_out, *self.waiting, *self.on_probation}
         return tuple(each for each in self.data.partitions if each.name not in aside)
 
     @property

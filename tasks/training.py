@@ -111,5 +111,5 @@ def _update(run: Run) -> "Challenger":
         raise ValueError("an update needs a champion; the plan chose it without one")
     folder = run.pulled(run.champion)
     parent = Parent.of(run.model(run.champion), folder, run.manifest(run.champion))
-    fresh = run.files([name for name in run.diff.fresh if name not in run.waiting])
+    fresh = run.files([name for name in run.trusted.fresh if name not in run.waiting])
     return make_update(parent, fresh, run.params, run.folder)

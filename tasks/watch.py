@@ -1,4 +1,4 @@
-"""Check whether the branch's data.dvc moved, and announce it if so."""
+"""Check whether the branch's data.dvc, or who is on probation, moved, and announce it if so."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from incumbent.errors import BadInput
 from incumbent.params import load_params
 from incumbent.storage.dataset.arrivals import catch_up
 from incumbent.storage.dataset.git import commit_of, is_ancestor, last_change
-from incumbent.storage.dataset.versions import POINTER, resolve
+from incumbent.storage.dataset.versions import POINTER, VERSIONED, resolve
 from incumbent.tables.atomic import atomic_write
 from incumbent.tables.partitions import difference
 from tasks.arrival import Version, announce
@@ -40,14 +40,15 @@ class BranchState:
 
 @retried
 def look(project: Path, rev: str | None) -> BranchState:
-    """The newest commit of the branch, or of `rev`, that changed data.dvc, against the last one announced."""
+    """The newest data version of the branch, or of `rev`, against the last one announced."""
     enter(project)
     project = project.resolve()
     dataset, last = load_params(project).dataset.name, _last_announced(project)
     if rev is None:
         catch_up(project)
-    commit = last_change(project, commit_of(project, rev or "HEAD"), POINTER)
-    if commit is None:
+    head = commit_of(project, rev or "HEAD")
+    commit = last_change(project, head, *VERSIONED)
+    if commit is None or last_change(project, head, POINTER) is None:
         raise BadInput(
             f"no commit of {rev or 'the branch'} has a {POINTER}; add data with 'incumbent ingest'"
         )

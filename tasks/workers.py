@@ -123,7 +123,7 @@ def _started(run: Run, window: Window, worker: int) -> FlowRun:
                 "run": run.seq,
                 "work": run.work,
                 "worker": worker,
-                "without": [*run.left_out, *run.waiting],
+                "without": [*run.left_out, *run.waiting, *run.on_probation],
             },
             flow_run_name=f"{run.data.short} run {run.seq} worker {worker}",
             timeout=0,

@@ -287,6 +287,11 @@ def _arrival(document: dict[str, Any]) -> str:
     )
     lines += document["decision"]["reasons"] if document["decision"] else []
     lines += [f"rows set aside in quarantine: {entry}" for entry in document.get("quarantined", [])]
+    lines += [
+        f"on probation: {name}; kept and scored, not trained on until it is released: "
+        f"incumbent quarantine release {name} --reason TEXT"
+        for name in document.get("on_probation", [])
+    ]
     if document.get("unlabelled") and document["verdict"] != "block":
         lines.append(
             f"{document['unlabelled']:,} rows without a label: kept, and not trained on until it comes"

@@ -1,6 +1,7 @@
-"""incumbent quarantine: what the gate refused and why, and how to release it."""
+"""incumbent quarantine: what the gate refused or put on probation and why, and how to release it."""
 
 import json
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -13,25 +14,32 @@ from incumbent.errors import BadInput
 from incumbent.params import load_params
 from incumbent.storage.registry.identity import require_own_model
 
-app = typer.Typer(no_args_is_help=True, help="Files and rows that the gate refused.")
+app = typer.Typer(
+    no_args_is_help=True, help="Files and rows that the gate refused, and partitions on probation."
+)
+
+WHAT = {"file": "file", "probation": "partition"}
 
 Entry = Annotated[str, typer.Argument(help="As `list` prints it.")]
 
 
 @app.command("list")
 def list_(project: Project = Path(), as_json: Json = False) -> None:
-    """List blocked files and rows that were set aside, with the first reason of each."""
+    """List blocked files, rows set aside, and partitions on probation, with the first reason of each."""
+    from incumbent.storage.dataset.probation import entries, record_at
     from incumbent.storage.dataset.quarantine import open_quarantine
 
     project = enter(project)
     params = load_params(project)
     require_own_model(params, project)
-    show(open_quarantine(params).entries(), as_json, _as_table)
+    on_probation = entries(record_at(project))
+    show([*open_quarantine(params).entries(), *on_probation], as_json, _as_table)
 
 
 @app.command("show")
 def show_(entry: Entry, project: Project = Path(), as_json: Json = False) -> None:
     """Show an entry: all reasons, who set it aside and when, who released it; of rows the first ten."""
+    from incumbent.storage.dataset.probation import entries, record_at
     from incumbent.storage.dataset.quarantine import open_quarantine
     from incumbent.tables.parquet import read_partition
 
@@ -39,7 +47,8 @@ def show_(entry: Entry, project: Project = Path(), as_json: Json = False) -> Non
     params = load_params(project)
     require_own_model(params, project)
     quarantine = open_quarantine(params)
-    document = quarantine.show(entry)
+    on_probation = {each["entry"]: each for each in entries(record_at(project))}
+    document = on_probation.get(entry) or quarantine.show(entry)
     if document["kind"] == "rows":
         with TemporaryDirectory() as folder:
             rows = read_partition(quarantine.fetch(entry, Path(folder)).path).head(10)
@@ -56,8 +65,10 @@ def release(
 ) -> None:
     """Add a refused file to the data in spite of the gate, or refused rows to the partition they came with.
 
-    The columns must still fit, and the partition must not have changed since.
+    The columns must still fit, and the partition must not have changed since. A partition on probation is
+    released by its name, such as 2026-05.parquet: from then on models learn from it.
     """
+    from flows.end_probation import end_probation
     from flows.release import release as flow
     from incumbent.cli.prefect_runs import in_this_process
 
@@ -65,8 +76,11 @@ def release(
         raise BadInput("a release needs a reason; it is kept with the entry")
     project = enter(project)
     require_registry(project)
-    with TemporaryDirectory() as folder:
-        done = in_this_process(flow, project=project, entry=entry, reason=reason, folder=Path(folder))
+    if not re.match(r"[0-9a-f]{12}-", entry):  # as every entry in quarantine begins
+        done = in_this_process(end_probation, project=project, partition=entry, reason=reason)
+    else:
+        with TemporaryDirectory() as folder:
+            done = in_this_process(flow, project=project, entry=entry, reason=reason, folder=Path(folder))
     show(done, as_json, lambda d: f"released: data version {d['data']['name']} ({d['data']['rev'][:10]})")
 
 
@@ -74,12 +88,18 @@ def _as_table(found: list[dict[str, Any]]) -> str:
     rows = [
         [
             each["entry"],
-            f"{each['rows']:,} rows" if each["kind"] == "rows" else "file",
+            f"{each['rows']:,} rows" if each["kind"] == "rows" else WHAT[each["kind"]],
             each["at"][:19],
-            "released" if each["released"] else "held",
+            _state(each),
             each["reasons"][0],
         ]
         for each in found
     ]
     header = ["entry", "what", "since", "state", "first reason"]
     return table(header, rows) if rows else "nothing is in quarantine"
+
+
+def _state(entry: dict[str, Any]) -> str:
+    if entry["released"]:
+        return "released"
+    return "on probation" if entry["kind"] == "probation" else "held"

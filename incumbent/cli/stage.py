@@ -47,21 +47,33 @@ def stage(
 
 
 def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
+    from incumbent.gate.probation import judge_probation, let_pass
     from incumbent.gate.suites import load_suites
     from incumbent.gate.version import gate_version
+    from incumbent.storage.dataset.probation import record_here
     from incumbent.storage.dataset.quarantine import open_quarantine
+    from incumbent.storage.dataset.versions import arrivals_of
+    from incumbent.storage.s3.documents import now
     from incumbent.tables.partitions import Partition, digest_of
 
+    digests = {path.name: digest_of(path) for path in paths}
+    record = record_here(project)
+
     def released() -> dict[str, str]:
-        return open_quarantine(params).let_pass(Partition(path.name, digest_of(path)) for path in paths)
+        present = (Partition(name, md5) for name, md5 in digests.items())
+        return {**open_quarantine(params).let_pass(present), **let_pass(record, digests)}
 
     partitions = [(path.name, path) for path in paths]
     report = gate_version(partitions, load_suites(project / "expectations"), params, released)
+    arrivals = arrivals_of(project, "HEAD", {name: digests[name] for name in report.on_probation})
+    report = judge_probation(report, record, digests, now(), arrivals)
     if len(report.blocked) == len(paths):
         raise BadData("\n".join(["the gate blocks the data:", *report.reasons]))
     report = report.leaving_out(report.blocked)
     for name in report.left_out:
         say(f"left out: {'; '.join(str(each) for each in report.failed if each.partition == name)}")
+    for name in report.on_probation:
+        say(f"on probation: {'; '.join(str(each) for each in report.failed if each.partition == name)}")
     return report.to_json()
 
 
@@ -71,11 +83,18 @@ def _plan(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
 
     plan = Full(("dvc repro trains in full: the champion is no input of the pipeline",))
     gate = _read(project, Name.GATE)
-    paths = [path for path in paths if path.name not in {*gate["left_out"], *gate["waiting"]}]
+    paths = [path for path in paths if path.name not in _aside(gate)]
     if not paths:
-        raise BadData("no row of the data has a label yet; nothing can be learned")
+        raise BadData(
+            "every partition waits for labels, is on probation or is left out; nothing can be learned"
+        )
     window = choose_window(paths, params)
     return {**plan.to_json(), "partitions": [path.name for path in paths], "window": window.to_json()}
+
+
+def _aside(gate: dict[str, Any]) -> set[str]:
+    """The partitions that nothing is learned from."""
+    return {*gate["left_out"], *gate["waiting"], *gate.get("on_probation", ())}
 
 
 def _tune(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""incumbent status: services, addresses, and the current champion."""
+"""incumbent status: services, addresses, the current champion, and what waits for a person."""
 
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from incumbent.params import load_params
 def overview(project: Path) -> dict[str, Any]:
     """Never fails on a service that is down: that is what the user asks about."""
     from incumbent.cli.models import registry_of
+    from incumbent.gate.probation import held
+    from incumbent.storage.dataset.probation import record_at
+    from incumbent.storage.dataset.versions import resolve_or_empty
 
     params = load_params(project)
     about = {"project": str(project), "registry": params.registry.address, "model": params.dataset.name}
@@ -21,6 +24,8 @@ def overview(project: Path) -> dict[str, Any]:
     try:
         registry = registry_of(project)
         champion, request = registry.champion(), registry.approvals.waiting()
+        record = record_at(project)
+        document["on_probation"] = list(held(record, resolve_or_empty(project).digests)) if record else []
     except IncumbentError as error:
         return {**document, "champion": None, "pending": None, "problem": str(error)}
     pending = request.version if request else None
@@ -43,6 +48,8 @@ def describe(document: dict[str, Any]) -> str:
     lines.append(("champion", f"{document['champion'] or unknown}{provisional}"))
     if document["pending"]:
         lines.append(("pending", how_to_answer(document["pending"])))
+    for name in document.get("on_probation", ()):
+        lines.append(("probation", f"{name}; why: incumbent quarantine show {name}"))
     return "\n".join([pairs(lines), *([document["problem"]] if "problem" in document else [])])
 
 

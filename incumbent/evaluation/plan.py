@@ -43,7 +43,9 @@ class Measurements:
     drift: share of the champion's gain, from 0 to 1, that comes from columns that moved, which `moved` names;
     drift_since_full: sum of these shares over its updates; target_moved: the target's own shift, in words, if
     it is major. growth: new training rows, divided by the champion's; it catches a champion that fell behind
-    because its updates were held, which the other measurements do not show.
+    because its updates were held, which the other measurements do not show. on_probation: the suspicious
+    partitions, which the other measurements leave out, a sentence each; news: what two arrivals in a row show
+    that looked wrong in the first.
     """
 
     champion: str | None
@@ -64,12 +66,14 @@ class Measurements:
     updates: int = 0
     growth: float = 0.0
     labelled: bool = True
+    on_probation: tuple[str, ...] = ()
+    news: tuple[str, ...] = ()
 
 
 def choose(measurements: Measurements, policy: RetrainParams, strategy: Strategy = "auto") -> Plan:
     """First reasons why the champion is invalid, then whether there is enough to learn, then how much."""
     if not measurements.labelled:
-        return Skip(("no row of the data has a label yet",))
+        return Skip(measurements.on_probation or ("no row of the data has a label yet",))
     if measurements.champion is None:
         return Full(("no champion yet",))
     if strategy == "full":
@@ -78,7 +82,10 @@ def choose(measurements: Measurements, policy: RetrainParams, strategy: Strategy
     if invalid:
         return Full(invalid)
     if measurements.added == 0:
-        return Skip((f"nothing new since champion {measurements.champion}",))
+        nothing = f"nothing new since champion {measurements.champion}"
+        return Skip(measurements.on_probation or (nothing,))
+    if measurements.news:
+        return Full(tuple(f"news: {each}" for each in measurements.news))
     if measurements.new_rows < policy.min_rows:
         least = f"retrain.min_rows = {policy.min_rows:,}"
         return Skip((f"{measurements.new_rows:,} new rows with a label are fewer than {least}",))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from incumbent.gate.contradictions import contradictions
 from incumbent.gate.gx import Detail, expectations_of, judge, question, sets_aside, validate
-from incumbent.gate.report import QUARANTINE, Finding, GateReport
+from incumbent.gate.report import PROBATION, QUARANTINE, Finding, GateReport
 from incumbent.gate.statistics import measure_expectations
 from incumbent.gate.suites import declared_suite
 from incumbent.params import DatasetParams, GateParams
@@ -19,6 +19,7 @@ from incumbent.tables.names import look_alikes
 from incumbent.tables.parquet import read_partition, schema_of
 
 EXAMPLES = 5
+COLUMNS = ("column", "column_A", "column_B", "column_list")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def gate_files(
             findings += contradictions(name, path, [each.result for each in judged], dataset)
         rows = pq.ParquetFile(path).metadata.num_rows
         reports.append(GateReport(rows, tuple(findings), results_of(name, judged)))
-    return GateReport.of(reports)
+    return GateReport.of(reports).treating_suspicions(limits.suspicious)
 
 
 def results_of(name: str, judged: Sequence[Judged]) -> dict[str, tuple[dict[str, Any], ...]]:
@@ -213,9 +214,30 @@ def _finding(
     config = result["expectation_config"]
     kwargs = {key: value for key, value in config["kwargs"].items() if key != "batch_id"}
     described = f"{config['type']}({', '.join(f'{k}={_short(v)}' for k, v in kwargs.items())})"
-    severity = QUARANTINE if _aside(result) else config["severity"]
     success, observed = bool(result["success"]), _observed(kwargs, names, result)
-    return Finding(partition, described, severity, success, observed, examples)
+    columns = [str(kwargs[key]) for key in COLUMNS if key in kwargs]
+    about = f"{config['type']} of {', '.join(columns)}" if columns else config["type"]
+    value = _value(result["result"] or {})
+    return Finding(
+        partition, described, _severity(result), success, observed, examples, about=about, value=value
+    )
+
+
+def _severity(result: dict[str, Any]) -> str:
+    config = result["expectation_config"]
+    if _aside(result):
+        return QUARANTINE
+    return PROBATION if config.get("meta", {}).get("probation") else str(config["severity"])
+
+
+def _value(details: dict[str, Any]) -> float | None:
+    """The share of cells that fail, or the observed value if that is a number."""
+    if "unexpected_percent" in details:
+        return float(details["unexpected_percent"] or 0.0) / 100
+    observed = details.get("observed_value")
+    if isinstance(observed, int | float | np.number) and np.isfinite(observed):
+        return float(observed)
+    return None
 
 
 def _observed(kwargs: dict[str, Any], names: Sequence[str], result: dict[str, Any]) -> str:

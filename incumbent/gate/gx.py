@@ -65,6 +65,11 @@ def sets_aside(expectation: Any) -> bool:
     return bool((expectation.meta or {}).get("quarantine"))
 
 
+def suspends(expectation: Any) -> bool:
+    """Does a failure put the partition on probation?"""
+    return bool((expectation.meta or {}).get("probation"))
+
+
 def judges_rows(expectation: Any) -> bool:
     """Does GX report, on pandas, which rows fail? Not for types, though they count among these."""
     _great_expectations()

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from incumbent.gate.check import EXAMPLES, Judged, some_rows
-from incumbent.gate.gx import expectations_of, question, sets_aside
-from incumbent.gate.report import ORDER, QUARANTINE, Finding
+from incumbent.gate.gx import expectations_of, question, sets_aside, suspends
+from incumbent.gate.report import ORDER, PROBATION, QUARANTINE, Finding
 from incumbent.params import DatasetParams
 
 
@@ -20,12 +20,18 @@ def key_severity(suites: Sequence[dict[str, Any]], dataset: DatasetParams) -> st
     """
     key = set(dataset.key)
     severities = {
-        QUARANTINE if sets_aside(expectation) else str(expectation.severity.value)
+        _severity(expectation)
         for suite in suites
         for expectation in expectations_of(suite)
         if key and _unique_columns(expectation) == key
     }
     return QUARANTINE if QUARANTINE in severities else min(severities, key=ORDER.index, default=None)
+
+
+def _severity(expectation: Any) -> str:
+    if sets_aside(expectation):
+        return QUARANTINE
+    return PROBATION if suspends(expectation) else str(expectation.severity.value)
 
 
 def judge_keys(

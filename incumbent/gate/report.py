@@ -1,6 +1,7 @@
 """The gate's report: findings, and the verdict that follows from them.
 
-A finding's severity is Great Expectations' own, or `quarantine` where failing rows were set aside.
+A finding's severity is Great Expectations' own, `quarantine` where failing rows were set aside, or
+`probation` where it makes its partition suspicious.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,14 +9,18 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-QUARANTINE = "quarantine"
-ORDER = ("critical", QUARANTINE, "warning", "info")
+QUARANTINE, PROBATION = "quarantine", "probation"
+# Probation before quarantine: it keeps a whole partition from training, not some rows of it.
+ORDER = ("critical", PROBATION, QUARANTINE, "warning", "info")
+SUSPICIOUS = {"probation": PROBATION, "warn": "warning", "block": "critical"}
+"""The severity of suspicious findings, by gate.suspicious."""
 
 
 class Verdict(StrEnum):
     PASS = "pass"
     WARN = "warn"
     QUARANTINE = "quarantine"
+    PROBATION = "probation"
     BLOCK = "block"
 
 
@@ -23,7 +28,8 @@ class Verdict(StrEnum):
 class Finding:
     """One expectation on one partition; `examples` are rows that break it, as text by column.
 
-    final: it can't be released, as no model could learn from it.
+    final: it can't be released, as no model could learn from it. about: what it judges, without limits;
+    value: what it observed, if that is a number. By these it is recognised in another partition.
     """
 
     partition: str
@@ -33,9 +39,15 @@ class Finding:
     observed: str
     examples: tuple[dict[str, str], ...] = ()
     final: bool = False
+    about: str = ""
+    value: float | None = None
 
     def __str__(self) -> str:
         return f"{self.partition}: {self.expectation}: {self.observed}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Without `about` and `value`, which only the record of probations keeps."""
+        return {name: value for name, value in asdict(self).items() if name not in ("about", "value")}
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ class GateReport:
     """`results` are Great Expectations' own, by partition, for its Data Docs; they stay out of the JSON.
 
     unlabelled: how many of the rows have no label; waiting: partitions in which no row has one; left_out:
-    partitions that are blocked, while the others go on.
+    partitions that are blocked, while the others go on; news: what two arrivals show alike.
     """
 
     rows: int
@@ -52,6 +64,7 @@ class GateReport:
     unlabelled: int = 0
     waiting: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    news: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, reports: Iterable["GateReport"]) -> "GateReport":
@@ -66,6 +79,7 @@ class GateReport:
             sum(report.unlabelled for report in reports),
             tuple(name for report in reports for name in report.waiting),
             tuple(name for report in reports for name in report.left_out),
+            tuple(text for report in reports for text in report.news),
         )
 
     @property
@@ -73,6 +87,8 @@ class GateReport:
         failed = {finding.severity for finding in self.findings if not finding.success}
         if "critical" in failed:
             return Verdict.BLOCK
+        if PROBATION in failed:
+            return Verdict.PROBATION
         if QUARANTINE in failed:
             return Verdict.QUARANTINE
         return Verdict.WARN if failed else Verdict.PASS
@@ -90,10 +106,10 @@ class GateReport:
         return tuple(f"{finding.severity}: {finding}" for finding in self.failed)
 
     def excusing(self, partitions: Mapping[str, str]) -> "GateReport":
-        """The same, where these partitions (name -> who released it, and why) no longer block."""
+        """The same, where these partitions (name -> who released it, and why) only warn."""
         findings = tuple(
             replace(each, severity="warning", observed=f"{each.observed}; {partitions[each.partition]}")
-            if each.partition in partitions and _blocks(each) and not each.final
+            if each.partition in partitions and (_blocks(each) or _suspends(each)) and not each.final
             else each
             for each in self.findings
         )
@@ -104,6 +120,20 @@ class GateReport:
         """Partitions that a critical finding keeps out."""
         return tuple(dict.fromkeys(each.partition for each in self.findings if _blocks(each)))
 
+    @property
+    def on_probation(self) -> tuple[str, ...]:
+        """Partitions that a suspicious finding keeps from training; not those that are blocked."""
+        suspicious = dict.fromkeys(each.partition for each in self.findings if _suspends(each))
+        return tuple(name for name in suspicious if name not in {*self.blocked, *self.left_out})
+
+    def treating_suspicions(self, how: str) -> "GateReport":
+        """The same, where suspicious findings have the severity that gate.suspicious = `how` gives them."""
+        severity = SUSPICIOUS[how]
+        findings = tuple(
+            replace(each, severity=severity) if each.severity == PROBATION else each for each in self.findings
+        )
+        return replace(self, findings=findings)
+
     def leaving_out(self, partitions: Sequence[str]) -> "GateReport":
         """The same, where these partitions are set aside instead of blocking the others."""
         findings = tuple(
@@ -113,15 +143,18 @@ class GateReport:
         return replace(self, findings=findings, left_out=tuple(partitions))
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        document = {
             "verdict": self.verdict.value,
             "rows": self.rows,
             "unlabelled": self.unlabelled,
             "waiting": list(self.waiting),
             "left_out": list(self.left_out),
-            "findings": [asdict(f) for f in self.findings],
+            "findings": [f.to_json() for f in self.findings],
             "reasons": list(self.reasons),
         }
+        # Only where there are any: `dvc repro` compares the bytes of documents that were made before.
+        rare = {"on_probation": self.on_probation, "news": self.news}
+        return document | {name: list(values) for name, values in rare.items() if values}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "GateReport":
@@ -129,8 +162,12 @@ class GateReport:
         findings = tuple(
             Finding(**{**each, "examples": tuple(each["examples"])}) for each in document["findings"]
         )
-        waiting, left_out = (tuple(document.get(name, ())) for name in ("waiting", "left_out"))
-        return cls(document["rows"], findings, {}, document.get("unlabelled", 0), waiting, left_out)
+        lists = (tuple(document.get(name, ())) for name in ("waiting", "left_out", "news"))
+        return cls(document["rows"], findings, {}, document.get("unlabelled", 0), *lists)
+
+
+def _suspends(finding: Finding) -> bool:
+    return finding.severity == PROBATION and not finding.success
 
 
 def _blocks(finding: Finding) -> bool:

@@ -71,7 +71,7 @@ def sift(
     if blocked or not refusing:
         findings = (*columns, *(each.finding for each in judged), *blocked)
         report = GateReport(rows, findings, results_of(name, judged))
-        return Sifted(path, None, GateReport.of([report, judge_content(name, path, params), odd]))
+        return Sifted(path, None, _of([report, judge_content(name, path, params), odd], params))
     rest, kept = folder / "rest" / path.name, folder / "aside" / path.name
     aside = Aside(kept, _divide(path, refusing, rest, kept))
     again = [*judge_rows(name, rest, suites, params.dataset), *against_history(rest)]
@@ -79,7 +79,11 @@ def sift(
         first.finding if first.aside else second.whole for first, second in zip(judged, again, strict=True)
     )
     report = GateReport(rows, (*columns, *findings), results_of(name, judged))
-    return Sifted(rest, aside, GateReport.of([report, judge_content(name, rest, params), odd]))
+    return Sifted(rest, aside, _of([report, judge_content(name, rest, params), odd], params))
+
+
+def _of(reports: Sequence[GateReport], params: Params) -> GateReport:
+    return GateReport.of(reports).treating_suspicions(params.gate.suspicious)
 
 
 def put_back(rest: Path, aside: Path, target: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.errors import BadParams
-from incumbent.gate.gx import judges_rows, sets_aside, suite_of
+from incumbent.gate.gx import judges_rows, sets_aside, suite_of, suspends
 from incumbent.params import DatasetParams
 
 
@@ -14,7 +14,7 @@ def load_suites(folder: Path) -> list[dict[str, Any]]:
     """Every expectations/*.json, as GX serialises suites.
 
     Raises BadParams for a file that is not a valid suite: GX itself would log an unknown expectation and
-    go on without it. And for `quarantine` where nothing can be set aside.
+    go on without it. And for `quarantine` where nothing can be set aside, and `probation` beside it.
     """
     return [_load_suite(path) for path in sorted(folder.glob("*.json"))]
 
@@ -34,6 +34,8 @@ def _load_suite(path: Path) -> dict[str, Any]:
         raise BadParams(f"{path}: unknown or invalid expectations {unknown}")
     for expectation in filter(sets_aside, expectations):
         _require_rows(expectation, path)
+    for expectation in filter(suspends, expectations):
+        _require_probation(expectation, path)
     return {**document, "name": document.get("name", path.stem)}
 
 
@@ -48,6 +50,14 @@ def _require_rows(expectation: Any, path: Path) -> None:
             f"{named} and mostly = {expectation.mostly}: every failing row is set aside; remove `mostly`, "
             "the limit is gate.max_quarantined in params.yaml"
         )
+
+
+def _require_probation(expectation: Any, path: Path) -> None:
+    named = f"{path}: {expectation.expectation_type} has meta.probation"
+    if expectation.meta["probation"] is not True:
+        raise BadParams(f"{named} = {expectation.meta['probation']!r}; it is true, or left out")
+    if sets_aside(expectation):
+        raise BadParams(f"{named} and meta.quarantine; keep one: rows are set aside, or the partition waits")
 
 
 def declared_suite(dataset: DatasetParams) -> dict[str, Any]:

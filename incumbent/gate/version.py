@@ -6,7 +6,7 @@ from typing import Any
 
 from incumbent.gate.check import gate_files
 from incumbent.gate.labels import judge_labels
-from incumbent.gate.report import GateReport, Verdict
+from incumbent.gate.report import GateReport
 from incumbent.gate.suspicions import suspicions
 from incumbent.params import Params
 
@@ -20,15 +20,15 @@ def gate_version(
     """Gate each (name, Parquet file): the suites as gate_files does, its labels, and likely mistakes.
 
     `released` gives the partitions that a person released (name -> who and why); it is called only
-    when something blocks. Raises BadData for a file that can't be read.
+    when something blocks or is suspicious. Raises BadData for a file that can't be read.
     """
     report = GateReport.of(
         [
             gate_files(partitions, suites, params.dataset, params.gate),
             *(judge_content(name, path, params) for name, path in partitions),
         ]
-    )
-    return report.excusing(released()) if report.verdict is Verdict.BLOCK else report
+    ).treating_suspicions(params.gate.suspicious)
+    return report.excusing(released()) if report.blocked or report.on_probation else report
 
 
 def judge_content(name: str, path: Path, params: Params) -> GateReport:

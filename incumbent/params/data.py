@@ -122,6 +122,9 @@ class GateParams(Section):
     max_quarantined: float = Field(
         0.05, ge=0, lt=1, description="share of a partition's rows that may be set aside; more blocks it"
     )
+    suspicious: Literal["probation", "warn", "block"] = Field(
+        "probation", description="what becomes of a partition that looks wrong but may be news"
+    )
 
 
 class LandingParams(Section):

@@ -40,6 +40,16 @@ def arrival(**others: object) -> Measurements:
         pytest.param(Measurements("v7"), "full", Full, id="full was asked for with nothing new"),
         pytest.param(Measurements("v7"), "auto", Skip, id="nothing new"),
         pytest.param(Measurements("v7"), "incremental", Skip, id="an update with nothing new"),
+        pytest.param(
+            Measurements("v7", on_probation=("x",)), "auto", Skip, id="nothing new but on probation"
+        ),
+        pytest.param(arrival(on_probation=("x",)), "auto", Incremental, id="one more on probation"),
+        pytest.param(
+            Measurements(None, labelled=False, on_probation=("x",)), "auto", Skip, id="all on probation"
+        ),
+        pytest.param(arrival(news=("x",)), "auto", Full, id="news"),
+        pytest.param(arrival(news=("x",)), "incremental", Full, id="news outrank the wish"),
+        pytest.param(arrival(news=("x",), new_rows=9), "auto", Full, id="news need no number of rows"),
         pytest.param(arrival(new_rows=999), "auto", Skip, id="too few rows"),
         pytest.param(arrival(new_rows=999), "incremental", Skip, id="too few rows for the update"),
         pytest.param(arrival(new_rows=1000), "auto", Incremental, id="just enough rows"),
@@ -175,3 +185,10 @@ def test_a_plan_is_read_back_as_it_was_kept(kind: type[Plan]) -> None:
     plan = kind(("one reason", "another"))
     read = plan_from_json(json.loads(json.dumps(plan.to_json())))
     assert (type(read), read) == (kind, plan)
+
+
+def test_a_skip_for_probation_says_who_is_on_it_and_a_full_training_for_news_says_what_they_are() -> None:
+    why = ("2026-05.parquet is on probation: …",)
+    assert choose(Measurements("v7", on_probation=why), POLICY).because == why
+    assert choose(Measurements(None, labelled=False, on_probation=why), POLICY).because == why
+    assert choose(arrival(news=("prices rose",)), POLICY).because == ("news: prices rose",)

@@ -20,6 +20,7 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 
 from incumbent.storage.dataset.arrivals import add_partitions
 from incumbent.storage.dataset.git import git
+from tasks.events import emit
 from tests.flows.conftest import Project
 from tests.prefect_api import impatient
 
@@ -185,6 +186,19 @@ def test_a_failed_run_is_told_with_its_reason(
     assert told, subscribed
     assert "Failed" in told[0]["subject"]
     assert "no such file" in told[0]["body"]
+
+
+def test_a_suspicious_month_is_told_with_its_reasons(
+    inside: Project, subscribed: list[dict[str, str]]
+) -> None:
+    about = {
+        "partitions": ["2013-05.parquet"],
+        "reasons": ["2013-05.parquet: mean of distance: 9", "and more"],
+    }
+    emit("dataset.on-probation", "incumbent.dataset.flights", "flights", once="a test", payload=about)
+    [told] = eventually(lambda: [each for each in subscribed if "on probation" in each["subject"]])
+    assert told["subject"] == "incumbent: flights: 2013-05.parquet on probation"
+    assert told["body"].startswith("2013-05.parquet: mean of distance: 9; and more. Not trained on until")
 
 
 def test_silence_is_told(inside: Project, subscribed: list[dict[str, str]]) -> None:

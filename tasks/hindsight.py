@@ -102,8 +102,17 @@ def _unmet(run: Run, shadow: str | None) -> tuple[str, ...]:
 
 
 def _all_scores(run: Run, rivals: dict[str, str], entry: Champion) -> list[dict[str, Any]]:
-    """The scores of all arrivals since the champion took office, in order; missing ones are computed now."""
-    scores = {score["partition"]: score for score in run.registry.scores(run.diff.added)}
+    """The scores of all arrivals since the champion took office, in order; missing ones are computed now.
+
+    Those of partitions on probation are kept too, but no model takes office by them; a correction is scored
+    anew.
+    """
+    digests = run.data.digests
+    scores = {
+        score["partition"]: score
+        for score in run.registry.scores(run.diff.added)
+        if score.get("md5") in (None, digests[score["partition"]])  # earlier releases kept no md5
+    }
     new = [name for name in run.diff.added if name not in scores]
     models = {role: model for role, version in rivals.items() if (model := _opened(run, version))}
     learned = {role: set(run.manifest(rivals[role])["data"]["partitions"]) for role in models}
@@ -112,9 +121,14 @@ def _all_scores(run: Run, rivals: dict[str, str], entry: Champion) -> list[dict[
         unbiased = {role: model for role, model in models.items() if name not in learned[role]}
         document = champion and _score(run, champion, unbiased, path)
         if document:
-            scores[name] = run.registry.put_score(name, {**document, "run": run.seq})
+            about = {"run": run.seq, "md5": digests[name]}
+            scores[name] = run.registry.put_score(name, {**document, **about})
     # It may have been champion before, against other rivals.
-    since = [score for score in scores.values() if score["run"] > entry.run_seq]
+    since = [
+        score
+        for score in scores.values()
+        if score["run"] > entry.run_seq and score["partition"] not in run.on_probation
+    ]
     return sorted(since, key=lambda score: (score["run"], score["partition"]))
 
 

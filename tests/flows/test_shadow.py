@@ -89,6 +89,27 @@ def test_a_better_shadow_takes_office_without_a_training(inside: Project, poor: 
     assert f"In hindsight: {shadow.version} (shadow) did better than champion {poor}" in report
 
 
+def test_by_a_month_on_probation_it_does_not_though_it_is_scored(
+    inside: Project, poor: str, shadow: Run
+) -> None:
+    run = later(inside)
+    suspended = run.after_gate((), (), ["2013-02.parquet"])
+    assert audit.fn(suspended).champion == inside.champion() == poor
+    [score] = run.registry.scores(["2013-02.parquet"])
+    assert {each["role"]: each["version"] for each in score["rivals"]}["shadow"] == shadow.version
+    assert score["md5"] == run.data.digests["2013-02.parquet"]
+
+
+def test_a_score_of_other_bytes_does_not_count(inside: Project, poor: str, shadow: Run) -> None:
+    run = later(inside)
+    audit.fn(run.after_gate((), (), ["2013-02.parquet"]))
+    [score] = run.registry.scores(["2013-02.parquet"])
+    stale = {**score, "md5": "of the file before", "rivals": []}
+    run.registry.put_score("2013-02.parquet", stale)
+    assert audit.fn(run).champion == shadow.version
+    assert run.registry.scores(["2013-02.parquet"]) == [score]
+
+
 def test_a_run_that_trains_nothing_lets_it_take_office_and_says_so(
     inside: Project, poor: str, shadow: Run
 ) -> None:

@@ -2,7 +2,9 @@
 
 Each contender runs in a process of its own, on one file where all is well and on one with seeded faults. CPU
 counts from after the imports; memory is the peak on the good file over what the imports left. The last column
-says for how many of the 50 verdicts a contender agrees with Great Expectations.
+says for how many of the 50 verdicts a contender agrees with Great Expectations. "all of it" is what `ingest`
+does: the same expectations, a profile, limits learned from eight earlier partitions, and the sensors. "its
+part of all" is Great Expectations with those limits that it has a type for.
 
     python bench/gate.py [--rows 1000000] [--repetitions 2]
 """
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,8 +26,11 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from incumbent.params import DatasetParams
+
 Verdicts = Sequence[bool]
 
+DATASET = DatasetParams(name="bench", target="late")
 CARRIERS = list("ABCDEFGH")
 # Of these, params.yaml implies the last one: the target's presence.
 EXPECTATIONS: list[tuple[str, dict[str, Any]]] = [
@@ -72,11 +78,31 @@ def main() -> None:
         good.to_parquet(files[0], index=False)
         faulty(good).to_parquet(files[1], index=False)
         del good
+        learn(Path(folder))
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTENDERS}
         for _ in range(asked.repetitions):
             for name in CONTENDERS:
                 runs[name].append(in_its_own_process(name, files))
     report(runs, asked.rows)
+
+
+PAST = 100_000
+"""Rows of each earlier partition."""
+
+
+def learn(folder: Path) -> None:
+    """Write eight earlier partitions, and the suite learned from them."""
+    from incumbent.gate.learned import learned_from
+    from incumbent.gate.learned_suite import to_suite
+    from incumbent.gate.profile import profile
+
+    profiles = {}
+    for number in range(8):
+        path = folder / f"past-{number}.parquet"
+        simulated(PAST, number + 1).to_parquet(path, index=False)
+        profiles[path.name] = profile(path, DATASET, "binary")
+    suite = to_suite("bench", learned_from(profiles, 0.05, 0), "binary")
+    (folder / "learned.json").write_text(json.dumps(suite))
 
 
 def report(runs: dict[str, list[dict[str, Any]]], rows: int) -> None:
@@ -97,8 +123,8 @@ def report(runs: dict[str, list[dict[str, Any]]], rows: int) -> None:
     print(f"Of the faulty file's {len(EXPECTATIONS)} expectations {expected.count(False)} fail.")
 
 
-def simulated(rows: int) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
+def simulated(rows: int, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
     seconds = pd.to_timedelta(rng.integers(0, 31 * 86_400, rows), unit="s")
     return pd.DataFrame(
         {
@@ -156,25 +182,50 @@ def cpu() -> float:
 
 
 def by_incumbent() -> Callable[[Path], Verdicts]:
-    from incumbent.gate import gx
     from incumbent.gate.check import gate_files
-    from incumbent.params import DatasetParams, GateParams
+    from incumbent.params import GateParams
 
-    gx.validate(pd.DataFrame({"x": [1]}), [], 1)  # imports Great Expectations
-    __import__("duckdb")
-    listed = [{"type": kind, "kwargs": kwargs} for kind, kwargs in EXPECTATIONS[:-1]]
-    dataset = DatasetParams(name="bench", target="late")
+    own = _imported()
 
     def judge(path: Path) -> Verdicts:
-        suites = [{"name": "bench", "expectations": listed}]
-        report = gate_files([(path.name, path)], suites, dataset, GateParams())
+        report = gate_files([(path.name, path)], [own()], DATASET, GateParams())
         implied, *rest = report.findings
         return [finding.success for finding in (*rest, implied)]
 
     return judge
 
 
-def by_great_expectations() -> Callable[[Path], Verdicts]:
+def by_all_of_it() -> Callable[[Path], Verdicts]:
+    from incumbent.gate.sift import sift, without_history
+    from incumbent.gate.suites import load_suites
+    from incumbent.params import Params
+
+    own = _imported()
+    __import__("lightgbm")
+    declared = {"dataset": DATASET.model_dump(), "task": "binary", "registry": {"address": "s3://bench/none"}}
+    params = Params.model_validate(declared)
+
+    def judge(path: Path) -> Verdicts:
+        suites = [own(), *load_suites(path.parent)]
+        recent = sorted(path.parent.glob("past-*"))[-3:]
+        done = sift(path.name, path, path.parent, suites, params, without_history, recent)
+        implied, *rest = done.report.findings[: len(EXPECTATIONS)]
+        return [finding.success for finding in (*rest, implied)]
+
+    return judge
+
+
+def _imported() -> Callable[[], dict[str, Any]]:
+    """Import what both need; returns what makes a person's suite, anew as GX writes into it."""
+    from incumbent.gate import gx
+
+    gx.validate(pd.DataFrame({"x": [1]}), [], 1)
+    __import__("duckdb")
+    listed = [{"type": kind, "kwargs": kwargs} for kind, kwargs in EXPECTATIONS[:-1]]
+    return lambda: {"name": "bench", "expectations": listed}
+
+
+def by_great_expectations(learned: bool = False) -> Callable[[Path], Verdicts]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
 
@@ -189,10 +240,21 @@ def by_great_expectations() -> Callable[[Path], Verdicts]:
     def judge(path: Path) -> Verdicts:
         batches = asset.add_batch_definition_whole_dataframe(path.name)
         batch = batches.get_batch({"dataframe": pd.read_parquet(path)})
-        results = batch.validate(gx.ExpectationSuite("bench", expectations=numbered)).results
-        return [each.success for each in sorted(results, key=lambda each: int(each.expectation_config.id))]
+        asked = numbered + (_learned_expectations(path.parent) if learned else [])
+        results = batch.validate(gx.ExpectationSuite("bench", expectations=asked)).results
+        ordered = sorted(results, key=lambda each: int(each.expectation_config.id))
+        return [each.success for each in ordered[: len(EXPECTATIONS)]]
 
     return judge
+
+
+def _learned_expectations(folder: Path) -> list[dict[str, Any]]:
+    """Those of the learned suite that Great Expectations has a type for."""
+    suite = json.loads((folder / "learned.json").read_text())
+    return [
+        {"type": each["type"], "kwargs": each["kwargs"], "id": str(number)}
+        for number, each in enumerate(suite["expectations"], len(EXPECTATIONS))
+    ]
 
 
 def by_pandera() -> Callable[[Path], Verdicts]:
@@ -307,7 +369,9 @@ def by_duckdb() -> Callable[[Path], Verdicts]:
 
 CONTENDERS: dict[str, Callable[[], Callable[[Path], Verdicts]]] = {
     "incumbent": by_incumbent,
+    "all of it": by_all_of_it,
     "great expectations": by_great_expectations,
+    "its part of all": partial(by_great_expectations, learned=True),
     "pandera": by_pandera,
     "duckdb alone": by_duckdb,
 }

@@ -13,12 +13,14 @@ from prefect.cache_policies import NO_CACHE
 
 from incumbent.errors import BadData
 from incumbent.gate import QUARANTINE, Finding, GateReport, Verdict
-from incumbent.gate.probation import Changes, settle
+from incumbent.gate.probation import Changes, applied, settle
+from incumbent.gate.profile import profile
 from incumbent.gate.sift import sift
 from incumbent.gate.suites import load_suites
 from incumbent.params import Params, load_params
 from incumbent.storage.dataset.arrivals import add_partitions, catch_up
 from incumbent.storage.dataset.arriving import ArrivingFile, read_partitions, require_whole, with_rows_before
+from incumbent.storage.dataset.history import Past, Profiled, history_documents, past_of
 from incumbent.storage.dataset.key_check import KeyCheck, keys_in_data
 from incumbent.storage.dataset.landing import open_landing
 from incumbent.storage.dataset.probation import changing, record_at
@@ -113,14 +115,15 @@ def inspect(arrival: Arrival) -> tuple[Arrival, Arrival]:
     if arrival.params.landing.late == "append":
         catch_up(arrival.project)
     keys = keys_in_data(arrival.project, suites, arrival.params.dataset)
+    past = past_of(arrival.project, arrival.params, resolve_or_empty(arrival.project), suites)
     inspected: list[ArrivingFile] = []
     passed: dict[str, ArrivingFile] = {}
     for number, file in enumerate(arrival.files):
-        judged, keys_if_passed = _inspect_file(file, number, arrival, suites, keys, passed)
+        judged, keys_if_passed, past_if_passed = _inspect_file(file, number, arrival, past, keys, passed)
         judged = require_whole(judged, passed, arrival.project, arrival.params)
         if judged.report.verdict is not Verdict.BLOCK:
             passed |= dict.fromkeys((path.name for path in judged.partitions), judged)
-            keys = keys_if_passed
+            keys, past = keys_if_passed, past_if_passed
         inspected.append(judged)
     blocked = [file for file in inspected if file.report.verdict is Verdict.BLOCK]
     good = replace(arrival, files=tuple(file for file in inspected if file not in blocked))
@@ -179,10 +182,21 @@ def add(good: Arrival) -> Version:
     before = resolve_or_empty(good.project).digests
     arrived = [Partition(path.name, digest_of(path)) for path in good.partitions]
     replacing = dict(each for file in good.files for each in file.replacing)
-    documents = changing(good.project, good.probations)
+    documents = {**changing(good.project, good.probations), **_history_after(good)}
     version = add_partitions(good.project, good.partitions, replacing, documents)
     get_run_logger().info("data version %s (%s)", version.short, version.rev[:10])
     return Version(version, replace(difference(before, arrived), removed=()))
+
+
+def _history_after(good: Arrival) -> dict[str, str]:
+    """The gate's history with what arrived."""
+    params, profiles = good.params, {name: each for file in good.files for name, each in file.profiles}
+    arrived = {
+        path.name: Profiled.of(path, profiles.get(path.name) or profile(path, params.dataset, params.task))
+        for path in good.partitions
+    }
+    record = applied(record_at(good.project), good.probations)
+    return history_documents(good.project, params, resolve_or_empty(good.project), record, arrived)
 
 
 @retried
@@ -230,11 +244,11 @@ def _inspect_file(
     file: ArrivingFile,
     number: int,
     arrival: Arrival,
-    suites: Sequence[dict[str, Any]],
+    past: Past,
     keys: KeyCheck,
     passed: Mapping[str, ArrivingFile],
-) -> tuple[ArrivingFile, KeyCheck]:
-    """The file with the gate's report on it, and the keys that are in the data if it passes.
+) -> tuple[ArrivingFile, KeyCheck, Past]:
+    """The file with the gate's report on it; the keys in the data, and the past, if it passes.
 
     passed: the files that passed before it, by the names of their partitions.
     """
@@ -246,18 +260,22 @@ def _inspect_file(
         extended = keys.without(read.partitions)
         sifted = []
         for path in read.partitions:
-            sifted.append(sift(path.name, path, folder, suites, arrival.params, extended.judge))
-            extended.add(sifted[-1].partition)
+            each = sift(path.name, path, folder, past.suites, arrival.params, extended.judge, past.recent)
+            sifted.append(each)
+            extended.add(each.partition)
+            if each.profile is not None and not each.report.on_probation:
+                past = past.after(path.name, each.partition, each.profile)
     except BadData as error:
         if file.landed is None:  # given by hand: the caller reads the error
             shutil.rmtree(arrival.folder, ignore_errors=True)
             raise
         unreadable = Finding(file.name, "it must be a table", "critical", False, str(error))
-        return replace(file, report=GateReport(0, (unreadable,))), keys
+        return replace(file, report=GateReport(0, (unreadable,))), keys, past
     judged = replace(
         read,
         partitions=tuple(each.partition for each in sifted),
         aside=tuple(each.aside for each in sifted if each.aside),
         report=GateReport.of(each.report for each in sifted),
+        profiles=tuple((each.partition.name, each.profile) for each in sifted if each.profile),
     )
-    return judged, extended
+    return judged, extended, past

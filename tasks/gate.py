@@ -4,6 +4,7 @@ from prefect import get_run_logger
 
 from incumbent.gate import GateReport, Verdict
 from incumbent.gate.probation import how_to_release, judge_probation, let_pass
+from incumbent.storage.dataset.history import judged_on_arrival
 from incumbent.storage.dataset.quarantine import open_quarantine
 from incumbent.storage.dataset.versions import arrivals_of
 from incumbent.storage.s3.documents import now
@@ -36,6 +37,7 @@ def gate(run: Run) -> tuple[Run, Verdict]:
             **open_quarantine(run.params).let_pass(run.data.partitions),
             **let_pass(run.probations, run.data.digests),
         },
+        judged_on_arrival(run.project, run.data.digests),
     )
     digests = run.data.digests
     suspicious = {name: digests[name] for name in report.on_probation}

@@ -14,6 +14,7 @@ from incumbent.gate.version import gate_version
 from incumbent.params import Params, load_params
 from incumbent.storage.dataset.arrivals import catch_up, commit_documents
 from incumbent.storage.dataset.git import last_change
+from incumbent.storage.dataset.history import history_documents
 from incumbent.storage.dataset.probation import changing, record_at, released_by_a_person
 from incumbent.storage.dataset.versions import VERSIONED, fetch, resolve
 from incumbent.storage.registry.identity import require_own_model
@@ -72,7 +73,11 @@ def end_probation(project: Path, partition: str, reason: str) -> Version:
     if entry.released is None:
         released = replace(entry, released=released_by_a_person(project, reason))
         message = f"Release {partition}\n\n{reason}"
-        commit_documents(project, changing(project, {partition: released}), message, {partition: md5})
+        documents = {
+            **changing(project, {partition: released}),
+            **history_documents(project, params, version, {**record, partition: released}),
+        }
+        commit_documents(project, documents, message, {partition: md5})
     else:
         get_run_logger().info("%s was released before: %s", partition, entry.released)
     rev = last_change(project, "HEAD", *VERSIONED) or "HEAD"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli import drop_column, env, expectations, init, models, quarantine, review, stage, ui
+from incumbent.cli import drop_column, env, expectations, gate, init, models, quarantine, review, stage, ui
 from incumbent.cli.options import VERDICT, Json, Project, enter, pairs, say, show
 from incumbent.cli.outcome import describe, kind_of
 from incumbent.errors import BadInput
@@ -28,12 +28,11 @@ app.add_typer(models.app, name="models")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(expectations.app, name="expectations")
 app.command("init")(init.init)
+app.command("gate")(gate.gate)
 app.command("stage")(stage.stage)
 app.command("drop-column")(drop_column.drop_column)
 app.command("ui")(ui.ui)
 app.command("env")(env.env)
-
-Files = Annotated[list[Path], typer.Argument(help="Parquet, CSV or JSON Lines, or folders of them.")]
 
 
 @app.command()
@@ -88,40 +87,6 @@ def demo(project: Project = Path(), as_json: Json = False) -> None:
     from incumbent.demo.story import tell
 
     show(tell(project.resolve(), say), as_json, as_table)
-
-
-@app.command()
-def gate(files: Files, project: Project = Path(), as_json: Json = False) -> None:
-    """Show the gate's verdict on files; changes nothing. Exit code 3 for a block.
-
-    It judges the files alone: keys are compared with earlier partitions only by `ingest`.
-    """
-    from tempfile import TemporaryDirectory
-
-    from incumbent.gate import GateReport, Verdict
-    from incumbent.gate.sift import sift, without_history
-    from incumbent.gate.suites import load_suites
-    from incumbent.params import load_params
-    from incumbent.tables.sources import read_source, sources_of
-
-    project = project.resolve()
-    params, suites = load_params(project), load_suites(project / "expectations")
-    with TemporaryDirectory() as folder:
-        reports = []
-        for number, source in enumerate(source for file in files for source in sources_of(file)):
-            copy = Path(folder) / f"{number}.parquet"
-            name = str(source.place)
-            for note in read_source(source, copy, params.dataset):
-                say(f"{name}: column '{note.column}': {note.text}")
-            reports.append(sift(name, copy, Path(folder), suites, params, without_history).report)
-        report = GateReport.of(reports)
-    show(
-        report.to_json(),
-        as_json,
-        lambda d: "\n".join([f"{d['verdict']}: {d['rows']:,} rows", *d["reasons"]]),
-    )
-    if report.verdict is Verdict.BLOCK:
-        raise typer.Exit(VERDICT)
 
 
 @app.command()

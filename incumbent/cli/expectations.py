@@ -1,8 +1,6 @@
-"""incumbent expectations: a first suite, drafted from data."""
+"""incumbent expectations: what the gate learned from the data, and the history that it learned from."""
 
-import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -11,57 +9,66 @@ from incumbent.cli.options import Json, Project, enter, show
 from incumbent.errors import BadInput
 from incumbent.params import load_params
 
-app = typer.Typer(no_args_is_help=True, help="Suites that the gate checks: expectations/*.json.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `draft` a command of its own while it is the only one."""
+app = typer.Typer(no_args_is_help=True, help="What the gate checks: expectations/, and what it learned.")
 
 
 @app.command()
-def draft(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Parquet, CSV or JSON Lines, or folders; default: all partitions of the data."),
+def profile(
+    column: Annotated[
+        str | None, typer.Option(help="All figures of this column, with their limits; `*`: of the table.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing suite of that name.")] = False,
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Draft expectations/<dataset.name>.json: types, ranges with slack, sets, null rates, keys, row counts.
+    """Show the profiles of the data's partitions as tables with small pictures over time.
 
-    Each expectation notes where it came from. Edit the file; it is a plain Great Expectations suite.
+    Reads the project's files alone: expectations/profiles/, the learned suite and the record of probations.
     """
-    from incumbent.gate.draft import draft_suite
-    from incumbent.storage.dataset.versions import fetch, resolve
-    from incumbent.tables.sources import read_source, require_own_names, sources_of
+    from incumbent.cli.profiles import as_text, one_column, profiles_of
+
+    project = project.resolve()
+    profiles = profiles_of(project, load_params(project), column)
+    text = as_text if column is None else one_column
+    show(profiles.to_json(), as_json, lambda _: text(profiles))
+
+
+@app.command()
+def learn(project: Project = Path(), as_json: Json = False) -> None:
+    """Learn the gate's limits anew from the data's partitions, and make profiles that are missing.
+
+    `ingest` does this with each arrival: this is for data that came before, or by a push of your own. One
+    commit, pushed like any, of expectations/<dataset.name>.learned.json and expectations/profiles/.
+    Partitions on probation teach nothing.
+    """
+    from incumbent.storage.dataset.arrivals import catch_up, commit_documents
+    from incumbent.storage.dataset.git import commit_of
+    from incumbent.storage.dataset.history import anew, learned_here, learned_path
+    from incumbent.storage.dataset.probation import record_at
+    from incumbent.storage.dataset.versions import PROFILES, resolve
 
     project = enter(project)
     params = load_params(project)
-    suite_file = project / "expectations" / f"{params.dataset.name}.json"
-    if suite_file.exists() and not force:
-        raise BadInput(f"{suite_file} exists; give --force to write over it, and git will keep what it was")
-    with TemporaryDirectory() as folder:
-        if files:
-            sources = [source for file in files for source in sources_of(file)]
-            require_own_names(sources)
-            copies = [Path(folder) / f"{source.name}.parquet" for source in sources]
-            for source, copy in zip(sources, copies, strict=True):
-                read_source(source, copy, params.dataset)
-        else:
-            version = resolve(project)
-            names = [partition.name for partition in version.partitions]
-            copies = [Path(folder) / name.replace("/", "-") for name in names]  # the notes name them
-            for path, copy in zip(fetch(project, version, names), copies, strict=True):
-                copy.symlink_to(path)
-        suite = draft_suite(copies, params)
-    suite_file.parent.mkdir(exist_ok=True)
-    suite_file.write_text(json.dumps(suite, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    show({"suite": str(suite_file), "expectations": len(suite["expectations"])}, as_json, _told)
+    catch_up(project)
+    before, record = commit_of(project, "HEAD"), record_at(project)
+    documents = anew(project, params, resolve(project), record)
+    if not documents:
+        raise BadInput("every partition is on probation, and teaches nothing; release one that is right")
+    commit_documents(project, documents, "Learn the gate's limits anew")
+    learned = learned_here(project, params)
+    document = {
+        "suite": learned_path(params),
+        "partitions": list(learned.partitions) if learned else [],
+        "limits": len(learned.limits) if learned else 0,
+        "profiles_made": [name for name in documents if name.startswith(PROFILES)],
+        "rev": commit_of(project, "HEAD"),
+        "changed": commit_of(project, "HEAD") != before,
+    }
+    show(document, as_json, _learned)
 
 
-def _told(document: dict[str, Any]) -> str:
-    return (
-        f"{document['expectations']} expectations in {document['suite']}; read them before you rely on them"
-    )
+def _learned(document: dict[str, Any]) -> str:
+    made, count = len(document["profiles_made"]), len(document["partitions"])
+    profiles = f", {made:,} profiles made" if made else ""
+    commit = f"commit {document['rev'][:10]}" if document["changed"] else "as before, nothing to commit"
+    learned = f"{document['limits']:,} limits learned from {count:,} partitions{profiles}"
+    return f"{learned}: {document['suite']}, {commit}"

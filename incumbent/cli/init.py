@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli.options import Json, command, printable, show, table
+from incumbent.cli.options import Json, command, percent, printable, show, table
 from incumbent.errors import BadInput
 from incumbent.errors.machine import PROJECT
 from incumbent.params import FORMATS, DatasetParams
@@ -72,7 +72,8 @@ def _told(document: dict[str, Any]) -> str:
             f"{document['rows']:,} rows in {len(document['data']['partitions'])} partitions; data version "
             f"{document['data']['name']}",
             f"task {document['task']}, judged by {document['metric']}",
-            f"{document['expectations']} expectations drafted",
+            f"the gate's limits: {document['limits']} learned from the data; expectations of your own: "
+            f"{document['expectations']} drafted",
             f"Look over {where}/params.yaml and {where}/expectations/, then:",
             f"  {command('up', where)}",
             f"  {command('retrain', where)}",
@@ -85,7 +86,7 @@ def _columns(columns: list[dict[str, Any]]) -> str:
         [
             each["column"],
             each["kind"] or "–",
-            _percent(each["share_empty"]),
+            percent(each["share_empty"]),
             each["example"],
             each["becomes"],
             each["why"],
@@ -93,12 +94,3 @@ def _columns(columns: list[dict[str, Any]]) -> str:
         for each in columns
     ]
     return table(["column", "kind", "empty", "example", "becomes", "why"], rows)
-
-
-def _percent(share: float) -> str:
-    """A share for people, who should tell a few rows from none and nearly all from all."""
-    if 0 < share < 0.001:
-        return "<0.1%"
-    if 0.999 < share < 1:
-        return ">99.9%"
-    return "–" if share == 0 else f"{share:.1%}"

@@ -41,7 +41,9 @@ AS_THEY_ARE = {
 def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None = None) -> dict[str, Any]:
     """dataset: what the user said of the columns. Nothing is left behind when any of it fails."""
     from incumbent.gate.draft import draft_suite
+    from incumbent.gate.learned_suite import from_suite
     from incumbent.storage.dataset import new_project as storage
+    from incumbent.storage.dataset.history import learned_path, start_history
 
     documents = [*AS_THEY_ARE, "params.yaml", "expectations"]
     storage.require_room(project, [name for name in documents if not name.startswith(".git")])
@@ -58,12 +60,15 @@ def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None =
         suite = draft_suite(table.partitions, params)
         _require_passing(table.partitions, suite, params)
         columns = _overview(table, recognised, params)
+        history = start_history(table.partitions, params)
+        learned = from_suite(json.loads(history[learned_path(params)]))
         version = storage.create(
             project,
             {
                 **{path: _kept(project / path) + _template(source) for path, source in AS_THEY_ARE.items()},
                 "params.yaml": text,
                 f"expectations/{name}.json": json.dumps(suite, indent=2, ensure_ascii=False) + "\n",
+                **history,
             },
             table.partitions,
             f"Start with {recognised.rows:,} rows of {data.name}",
@@ -78,6 +83,7 @@ def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None =
         "unlabelled": recognised.unlabelled,
         "dropped": recognised.drop,
         "expectations": len(suite["expectations"]),
+        "limits": len(learned.limits),
         "data": {**version.to_json(), "name": version.short},
         **columns,
     }

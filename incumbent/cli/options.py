@@ -94,6 +94,15 @@ def _aligned(rows: list[list[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def percent(share: float) -> str:
+    """A share for people, who should tell a few rows from none and nearly all from all."""
+    if 0 < share < 0.001:
+        return "<0.1%"
+    if 0.999 < share < 1:
+        return ">99.9%"
+    return "–" if share == 0 else f"{share:.1%}"
+
+
 def printable(cell: str) -> str:
     """On one line, and without control characters: those of a data file could drive the terminal."""
     blanks = "".join(" " if char.isspace() else char for char in cell)

@@ -68,14 +68,15 @@ def release(
     The columns must still fit, and the partition must not have changed since. A partition on probation is
     released by its name, such as 2026-05.parquet: from then on models learn from it.
     """
-    from flows.end_probation import end_probation
-    from flows.release import release as flow
-    from incumbent.cli.prefect_runs import in_this_process
-
     if not reason.strip():
         raise BadInput("a release needs a reason; it is kept with the entry")
     project = enter(project)
     require_registry(project)
+    # Prefect reads where its server is when it is imported.
+    from flows.end_probation import end_probation
+    from flows.release import release as flow
+    from incumbent.cli.prefect_runs import in_this_process
+
     if not re.match(r"[0-9a-f]{12}-", entry):  # as every entry in quarantine begins
         done = in_this_process(end_probation, project=project, partition=entry, reason=reason)
     else:

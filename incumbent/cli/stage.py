@@ -50,6 +50,7 @@ def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.gate.probation import judge_probation, let_pass
     from incumbent.gate.suites import load_suites
     from incumbent.gate.version import gate_version
+    from incumbent.storage.dataset.history import judged_on_arrival
     from incumbent.storage.dataset.probation import record_here
     from incumbent.storage.dataset.quarantine import open_quarantine
     from incumbent.storage.dataset.versions import arrivals_of
@@ -64,7 +65,13 @@ def _gate(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
         return {**open_quarantine(params).let_pass(present), **let_pass(record, digests)}
 
     partitions = [(path.name, path) for path in paths]
-    report = gate_version(partitions, load_suites(project / "expectations"), params, released)
+    report = gate_version(
+        partitions,
+        load_suites(project / "expectations"),
+        params,
+        released,
+        judged_on_arrival(project, digests),
+    )
     arrivals = arrivals_of(project, "HEAD", {name: digests[name] for name in report.on_probation})
     report = judge_probation(report, record, digests, now(), arrivals)
     if len(report.blocked) == len(paths):

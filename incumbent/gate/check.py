@@ -1,6 +1,6 @@
 """Check partitions: first their columns, then every suite on their rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from incumbent.gate.contradictions import contradictions
 from incumbent.gate.gx import Detail, expectations_of, judge, question, sets_aside, validate
+from incumbent.gate.learned_suite import judge_by_history, own_suites
 from incumbent.gate.report import PROBATION, QUARANTINE, Finding, GateReport
 from incumbent.gate.statistics import measure_expectations
 from incumbent.gate.suites import declared_suite
@@ -44,22 +45,26 @@ def gate_files(
     suites: Sequence[dict[str, Any]],
     dataset: DatasetParams,
     limits: GateParams,
+    judged: Collection[str] = (),
 ) -> GateReport:
     """Check each (name, Parquet file): first its columns by the footer alone, then, if they fit, its rows.
 
     Every suite is applied, and what params.yaml declares of the dataset. In memory are only those columns of
     one partition that fail or need pandas. The files stay whole: an expectation that would set rows aside
-    on arrival is a warning, and blocks beyond the limit. Raises BadData for a file that can't be read.
+    on arrival is a warning, and blocks beyond the limit. judged: those that the history judged when
+    they came. Raises BadData for a file that can't be read.
     """
     reports = []
     for name, path in partitions:
-        findings, judged = column_findings(name, path, dataset), list[Judged]()
+        findings, results = column_findings(name, path, dataset), list[Judged]()
         if fits(findings):
-            judged = judge_rows(name, path, suites, dataset)
-            findings += [*(each.whole for each in judged), *beyond_limit(name, path, judged, limits)]
-            findings += contradictions(name, path, [each.result for each in judged], dataset)
+            results = judge_rows(name, path, suites, dataset)
+            findings += [*(each.whole for each in results), *beyond_limit(name, path, results, limits)]
+            findings += contradictions(name, path, [each.result for each in results], dataset)
+            if name not in judged:
+                findings += judge_by_history(name, path, suites, dataset)
         rows = pq.ParquetFile(path).metadata.num_rows
-        reports.append(GateReport(rows, tuple(findings), results_of(name, judged)))
+        reports.append(GateReport(rows, tuple(findings), results_of(name, results)))
     return GateReport.of(reports).treating_suspicions(limits.suspicious)
 
 
@@ -116,7 +121,7 @@ def judge_rows(
     By statistics where these show that it passes, else by GX on the columns that it needs.
     """
     names = schema_of(path).names
-    expectations = _expectations(suites, dataset)
+    expectations = _expectations(own_suites(suites), dataset)
     results = dict(enumerate(judge_by_statistics(path, expectations)))
     left = [number for number, result in results.items() if result is None]
     for every_row in (False, True):

@@ -7,7 +7,7 @@ released teaches: a later partition that shows the same is not suspended.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from incumbent.gate.report import PROBATION, Finding, GateReport
+from incumbent.gate.report import HISTORY, PROBATION, Finding, GateReport
 
 NEAR = 0.25
 """Two observed values are near each other if they differ by this share of the greater one at most."""
@@ -98,11 +98,20 @@ def news(record: Record, digests: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def shows_the_same(new: Suspension, earlier: Suspension) -> bool:
-    """Does a partition show all that made the earlier one suspicious, with values near those of that one?"""
+def shows_the_same(new: Suspension, earlier: Suspension, *, next_one: bool = False) -> bool:
+    """Does a partition show all that made the earlier one suspicious, with values near those of that one?
+
+    next_one: nothing that is trusted came between them. Then what the history finds need only be in the same
+    columns: the first partition of a new time is often half of the old.
+    """
     return bool(earlier.suspicions) and all(
-        any(_alike(each, known) for each in new.suspicions) for known in earlier.suspicions
+        any(_alike(each, known) or (next_one and _of_one_column(each, known)) for each in new.suspicions)
+        for known in earlier.suspicions
     )
+
+
+def _of_one_column(one: Suspicion, other: Suspicion) -> bool:
+    return one.about == other.about and one.about.startswith(HISTORY)
 
 
 def _alike(one: Suspicion, other: Suspicion) -> bool:
@@ -133,11 +142,16 @@ def settle(
         if name in waiting:
             continue
         new = Suspension(digests[name], at, suspicions_of(report, name))
-        # The same bytes under another name are no second arrival.
-        others = {other: entry for other, entry in waiting.items() if entry.md5 != new.md5}
+        trusted = digests.keys() - waiting.keys() - {*report.on_probation}
         if known := released.get(name) or _as_released(new, record):
             excused[name] = known
-        elif same := [other for other, entry in others.items() if shows_the_same(new, entry)]:
+        elif same := [
+            other
+            for other, entry in waiting.items()
+            # The same bytes under another name are no second arrival.
+            if entry.md5 != new.md5
+            and shows_the_same(new, entry, next_one=not any(other < each < name for each in trusted))
+        ]:
             changes[name] = replace(new, released=_news(" and ".join(same), at))
             excused[name] = str(_news(" and ".join(same), at))
             changes |= {other: replace(waiting[other], released=_news(name, at)) for other in same}
@@ -168,6 +182,8 @@ def _as_released(new: Suspension, record: Record) -> str | None:
     released = {name: entry for name, entry in sorted(record.items()) if entry.released}
     known: dict[str, None] = {}
     for suspicion in new.suspicions:
+        if suspicion.about.startswith(HISTORY):
+            return None  # what was released widened the limits, and this is beyond them
         like = [
             name for name, entry in released.items() if any(_alike(suspicion, e) for e in entry.suspicions)
         ]

@@ -12,6 +12,8 @@ from typing import Any
 QUARANTINE, PROBATION = "quarantine", "probation"
 # Probation before quarantine: it keeps a whole partition from training, not some rows of it.
 ORDER = ("critical", PROBATION, QUARANTINE, "warning", "info")
+HISTORY = "history of "
+"""Begins `about` where a figure's history is the judge: once released, the partition is part of it."""
 SUSPICIOUS = {"probation": PROBATION, "warn": "warning", "block": "critical"}
 """The severity of suspicious findings, by gate.suspicious."""
 
@@ -29,7 +31,8 @@ class Finding:
     """One expectation on one partition; `examples` are rows that break it, as text by column.
 
     final: it can't be released, as no model could learn from it. about: what it judges, without limits;
-    value: what it observed, if that is a number. By these it is recognised in another partition.
+    value: what it observed, if that is a number. By these it is recognised in another partition. figure: the
+    column (`*`: the table) and its figure, where the history is the judge.
     """
 
     partition: str
@@ -41,13 +44,15 @@ class Finding:
     final: bool = False
     about: str = ""
     value: float | None = None
+    figure: tuple[str, str] | None = None
 
     def __str__(self) -> str:
         return f"{self.partition}: {self.expectation}: {self.observed}"
 
     def to_json(self) -> dict[str, Any]:
-        """Without `about` and `value`, which only the record of probations keeps."""
-        return {name: value for name, value in asdict(self).items() if name not in ("about", "value")}
+        """Without what only the record of probations keeps, or `gate --explain` asks for."""
+        aside = ("about", "value", "figure")
+        return {name: value for name, value in asdict(self).items() if name not in aside}
 
 
 @dataclass(frozen=True)

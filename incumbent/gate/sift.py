@@ -15,7 +15,10 @@ import pyarrow.parquet as pq
 from incumbent.errors import BadData
 from incumbent.gate.check import Judged, beyond_limit, column_findings, fits, judge_rows, results_of
 from incumbent.gate.contradictions import contradictions
+from incumbent.gate.learned_suite import judge_by_history
+from incumbent.gate.profile import Profile, profile_and_sample
 from incumbent.gate.report import GateReport
+from incumbent.gate.sensors import with_sensors
 from incumbent.gate.version import judge_content
 from incumbent.params import Params
 from incumbent.tables.convert import BATCH_ROWS
@@ -39,6 +42,7 @@ class Sifted:
     partition: Path
     aside: Aside | None
     report: GateReport
+    profile: Profile | None = None
 
 
 def without_history(_path: Path) -> Sequence[Judged]:
@@ -53,11 +57,13 @@ def sift(
     suites: Sequence[dict[str, Any]],
     params: Params,
     against_history: Callable[[Path], Sequence[Judged]],
+    recent: Sequence[Path] = (),
 ) -> Sifted:
     """Judge a partition; its rest and what is set aside are written into `folder`.
 
     The same bytes in give the same bytes out. More rows than gate.max_quarantined allows stay where they
-    are, and the report blocks. Raises BadData for a file that can't be read.
+    are, and the report blocks. recent: the partitions before it, for the sensors; its profile is of what
+    may pass, and None where the columns do not fit. Raises BadData for a file that can't be read.
     """
     columns = column_findings(name, path, params.dataset)
     rows = pq.read_metadata(path).num_rows
@@ -71,7 +77,8 @@ def sift(
     if blocked or not refusing:
         findings = (*columns, *(each.finding for each in judged), *blocked)
         report = GateReport(rows, findings, results_of(name, judged))
-        return Sifted(path, None, _of([report, judge_content(name, path, params), odd], params))
+        measured, content = _judge_content(name, path, suites, params, recent)
+        return Sifted(path, None, _of([report, content, odd], params), measured)
     rest, kept = folder / "rest" / path.name, folder / "aside" / path.name
     aside = Aside(kept, _divide(path, refusing, rest, kept))
     again = [*judge_rows(name, rest, suites, params.dataset), *against_history(rest)]
@@ -79,7 +86,18 @@ def sift(
         first.finding if first.aside else second.whole for first, second in zip(judged, again, strict=True)
     )
     report = GateReport(rows, (*columns, *findings), results_of(name, judged))
-    return Sifted(rest, aside, _of([report, judge_content(name, rest, params), odd], params))
+    measured, content = _judge_content(name, rest, suites, params, recent)
+    return Sifted(rest, aside, _of([report, content, odd], params), measured)
+
+
+def _judge_content(
+    name: str, path: Path, suites: Sequence[dict[str, Any]], params: Params, recent: Sequence[Path]
+) -> tuple[Profile, GateReport]:
+    """The profile, and what follows from the rows, but for a person's suites."""
+    alone, sample = profile_and_sample(path, params.dataset, params.task)
+    measured = with_sensors(alone, sample, recent, params)
+    limits = GateReport(0, tuple(judge_by_history(name, path, suites, params.dataset, measured)))
+    return measured, GateReport.of([judge_content(name, path, params, sample), limits])
 
 
 def _of(reports: Sequence[GateReport], params: Params) -> GateReport:

@@ -7,6 +7,7 @@ from typing import Any
 
 from incumbent.errors import BadParams
 from incumbent.gate.gx import judges_rows, sets_aside, suite_of, suspends
+from incumbent.gate.learned_suite import from_suite, is_learned
 from incumbent.params import DatasetParams
 
 
@@ -23,6 +24,9 @@ def _load_suite(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         wanted = [str(expectation["type"]) for expectation in document["expectations"]]
+        if is_learned(document):
+            from_suite(document)  # raises for one that was damaged
+            return dict(document)  # made by this program, and judged without Great Expectations
     except (ValueError, KeyError, TypeError) as error:
         raise BadParams(f"{path} is not a Great Expectations suite in JSON: {error!r}") from error
     try:

@@ -44,16 +44,22 @@ class Oddity:
 
 
 def suspicions(
-    name: str, path: Path, dataset: DatasetParams, task: Task, features: FeatureParams
+    name: str,
+    path: Path,
+    dataset: DatasetParams,
+    task: Task,
+    features: FeatureParams,
+    sample: pd.DataFrame | None = None,
 ) -> list[Finding]:
     """Findings on one partition: infinite numbers, future times, a target that never varies or leaks.
 
-    None on columns that the model does not read. Raises BadData for a file that can't be read.
+    None on columns that the model does not read. sample: some of the rows, if there are such already. Raises
+    BadData for a file that can't be read.
     """
     unread = _unread(path, dataset, features)
     return [
         Finding(name, each.expected, "warning", False, each.observed)
-        for each in oddities([path], dataset, task)
+        for each in oddities([path], dataset, task, sample)
         if each.column not in unread
     ]
 
@@ -66,24 +72,37 @@ def _unread(path: Path, dataset: DatasetParams, features: FeatureParams) -> set[
     return (times | set(dataset.drop)) - {dataset.time, *features.sources}
 
 
-def oddities(paths: Sequence[Path], dataset: DatasetParams, task: Task) -> list[Oddity]:
+def oddities(
+    paths: Sequence[Path], dataset: DatasetParams, task: Task, sample: pd.DataFrame | None = None
+) -> list[Oddity]:
     """The same for several partitions as one table: each alone may have too few rows."""
     if any(look_alikes(schema_of(path).names) for path in paths):
         return []  # two columns can't be told apart
-    statistics = _scan(paths, dataset.time)
+    statistics = _scan(paths, dataset.time, sampling=sample is None)
+    if sample is not None:
+        statistics.sample = sample
     return [*_of_values(statistics, dataset), *_of_the_target(statistics.sample, dataset, task)]
 
 
-def _scan(paths: Sequence[Path], time: str | None) -> RowStatistics:
+def _scan(paths: Sequence[Path], time: str | None, *, sampling: bool) -> RowStatistics:
+    """Without sampling, only the columns that are counted are read."""
     statistics, parts, start = RowStatistics(), list[pa.Table](), 0
     step = max(1, sum(pq.read_metadata(path).num_rows for path in paths) // SAMPLE)
     for path in paths:
         with readable(path), pq.ParquetFile(path) as file:
             parts.append(file.schema_arrow.empty_table().replace_schema_metadata(None))
-            for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            counted = [
+                each.name
+                for each in file.schema_arrow
+                if pa.types.is_floating(each.type) or each.name == time
+            ]
+            columns = None if sampling else counted
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns) if columns != [] else ():
                 _count_infinite(statistics, batch)
                 if time in batch.schema.names:
                     _count_future(statistics, batch[time].to_pandas())
+                if not sampling:
+                    continue
                 rows = batch.take(pa.array(np.arange(-start % step, batch.num_rows, step)))
                 # Without pandas' own metadata, as rows are read elsewhere.
                 parts.append(pa.table(rows).replace_schema_metadata(None))

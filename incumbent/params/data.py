@@ -119,6 +119,13 @@ class FeatureParams(Section):
 
 
 class GateParams(Section):
+    false_alarms: float = Field(
+        0.05,
+        gt=0,
+        le=0.5,
+        description="share of arrivals like the past that the learned limits may warn of; a tenth of it is "
+        "suspicious by mistake",
+    )
     max_quarantined: float = Field(
         0.05, ge=0, lt=1, description="share of a partition's rows that may be set aside; more blocks it"
     )

@@ -1,6 +1,8 @@
-"""Pictures of a run as PNG bytes, for the report and the Prefect UI."""
+"""Pictures as PNG bytes: of a run, for its report and the Prefect UI, and of the gate's history."""
 
 import io
+import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +12,13 @@ from sklearn.metrics import confusion_matrix, roc_curve
 
 from incumbent.compare import Calibration
 
-CHALLENGER, CHAMPION, FAINT = "#0b6e4f", "#b5651d", "#9aa5a1"
+CHALLENGER, CHAMPION, FAINT, WRONG = "#0b6e4f", "#b5651d", "#9aa5a1", "#a3262c"
+MOST_NAMES, LONGEST, LINE = 12, 20, 40
+"""Names of partitions below a picture, letters of a name, and of a line."""
+GREATEST = 1e300
+
+Range = tuple[float | None, float | None]
+"""Least and greatest; None: without an end."""
 
 
 def roc(y: np.ndarray, champion: np.ndarray, challenger: np.ndarray, names: tuple[str, str]) -> bytes:
@@ -41,8 +49,9 @@ def confusion(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> b
     figure, axes = _axes("Predicted class", "True class")
     shares = confusion_matrix(y, predicted.argmax(axis=1), labels=range(len(classes)), normalize="true")
     axes.imshow(shares, cmap="Greens", vmin=0, vmax=1)
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
-    axes.set_yticks(range(len(classes)), classes)
+    names = [*map(_plain, classes)]
+    axes.set_xticks(range(len(classes)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(classes)), names)
     return _png(figure)
 
 
@@ -82,8 +91,62 @@ def importances(shares: Mapping[str, float], axis: str = "Share of the gain", mo
     """The features with the largest share of the model's gain, or a study's options with another `axis`."""
     figure, axes = _axes(axis, "")
     names = list(shares)[:most][::-1]
-    axes.barh(names, [shares[name] for name in names], color=CHALLENGER)
+    axes.barh([*map(_plain, names)], [shares[name] for name in names], color=CHALLENGER)
     return _png(figure)
+
+
+def history(
+    values: Mapping[str, float | None],
+    new: tuple[str, float] | None,
+    usual: Range,
+    outer: Range,
+    what: str,
+) -> bytes:
+    """A figure over partitions, what it should be and, by name and value, what the `new` one has.
+
+    usual: the range in which it should be; outer: beyond it, it is suspicious. An end may be None.
+    """
+    figure, axes = _axes("", textwrap.fill(_plain(what), LINE))
+    numbers, names = [*map(_drawable, values.values())], [*values]
+    axes.plot(range(len(numbers)), numbers, "o-", color=CHALLENGER, markersize=4, label="accepted before")
+    if new is not None:
+        axes.plot([len(numbers)], [_drawable(new[1])], "D", color=WRONG, label="new")
+        names.append(new[0])
+    least, greatest = _span([*numbers, *map(_drawable, (*(new[1:] if new else ()), *usual, *outer))])
+    axes.set_ylim(least, greatest)
+    if usual != (None, None):
+        low, high = usual
+        band = least if low is None else _drawable(low), greatest if high is None else _drawable(high)
+        axes.axhspan(*band, color=CHALLENGER, alpha=0.12, linewidth=0, label="should be")
+    if ends := [_drawable(each) for each in outer if each is not None]:
+        across = axes.get_yaxis_transform()
+        style = {"colors": CHAMPION, "linestyles": "--", "linewidth": 1}
+        axes.hlines(ends, 0, 1, label="suspicious beyond", transform=across, **style)
+    # Not all names have room; the last is always there.
+    step = -(-len(names) // MOST_NAMES)
+    shown = range((len(names) - 1) % step, len(names), step)
+    labels = [_plain(names[place].removesuffix(".parquet")[-LONGEST:]) for place in shown]
+    axes.set_xticks(shown, labels, rotation=45, ha="right")
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize="small")
+    return _png(figure)
+
+
+def _drawable(value: float | None) -> float:
+    """NaN leaves a gap; an axis can't reach the greatest floats."""
+    return np.nan if value is None else max(-GREATEST, min(GREATEST, value))
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """All of these but NaN, with some room."""
+    numbers = [value for value in values if not np.isnan(value)]
+    low, high = min(numbers, default=0.0), max(numbers, default=1.0)
+    room = 0.06 * (high - low) or abs(low) * 0.1 or 1.0
+    return low - room, high + room
+
+
+def _plain(text: str) -> str:
+    """A name from the data, of which nothing is a formula."""
+    return text.replace("$", r"\$")
 
 
 def _axes(x: str, y: str) -> tuple[Figure, Axes]:
@@ -98,5 +161,7 @@ def _axes(x: str, y: str) -> tuple[Figure, Axes]:
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the font has no letter of some scripts
+        figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

@@ -1,5 +1,6 @@
 """The command without a server: wherever it is called, however it is stopped."""
 
+import ast
 import json
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import incumbent.cli
 from incumbent.params import load_params
 from incumbent.storage.dataset.git import git
 from tests.commands import called, typed, variables
@@ -30,7 +32,9 @@ COMMANDS = {
     "approve": ["models", "approve", "v1", "--reason", "fine"],
     "quarantine": ["quarantine", "list"],
     "release": ["quarantine", "release", "an-entry", "--reason", "fine"],
-    "expectations": ["expectations", "draft"],
+    "explain": ["gate", "--explain", "table.csv"],
+    "profile": ["expectations", "profile"],
+    "learn": ["expectations", "learn"],
 }
 
 
@@ -175,3 +179,21 @@ def test_stopped_at_any_moment_it_says_so_and_leaves_nothing(
         assert "Traceback" not in said
         assert not (tmp_path / "shop").exists()
     assert stopped
+
+
+def test_every_command_knows_its_stack_before_prefect_is_imported() -> None:
+    """Prefect reads the address of its server when it is imported; later it would start one of its own."""
+    importing = 0
+    for file in Path(incumbent.cli.__file__).parent.glob("*.py"):
+        for function in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            nodes = [*ast.walk(function)]
+            flows = [
+                n.lineno for n in nodes if isinstance(n, ast.ImportFrom) and f"{n.module}".startswith("flows")
+            ]
+            enters = [n.lineno for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) == "enter"]
+            if flows and enters:
+                importing += 1
+                assert min(enters) < min(flows), (file.name, function.name)
+    assert importing >= 6

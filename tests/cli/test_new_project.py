@@ -1,6 +1,5 @@
 """`incumbent init` without a server: what it drafts, asks, refuses, and leaves as it was."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
 
+from incumbent.gate.learned_suite import is_learned
+from incumbent.gate.suites import load_suites
 from incumbent.params import load_params
 from incumbent.storage.dataset.git import git
 from tests.commands import called
@@ -24,38 +25,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     return home / "Cell Samples", done.json
 
 
-def test_what_it_drafts_can_be_read_and_is_committed(made: tuple[Path, dict[str, Any]]) -> None:
+def test_what_it_drafts_and_learns_can_be_read_and_is_committed(made: tuple[Path, dict[str, Any]]) -> None:
     project, told = made
     assert load_params(project).promotion.metric == told["metric"]
-    suite = json.loads((project / "expectations" / "cell-samples.json").read_text())
-    assert len(suite["expectations"]) == told["expectations"] > 30
-    assert all(each["severity"] for each in suite["expectations"])
+    own, learned = load_suites(project / "expectations")
+    assert (own["name"], len(own["expectations"])) == ("cell-samples", told["expectations"])
+    assert {each["severity"] for each in own["expectations"]} == {"critical"}
+    assert (learned["name"], is_learned(learned)) == ("cell-samples.learned", True)
+    assert told["limits"] > 100
     assert git(project, "status", "--porcelain") == ""
-    assert "expectations/cell-samples.json" in git(project, "ls-files").splitlines()
+    tracked = {"cell-samples.json", "cell-samples.learned.json", "profiles/cells.json"}
+    assert {f"expectations/{name}" for name in tracked} <= set(git(project, "ls-files").splitlines())
     assert told["data"]["rev"] == git(project, "rev-parse", "HEAD")
-
-
-def test_expectations_can_be_drafted_again_from_the_data_or_from_files(
-    made: tuple[Path, dict[str, Any]], tmp_path: Path
-) -> None:
-    project, told = made
-    path = project / "expectations" / "cell-samples.json"
-    before = json.loads(path.read_text())
-    refused = called("expectations", "draft", project=project)
-    assert refused.code == 1
-    assert "--force" in refused.err
-    assert json.loads(path.read_text()) == before
-    path.write_text("{}")
-    again = called("expectations", "draft", "--force", "--json", project=project)
-    assert again.code == 0, again.err
-    assert again.json["expectations"] == told["expectations"]
-    assert json.loads(path.read_text()) == before
-    path.unlink()
-    load_breast_cancer(as_frame=True).frame.assign(worse=1).to_csv(tmp_path / "more.csv", index=False)
-    of_file = called("expectations", "draft", tmp_path / "more.csv", project=project)
-    assert of_file.code == 0, of_file.err
-    assert '"worse"' in path.read_text()
-    path.write_text(json.dumps(before, indent=2, ensure_ascii=False) + "\n")
 
 
 def test_a_table_with_a_time_column_is_split_by_month(tmp_path: Path) -> None:

@@ -70,8 +70,7 @@ def place(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         place = make_place(
             home, "sales", project.environment, "--data", first, "--target", "sold", "--key", "id"
         )
-        for drafted in (place.project / "expectations").iterdir():
-            drafted.unlink()
+        (place.project / "expectations" / "sales.json").unlink()
         (place.project / "expectations" / "own.json").write_text(
             json.dumps({"name": "own", "expectations": [MEAN, SIZE]})
         )

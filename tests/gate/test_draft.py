@@ -1,88 +1,90 @@
-"""A drafted suite passes on the data that it came from, and blocks what is clearly otherwise."""
+"""A drafted suite passes on its own data, blocks doubled keys, and leaves the rest to history."""
 
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.pandas import column, data_frames, range_indexes
 
+from incumbent.errors import BadData
 from incumbent.gate import GateReport, Verdict
-from incumbent.gate.check import gate_files
 from incumbent.gate.draft import draft_suite
-from incumbent.params import GateParams, Params
+from incumbent.gate.learned import learned_from
+from incumbent.gate.learned_suite import to_suite
+from incumbent.gate.profile import profile
+from incumbent.gate.version import gate_version
 from tests.building import toy_params
 
-FRAMES = data_frames(
-    [
-        column("number", elements=st.one_of(st.none(), st.floats(-1e300, 1e300)), dtype=object),
-        column("whole", dtype=np.int64),
-        column("text", elements=st.one_of(st.none(), st.sampled_from(["a", "b", "ü 'x'"])), dtype=object),
-        column("flag", dtype=bool),
-    ],
-    index=range_indexes(min_size=1, max_size=30),
-)
+MONTHS = [f"2026-0{month}" for month in range(1, 7)]
 
 
-def checked(frames: Sequence[pd.DataFrame], others: Sequence[pd.DataFrame] = ()) -> GateReport:
-    """Draft from some frames; gate the others by it, or the same."""
-    with tempfile.TemporaryDirectory() as name:
-        folder, params = Path(name), toy_params()
-        paths = [_write(folder, frame, f"d{place}") for place, frame in enumerate(frames)]
-        suite = draft_suite(paths, params)
-        gated = [_write(folder, frame, f"g{place}") for place, frame in enumerate(others)] or paths
-        return gate_files([(path.name, path) for path in gated], [suite], params.dataset, GateParams())
+def month(start: int = 0, rows: int = 500) -> pd.DataFrame:
+    rng = np.random.default_rng(start)
+    frame = pd.DataFrame({"id": np.arange(start, start + rows), "price": rng.uniform(0, 10, rows)})
+    return frame.assign(city=rng.choice(["Bern", "Graz"], rows), y=rng.integers(0, 2, rows))
 
 
-# Great Expectations makes shrinking a matter of minutes.
-@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate])
-@given(st.lists(FRAMES, min_size=1, max_size=2))
-def test_a_draft_passes_on_its_own_data(frames: list[pd.DataFrame]) -> None:
-    whole = [frame.assign(number=frame["number"].astype(float), y=1) for frame in frames]
-    report = checked(whole)
+def written(folder: Path, frame: pd.DataFrame, name: str) -> Path:
+    frame.to_parquet(folder / f"{name}.parquet", index=False)
+    return folder / f"{name}.parquet"
+
+
+def drafted(folder: Path, new: pd.DataFrame | None, key: list[str], *, learn: bool = False) -> GateReport:
+    """Draft from six months, and learn; gate another by it, or the same."""
+    params = toy_params(dataset={"key": key})
+    paths = [written(folder, month(500 * place), name) for place, name in enumerate(MONTHS)]
+    suites = [draft_suite(paths, params)]
+    if learn:
+        past = {path.name: profile(path, params.dataset, params.task) for path in paths}
+        suites.append(to_suite("toy", learned_from(past, params.gate.false_alarms, 12), params.task))
+    gated = paths if new is None else [written(folder, new, "2026-07")]
+    return gate_version([(path.name, path) for path in gated], suites, params)
+
+
+@pytest.mark.parametrize("learn", [False, True])
+def test_a_draft_passes_on_its_own_data(tmp_path: Path, learn: bool) -> None:
+    report = drafted(tmp_path, None, ["id"], learn=learn)
     assert report.verdict is Verdict.PASS, report.reasons
 
 
-def month(**changes: Any) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"price": rng.uniform(0, 10, 500), "city": rng.choice(["Bern", "Graz"], 500)})
-    return frame.assign(y=rng.integers(0, 2, 500), **changes)
+def test_a_key_that_comes_twice_blocks_and_no_rows_are_refused(tmp_path: Path) -> None:
+    report = drafted(tmp_path, month(9000).assign(id=np.arange(500) // 2), ["id"])
+    assert report.verdict is Verdict.BLOCK
+    assert any("expect_column_values_to_be_unique(column='id')" in each for each in report.reasons)
+    with pytest.raises(BadData, match="has columns but no rows"):
+        drafted(tmp_path, month(9000).head(0), ["id"])
 
 
 @pytest.mark.parametrize(
-    ("changes", "verdict", "reason"),
+    ("new", "verdict", "reason"),
     [
-        pytest.param({}, Verdict.PASS, None, id="as before"),
-        pytest.param({"price": 12.0}, Verdict.PASS, None, id="within the slack"),
-        pytest.param({"price": 1e6}, Verdict.WARN, "max_to_be_between(column='price'", id="too much"),
-        pytest.param({"price": -1.0}, Verdict.WARN, "min_to_be_between(column='price'", id="negative"),
-        pytest.param({"city": "Ulm"}, Verdict.WARN, "be_in_set(column='city'", id="another text"),
-        pytest.param({"city": None}, Verdict.BLOCK, "not_be_null(column='city'", id="empty"),
+        pytest.param(month(9000), Verdict.PASS, None, id="as before"),
+        pytest.param(month(9000, rows=40), Verdict.PROBATION, "the number of rows", id="few rows"),
+        pytest.param(month(9000).assign(price=12.0), Verdict.BLOCK, "'price' must vary", id="a constant"),
+        pytest.param(month(9000).assign(city="Ulm"), Verdict.BLOCK, "'city' must vary", id="one text"),
+        pytest.param(month(9000).assign(city=None), Verdict.BLOCK, "'city' must hold values", id="empty"),
     ],
 )
-def test_what_is_otherwise_is_seen(changes: dict[str, Any], verdict: Verdict, reason: str | None) -> None:
-    report = checked([month(), month()], [month(**changes)])
+def test_all_else_is_left_to_what_was_learned(
+    tmp_path: Path, new: pd.DataFrame, verdict: Verdict, reason: str | None
+) -> None:
+    report = drafted(tmp_path, new, ["id"], learn=True)
     assert report.verdict is verdict, report.reasons
     assert reason is None or any(reason in each for each in report.reasons)
+    if reason:
+        assert drafted(tmp_path, new, ["id"]).verdict is not verdict
 
 
 def test_each_expectation_says_where_it_came_from(tmp_path: Path) -> None:
-    params: Params = toy_params(dataset={"drop": ["city"]})
-    suite = draft_suite([_write(tmp_path, month(), "2026-01")], params)
-    assert all(
-        "in 1 partitions, 2026-01 to 2026-01" in each["meta"]["notes"] for each in suite["expectations"]
-    )
-    assert {each["kwargs"].get("column") for each in suite["expectations"]} == {None, "price"}
-    assert all(each["severity"] in ("critical", "warning") for each in suite["expectations"])
+    suite = draft_suite([written(tmp_path, month(), "2026-01")], toy_params(dataset={"key": ["id"]}))
+    rows, key = (each["meta"]["notes"] for each in suite["expectations"])
+    assert "rows" in rows
+    assert "no key twice in 1 partitions, 2026-01 to 2026-01" in key
 
 
 @pytest.mark.parametrize(
-    ("key", "first", "drafted"),
+    ("key", "first", "kind"),
     [
         pytest.param(["id"], 500, "expect_column_values_to_be_unique", id="one column"),
         pytest.param(["id", "city"], 500, "expect_compound_columns_to_be_unique", id="two columns"),
@@ -90,19 +92,14 @@ def test_each_expectation_says_where_it_came_from(tmp_path: Path) -> None:
         pytest.param([], 500, None, id="no key"),
     ],
 )
-def test_a_key_that_is_one_is_drafted(
-    key: list[str], first: int, drafted: str | None, tmp_path: Path
-) -> None:
+def test_a_key_that_is_one_is_drafted(key: list[str], first: int, kind: str | None, tmp_path: Path) -> None:
     params = toy_params(dataset={"key": key})
     paths = [
-        _write(tmp_path, month(id=np.arange(start, start + 500)), f"2026-0{place}")
+        written(tmp_path, month().assign(id=np.arange(start, start + 500)), f"2026-0{place}")
         for place, start in enumerate((0, first), start=1)
     ]
-    found = [each for each in draft_suite(paths, params)["expectations"] if "unique" in each["type"]]
-    assert [each["type"] for each in found] == [drafted] * bool(drafted)
-    assert all(each["severity"] == "critical" for each in found)
-
-
-def _write(folder: Path, frame: pd.DataFrame, name: str) -> Path:
-    frame.to_parquet(folder / f"{name}.parquet", index=False)
-    return folder / f"{name}.parquet"
+    unique: list[dict[str, Any]] = [
+        each for each in draft_suite(paths, params)["expectations"] if "unique" in each["type"]
+    ]
+    assert [each["type"] for each in unique] == [kind] * bool(kind)
+    assert all(each["severity"] == "critical" for each in unique)

@@ -384,7 +384,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "imbalance": {"method": "weights", "calibrate": "sigmoid"},
     "bias": {"reweigh": "origin", "reduce": "carrier", "constraint": "equalized_odds", "grid": 25},
     "decision": {"false_positive": 2.0, "false_negative": 5.0},
-    "gate": {"max_quarantined": 0.1, "suspicious": "warn"},
+    "gate": {"false_alarms": 0.1, "max_quarantined": 0.1, "suspicious": "warn"},
     "monitor": {"days": 7, "min_rows": 50},
     "landing": {
         "address": "s3://incumbent/arrivals",

@@ -25,7 +25,15 @@ from incumbent.storage.dataset.git import (
     last_change,
     push,
 )
-from incumbent.storage.dataset.versions import DATA, POINTER, VERSIONED, explained, resolve, resolve_or_empty
+from incumbent.storage.dataset.versions import (
+    DATA,
+    POINTER,
+    VERSIONED,
+    explained,
+    is_made_anew,
+    resolve,
+    resolve_or_empty,
+)
 from incumbent.tables.partitions import DataVersion
 
 PUSH_ATTEMPTS = 8
@@ -132,14 +140,13 @@ def _write(project: Path, name: str, document: Document) -> bool:
     before, path = file_at(project, "HEAD", name), project / name
     text = document(before) if callable(document) else document
     # git's output has no last newline
-    if text == before or (text is not None and before is not None and text.rstrip("\n") == before):
-        return False
+    same = text == before or (text is not None and before is not None and text.rstrip("\n") == before)
     if text is None:
-        path.unlink()
-    else:
+        path.unlink(missing_ok=True)
+    elif not (same and path.exists() and path.read_text(encoding="utf-8") == text):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return True
+    return not same
 
 
 def _publish(project: Path, targets: list[Path], message: str, documents: Sequence[str] = ()) -> None:
@@ -176,9 +183,19 @@ def _require_unchanged(project: Path, expected: Mapping[str, str]) -> None:
 
 
 def _require_clean(project: Path, paths: Sequence[str]) -> None:
+    """What is made anew with each version may be damaged or gone."""
     for name in paths:
+        if is_made_anew(name) and not _is_json(project / name):
+            continue
         if git(project, "status", "--porcelain", "--", name):
             raise BadInput(f"{project / name} has changes that are not committed; commit or restore it first")
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError):
+        return False
 
 
 def _catch_up(project: Path) -> None:

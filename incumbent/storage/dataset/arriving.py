@@ -8,6 +8,7 @@ from pyarrow.parquet import ParquetFile
 
 from incumbent.gate import Finding, GateReport
 from incumbent.gate.check import column_findings, fits
+from incumbent.gate.profile import Profile
 from incumbent.gate.sift import Aside
 from incumbent.params import Params
 from incumbent.storage.dataset.landing import Landed
@@ -24,7 +25,7 @@ class ArrivingFile:
     """One file: its partitions as Parquet, what the gate reported, and its landed object, if any.
 
     `aside` holds the rows set aside from its partitions; `replacing` (name, md5): what each partition that it
-    replaces must still have when it is added.
+    replaces must still have when it is added; profiles: of each partition, by name.
     """
 
     source: Source
@@ -33,6 +34,7 @@ class ArrivingFile:
     report: GateReport = NOT_YET
     aside: tuple[Aside, ...] = ()
     replacing: tuple[tuple[str, str], ...] = ()
+    profiles: tuple[tuple[str, Profile], ...] = ()
 
     @property
     def name(self) -> str:

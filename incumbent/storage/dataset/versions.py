@@ -25,8 +25,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DATA, POINTER, PROBATION = "data", "data.dvc", "expectations/probation.yaml"
+PROFILES, LEARNED_SUITE = "expectations/profiles", ".learned.json"
 VERSIONED = (POINTER, PROBATION)
 """A commit that changes one of them makes a data version: other rows, or other rows to learn from."""
+
+
+def is_made_anew(document: str) -> bool:
+    """A profile or the learned suite: it follows from the data, and nobody edits it."""
+    return document.startswith(f"{PROFILES}/") or document.endswith(LEARNED_SUITE)
 
 
 def resolve(project: Path, rev: str = "HEAD") -> DataVersion:

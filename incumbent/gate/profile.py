@@ -1,0 +1,244 @@
+"""What a partition holds, in figures: the history by which later arrivals are judged.
+
+Rows, empty cells and repeated content are counted over the whole file, in one DuckDB pass; the rest is of up
+to SAMPLE rows, spread evenly. The same bytes give the same figures.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from incumbent.gate.samples import counts_and_sample
+from incumbent.params import DatasetParams, Task
+from incumbent.tables.columns import Kind, columns_of
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+MOST_CATEGORIES = 100
+MOST_CODES = 20
+REPEATEDLY = 4
+"""Numbers with so few different values, each so often, are categories, too: their quantiles would jump."""
+
+MOST_CORRELATED = 30
+MANY_ALIKE = 0.25
+BINS = 10
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One column. `empty` is a share of all rows; other shares are of the filled cells of the sample.
+
+    shares: of cells that are the `commonest` value, of another kind by name (see shares_of_*). quantiles: at
+    QUANTILES, of numbers with more than MOST_CODES values; without the commonest value where that alone has
+    more than a quarter. categories: share by value, where there are at most MOST_CATEGORIES. targets: [mean
+    of the target, rows] by value or, for numbers, by tenth. correlations: of ranks, with other numbers.
+    """
+
+    kind: Kind | None
+    filled: int
+    empty: float
+    distinct: int = 0
+    commonest: str | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
+    mean: float | None = None
+    deviation: float | None = None
+    quantiles: tuple[float, ...] = ()
+    length: float | None = None
+    categories: Mapping[str, float] | None = None
+    targets: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    correlations: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One partition. sampled: rows of the sample; repeated: the share of rows whose content, the key aside,
+    another row has; content: the SKETCH smallest hashes of the rows' content; run: the longest stretch of
+    rows with one target, in the sample's order; sensors, and the `telling` columns: see
+    sensors.py."""
+
+    rows: int
+    sampled: int
+    repeated: float
+    content: tuple[int, ...]
+    run: int
+    target: str
+    columns: Mapping[str, ColumnProfile]
+    sensors: Mapping[str, float] = field(default_factory=dict)
+    telling: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(rounded(asdict(self)))
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> "Profile":
+        columns = {
+            name: ColumnProfile(
+                **{**each, "quantiles": tuple(each["quantiles"])},
+            )
+            for name, each in document["columns"].items()
+        }
+        lists = {name: tuple(document[name]) for name in ("content", "telling")}
+        return Profile(**{**document, **lists, "columns": columns})
+
+
+def profile(path: Path, dataset: DatasetParams, task: Task) -> Profile:
+    """The profile of a Parquet partition, without its keys, times, and dropped columns.
+
+    Raises BadData for a file that can't be read.
+    """
+    return profile_and_sample(path, dataset, task)[0]
+
+
+def profile_and_sample(path: Path, dataset: DatasetParams, task: Task) -> tuple[Profile, pd.DataFrame]:
+    """The same, and the rows that it is of, up to SAMPLE; these have the times, too."""
+    aside = {*dataset.key, *dataset.drop}
+    present = {name: kind for name, kind in columns_of(path).items() if name not in aside}
+    kinds = {name: kind for name, kind in present.items() if kind != "time"}
+    counts, sample = counts_and_sample(path, kinds, list(present))
+    y = _numbered(sample[dataset.target], dataset, task) if dataset.target in sample else None
+    labelled = y is not None and bool(np.isfinite(y).any())
+    ranks: dict[str, np.ndarray] = {}
+    columns = {}
+    for name, kind in kinds.items():
+        cells = sample[name]
+        column = _column(cells, kind, counts.filled[name], counts.rows)
+        if labelled and name != dataset.target and column.filled:
+            assert y is not None
+            column = _with_targets(column, cells, y)
+        if kind == "number" and name != dataset.target:
+            ranks[name] = _standard_ranks(cells)
+        columns[name] = column
+    columns |= {name: _with_correlations(columns[name], name, ranks) for name in ranks}
+    run = _longest_run(y) if labelled and y is not None else 0
+    made = Profile(counts.rows, len(sample), counts.repeated, counts.smallest, run, dataset.target, columns)
+    return made, sample
+
+
+def _column(cells: pd.Series, kind: Kind | None, filled: int, rows: int) -> ColumnProfile:
+    there = cells.dropna()
+    if there.empty:
+        return ColumnProfile(kind, 0, 1 - filled / rows if rows else 0.0)
+    values = there.value_counts()
+    names, shares = _names(pd.Series(values.index), kind), values.to_numpy() / len(there)
+    most = min(MOST_CODES, len(there) // REPEATEDLY) if kind == "number" else MOST_CATEGORIES
+    few = len(values) <= most
+    column = ColumnProfile(
+        kind,
+        filled,
+        1 - filled / rows,
+        distinct=len(values),
+        commonest=names[0],
+        shares={"commonest": float(shares[0])},
+        categories={name: float(share) for name, share in zip(names, shares, strict=True)} if few else None,
+    )
+    if kind == "number":
+        return _with_numbers(column, there.to_numpy(dtype=np.float64), few)
+    return _with_texts(column, names, shares) if kind == "text" else column
+
+
+def _names(values: pd.Series, kind: Kind | None) -> list[str]:
+    """As text, alike for whole numbers of a column with and without empty cells."""
+    return [f"{float(value):.12g}" if kind == "number" else str(value) for value in values]
+
+
+def _with_numbers(column: ColumnProfile, numbers: np.ndarray, few: bool) -> ColumnProfile:
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return column
+    kinds = {"negative": numbers < 0, "zero": numbers == 0, "whole": numbers == np.round(numbers)}
+    shares = {**column.shares, **{name: float(mask.mean()) for name, mask in kinds.items()}}
+    with np.errstate(over="ignore"):
+        moments = float(numbers.mean()), float(numbers.std())
+    if np.isfinite(moments).all():  # a sum of numbers near the greatest float is none
+        column = replace(column, mean=moments[0], deviation=moments[1])
+    column = replace(column, shares=shares)
+    if few:
+        return column
+    if column.shares["commonest"] > MANY_ALIKE:
+        numbers = numbers[numbers != float(str(column.commonest))]
+    quantiles = np.quantile(numbers, QUANTILES, method="inverted_cdf") if len(numbers) else ()
+    return replace(column, quantiles=tuple(float(value) for value in quantiles))
+
+
+def _with_texts(column: ColumnProfile, texts: Sequence[str], shares: np.ndarray) -> ColumnProfile:
+    kinds = {
+        "upper": [text != text.lower() and text == text.upper() for text in texts],
+        "lower": [text != text.upper() and text == text.lower() for text in texts],
+        "digits": [any(letter.isdigit() for letter in text) for text in texts],
+    }
+    more = {name: float(shares[np.array(mask)].sum()) for name, mask in kinds.items()}
+    length = float(np.dot(shares, [len(text) for text in texts]))
+    return replace(column, shares={**column.shares, **more}, length=length)
+
+
+def _numbered(target: pd.Series, dataset: DatasetParams, task: Task) -> np.ndarray:
+    """The target as a number, (n,), NaN where it is empty: the event, a rank up to 1, or a class' place."""
+    numbers: np.ndarray
+    if task == "binary":
+        numbers = (target == dataset.positive).to_numpy(dtype=np.float64)
+    elif task == "regression" and pd.api.types.is_numeric_dtype(target.dtype):
+        numbers = target.rank(pct=True).to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        places = {str(name): place for place, name in enumerate(sorted(map(str, dataset.classes)))}
+        numbers = target.astype("object").map(lambda name: places.get(str(name))).to_numpy(dtype=np.float64)
+    return np.where(target.notna(), numbers, np.nan)
+
+
+def _with_targets(column: ColumnProfile, cells: pd.Series, y: np.ndarray) -> ColumnProfile:
+    """With the target's mean by value, or by tenth of the ranks."""
+    known = cells.notna().to_numpy() & np.isfinite(y)
+    there = cells[known]
+    if column.categories is not None:
+        places, values = pd.factorize(there)
+        names = _names(pd.Series(values), column.kind)
+    elif column.kind == "number" and len(there):
+        shares = rankdata(there.to_numpy(dtype=np.float64)) / len(there)
+        places, names = np.ceil(shares * BINS).astype(int) - 1, [str(tenth) for tenth in range(1, BINS + 1)]
+    else:
+        return column
+    rows = np.bincount(places, minlength=len(names))
+    sums = np.bincount(places, weights=y[known], minlength=len(names))
+    means = {name: (float(total / n), int(n)) for name, total, n in zip(names, sums, rows, strict=True) if n}
+    return replace(column, targets=means)
+
+
+def _standard_ranks(cells: pd.Series) -> np.ndarray:
+    """Ranks with mean 0 and deviation 1, (n,); empty cells count as the mean."""
+    numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
+    known = np.isfinite(numbers)
+    ranks = np.zeros(len(numbers), dtype=np.float64)
+    if known.sum() > 1:
+        placed = rankdata(numbers[known])
+        ranks[known] = placed - placed.mean()
+        ranks /= ranks[known].std() or 1.0
+    return ranks
+
+
+def _with_correlations(column: ColumnProfile, name: str, ranks: Mapping[str, np.ndarray]) -> ColumnProfile:
+    """With each column after it, of the first MOST_CORRELATED."""
+    names = list(ranks)[:MOST_CORRELATED]
+    if name not in names or not len(ranks[name]):
+        return column
+    others = names[names.index(name) + 1 :]
+    return replace(
+        column, correlations={other: float(np.mean(ranks[name] * ranks[other])) for other in others}
+    )
+
+
+def _longest_run(y: np.ndarray) -> int:
+    known = y[np.isfinite(y)]
+    starts = np.flatnonzero(np.diff(known)) + 1
+    return int(np.diff([0, *starts, len(known)]).max())
+
+
+def rounded(value: Any) -> Any:
+    """Floats with seven digits: enough to judge by, and a file that stays small."""
+    if isinstance(value, dict):
+        return {name: rounded(each) for name, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [rounded(each) for each in value]
+    return float(f"{value:.7g}") if isinstance(value, float) else value

@@ -208,7 +208,8 @@ class Approvals:
             f"to make it champion all the same: `incumbent models promote {version} --force --reason TEXT`"
         )
         refused = {each.version: each.answer for each in self.refusals()}
-        if answer := refused.get(version):
+        waits_again = request is not None and request.version == version and request.answer is None
+        if (answer := refused.get(version)) and not waits_again:
             raise BadInput(f"version '{version}' was refused by {answer.by}: {answer.reason}; {force}")
         if request is None or request.version != version:
             raise self._not_waiting(version, request, champion)

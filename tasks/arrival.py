@@ -260,11 +260,11 @@ def _inspect_file(
         extended = keys.without(read.partitions)
         sifted = []
         for path in read.partitions:
-            each = sift(path.name, path, folder, past.suites, arrival.params, extended.judge, past.recent)
-            sifted.append(each)
-            extended.add(each.partition)
-            if each.profile is not None and not each.report.on_probation:
-                past = past.after(path.name, each.partition, each.profile)
+            done = sift(path.name, path, folder, past.suites, arrival.params, extended.judge, past.recent)
+            sifted.append(done)
+            extended.add(done.partition)
+            if done.profile is not None and not done.report.on_probation:
+                past = past.after(path.name, done.partition, done.profile)
     except BadData as error:
         if file.landed is None:  # given by hand: the caller reads the error
             shutil.rmtree(arrival.folder, ignore_errors=True)

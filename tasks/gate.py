@@ -37,7 +37,7 @@ def gate(run: Run) -> tuple[Run, Verdict]:
             **open_quarantine(run.params).let_pass(run.data.partitions),
             **let_pass(run.probations, run.data.digests),
         },
-        judged_on_arrival(run.project, run.data.digests),
+        judged_on_arrival(run.project, {name: run.data.digests[name] for name in names}),
     )
     digests = run.data.digests
     suspicious = {name: digests[name] for name in report.on_probation}

@@ -36,7 +36,7 @@ FEW = 20
 """Filled cells; fewer tell nothing of a distribution."""
 
 MEDIAN = QUANTILES.index(0.5)
-UPPER_ONLY = {"repeated", "run", "new", "moved", "overlap", "domain"}
+UPPER_ONLY = {"repeated", "run", "new", "moved", "domain"}
 LOWER_ONLY = {"recent model"}
 
 

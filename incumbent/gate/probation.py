@@ -217,8 +217,8 @@ def judge_probation(
         excused, changes = settle(replace(report, findings=arrived), record, digests, at)
         freed = {name: str(entry.released) for name, entry in changes.items() if entry and entry.released}
         report, record = report.excusing(excused | freed), applied(record, changes)
-    told = tuple(text for name, text in news(record, digests).items() if name in fresh)
-    return replace(_with_held(report, record, digests), news=told)
+    fresh_news = tuple(text for name, text in news(record, digests).items() if name in fresh)
+    return replace(_with_held(report, record, digests), news=fresh_news)
 
 
 def _with_held(report: GateReport, record: Record, digests: Mapping[str, str]) -> GateReport:

@@ -32,7 +32,7 @@ BINS = 10
 class ColumnProfile:
     """One column. `empty` is a share of all rows; other shares are of the filled cells of the sample.
 
-    shares: of cells that are the `commonest` value, of another kind by name (see shares_of_*). quantiles: at
+    shares: of cells that are the `commonest` value, or of a kind: `negative`, `upper`, …. quantiles: at
     QUANTILES, of numbers with more than MOST_CODES values; without the commonest value where that alone has
     more than a quarter. categories: share by value, where there are at most MOST_CATEGORIES. targets: [mean
     of the target, rows] by value or, for numbers, by tenth. correlations: of ranks, with other numbers.

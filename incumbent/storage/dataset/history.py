@@ -22,7 +22,7 @@ from incumbent.gate.probation import Record, held
 from incumbent.gate.profile import Profile, profile, profile_and_sample
 from incumbent.gate.sensors import RECENT, with_sensors
 from incumbent.params import Params
-from incumbent.storage.dataset.probation import record_at
+from incumbent.storage.dataset.probation import accepted, record_at
 from incumbent.storage.dataset.versions import LEARNED_SUITE, PROFILES, fetch, resolve_or_empty
 from incumbent.tables.partitions import DataVersion, digest_of
 
@@ -82,8 +82,7 @@ def past_of(project: Path, params: Params, version: DataVersion, suites: Sequenc
 def recent_files(project: Path) -> list[Path]:
     """The latest partitions that are not on probation, the last one last; empty without data."""
     version = resolve_or_empty(project)
-    waiting = held(record_at(project), version.digests)
-    return fetch(project, version, [each for each in version.digests if each not in waiting][-RECENT:])
+    return fetch(project, version, accepted(project, version)[-RECENT:]) if version.partitions else []
 
 
 def history_of(

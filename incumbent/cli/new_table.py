@@ -14,6 +14,7 @@ from incumbent.errors import BadData
 from incumbent.params import FORMATS, DatasetParams, LandingParams
 from incumbent.tables.agreement import Agreement, agree, columns_in_order, listed
 from incumbent.tables.columns import columns_of
+from incumbent.tables.declared import as_declared
 from incumbent.tables.periods import Period, partition_by, zone_of
 from incumbent.tables.sources import Source, read_source, sources_of
 from incumbent.tables.text_kinds import ColumnNote
@@ -59,6 +60,8 @@ def read_table(data: Path, folder: Path, dataset: DatasetParams, zone: str | Non
         for column, form in dataset.formats.items()
         if agreement.columns.get(column) == FORMATS[form]
     }
+    for source, table in zip(sources, tables, strict=True):
+        as_declared(source, table, agreement.declared)
     partitions, landing = _partitions(tables, folder, dataset.time, zone)
     calendar = _calendar(sources, tables, dataset.time)
     read = [note for note in _summary(notes) if note[0] not in agreement.as_text]

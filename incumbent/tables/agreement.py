@@ -9,10 +9,12 @@ from typing import Any
 from incumbent.errors import BadData
 from incumbent.params import DatasetParams
 from incumbent.tables.columns import Kind, columns_of
+from incumbent.tables.declared import too_long_for_a_number
 from incumbent.tables.periods import zone_of
 from incumbent.tables.sources import Source, read_source
 
 EXAMPLES = 3
+TOO_LONG = "whole numbers with more digits than a number keeps: read as text"
 ByKind = Mapping[Kind, Sequence[str]]
 
 
@@ -39,12 +41,16 @@ def agree(sources: Sequence[Source], paths: Sequence[Path], dataset: DatasetPara
     """What the files, the newest last, have in common; `paths` are their tables as Parquet.
 
     A column that is text in some files and another kind in others is read again as text, where all those
-    others are CSV or JSON. Raises BadData, with the files and both kinds, where that can't be, and for
+    others are CSV or JSON; so is one of whole numbers beyond what a double holds exactly. Raises BadData, with the files and both kinds, where that can't be, and for
     times that have a zone in some files only.
     """
     tables = {str(source.place): path for source, path in zip(sources, paths, strict=True)}
     kinds = kinds_by_column(tables)
-    texts = [name for name, each in kinds.items() if len(each) > 1 and _may_be_text(name, each, sources)]
+    differing = [name for name, each in kinds.items() if len(each) > 1 and _may_be_text(name, each, sources)]
+    lengthy = {
+        name for source in sources for name in too_long_for_a_number(source, tables[str(source.place)])
+    }
+    texts = [name for name in kinds if name in differing or name in lengthy]
     for source in sources:
         own = columns_of(tables[str(source.place)])
         if any(own.get(name) not in (None, "text") for name in texts):
@@ -52,7 +58,8 @@ def agree(sources: Sequence[Source], paths: Sequence[Path], dataset: DatasetPara
             declared = dataset.model_copy(update={"columns": columns})
             read_source(source, tables[str(source.place)], declared)
     agreement = _settled(tables)
-    notes = [(name, f"{_kinds_and_files(kinds[name])}: read as text in all files") for name in texts]
+    notes = [(name, f"{_kinds_and_files(kinds[name])}: read as text in all files") for name in differing]
+    notes += [(name, TOO_LONG) for name in texts if name not in differing]
     return Agreement(agreement.columns, agreement.absent, [*notes, *agreement.notes], tuple(texts))
 
 
@@ -87,7 +94,7 @@ def _may_be_text(column: str, kinds: ByKind, sources: Sequence[Source]) -> bool:
     """Numbers and words are words. No other mix is read as one kind: 0 and 1 may not mean false and true."""
     differing = {file for kind, files in kinds.items() if kind != "text" for file in files}
     return "text" in kinds and all(
-        column in source.columns or not source.file_name.lower().endswith(".parquet")
+        column in source.columns or not source.is_parquet
         for source in sources
         if str(source.place) in differing
     )

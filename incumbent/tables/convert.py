@@ -159,8 +159,12 @@ def _held(database: Any, rows: Any) -> Any:
 
 def _json(database: Any, source: Path, _folder: Path, dataset: DatasetParams) -> Rows:
     """Numbers and booleans keep their type; texts are read like those of CSV."""
-    # By default DuckDB reads objects with hundreds of similar fields as a single map column.
-    scan = "FROM read_json(?, format = 'newline_delimited', sample_size = -1, map_inference_threshold = -1"
+    # By default DuckDB reads objects with hundreds of similar fields as a single map column, and adds the
+    # folders' columns, which are read_source's task.
+    scan = (
+        "FROM read_json(?, format = 'newline_delimited', hive_partitioning = false, sample_size = -1, "
+        "map_inference_threshold = -1"
+    )
     whole = database.sql(scan + ")", params=[str(source)])
     if may_be_renamed(whole.columns):
         require_distinct(_json_names(database, source), source)

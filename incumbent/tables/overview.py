@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from incumbent.tables.columns import Kind, columns_of
+from incumbent.tables.declared import MOST_EXACT
 from incumbent.tables.recognise import Recognised
 
 MAX_EXAMPLE = 24  # characters
@@ -59,7 +60,7 @@ def example_of(column: pd.Series) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:.0f}" if value.is_integer() and abs(value) < MOST_EXACT else f"{value:g}"
     return str(value).removesuffix(" 00:00:00") if isinstance(value, datetime) else str(value)
 
 

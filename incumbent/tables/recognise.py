@@ -190,7 +190,7 @@ def _is_name(column: pd.Series, in_key: bool) -> bool:
     """Does it only identify rows? Nearly unique text, a running number, a key that is unique alone."""
     if len(column) < FEW_ROWS:
         return False
-    if pd.api.types.is_integer_dtype(column.dtype) and (column.diff().iloc[1:] == 1).all():
+    if column.dtype.kind in "iuf" and (column.diff().iloc[1:] == 1).all():
         return True
     if not (in_key or column.dtype == "str"):
         return False

@@ -43,6 +43,10 @@ class Source:
         return "-".join([*folders, stem_of(Path(self.place.name))])
 
     @property
+    def is_parquet(self) -> bool:
+        return self.path.name.lower().endswith(".parquet")
+
+    @property
     def columns(self) -> dict[str, str]:
         """The columns that its folders give every row, as text; "" is an empty cell."""
         pairs = (folder.partition("=") for folder in self.place.parts[:-1] if "=" in folder)

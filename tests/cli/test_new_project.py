@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -11,6 +12,7 @@ from incumbent.gate.learned_suite import is_learned
 from incumbent.gate.suites import load_suites
 from incumbent.params import load_params
 from incumbent.storage.dataset.git import git
+from incumbent.tables.sources import read_source, sources_of
 from tests.commands import called
 
 
@@ -48,6 +50,47 @@ def test_a_table_with_a_time_column_is_split_by_month(tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert list(done.json["data"]["partitions"])[:2] == ["2026-01.parquet", "2026-02.parquet"]
     assert load_params(tmp_path / "weather").landing.partition == "month"
+
+
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "tsv", "jsonl", "jsonl.gz"])
+def test_a_file_that_init_read_is_the_same_partition_when_it_arrives_again(tmp_path: Path, form: str) -> None:
+    """Whole numbers, with empty cells and without, and a column that only the second file fills."""
+    data, rows = tmp_path / "region=7", range(400)
+    data.mkdir()
+    for number, later in enumerate(([None] * 400, [n % 5 for n in rows])):
+        frame = pd.DataFrame(
+            {
+                "id": [1000 * number + n for n in rows],
+                "Größe": [n % 9 if n % 4 else None for n in rows],
+                "price": [n / 8 for n in rows],
+                "flag": [n % 3 == 0 for n in rows],
+                "note": ["a", "b"] * 200,
+                "later": later,
+                "y": [n % 2 for n in rows],
+            }
+        ).astype({"Größe": "Int64", "later": "Int64"})
+        if "json" in form:
+            frame.to_json(data / f"{number}.{form}", orient="records", lines=True)
+        else:
+            frame.to_csv(data / f"{number}.{form}", index=False, sep="\t" if form == "tsv" else ",")
+    project = tmp_path / "shop"
+    done = called("init", "--data", data, "--target", "y", "--key", "id", project=project)
+    assert done.code == 0, done.err
+    dataset = load_params(project).dataset
+    assert (dataset.positive, dataset.classes) == (1, [0, 1])
+    for source in sources_of(data):
+        again = tmp_path / "again.parquet"
+        read_source(source, again, dataset)
+        assert again.read_bytes() == (project / "data" / f"{source.name}.parquet").read_bytes()
+
+
+def test_a_parquet_file_is_the_partition_as_it_is(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": range(300), "small": np.arange(300, dtype="int8"), "y": [0, 1] * 150})
+    frame.to_parquet(tmp_path / "rows.parquet", index=False)
+    init = ("init", "--data", tmp_path / "rows.parquet", "--target", "y", "--key", "id")
+    assert called(*init, project=tmp_path / "own").code == 0
+    made = tmp_path / "own" / "data" / "rows.parquet"
+    assert made.read_bytes() == (tmp_path / "rows.parquet").read_bytes()
 
 
 def test_what_can_be_read_in_two_ways_is_told_and_settled(tmp_path: Path) -> None:

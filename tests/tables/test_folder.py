@@ -55,6 +55,16 @@ def test_codes_that_are_digits_in_one_csv_and_words_in_another_are_text_in_both(
     assert first["code"].to_pylist() == ["17", "18"]
 
 
+def test_digits_that_a_number_would_lose_are_text(tmp_path: Path) -> None:
+    write(tmp_path, a="y,user\n0,17\n1,18\n", b="y,user\n0,9007199254740993\n1,12\n")
+    (tmp_path / "c.jsonl").write_text('{"y": 0, "user": -9007199254740993}\n{"y": 1, "user": 2}\n')
+    common = agreement(tmp_path)
+    assert common.declared == {"y": "number", "user": "text"}
+    assert common.notes == [("user", "whole numbers with more digits than a number keeps: read as text")]
+    third = pq.read_table(tmp_path / ".read" / "c.parquet")
+    assert third["user"].to_pylist() == ["-9007199254740993", "2"]
+
+
 @pytest.mark.parametrize(
     ("first", "second", "kinds"),
     [

@@ -75,9 +75,12 @@ def _recent(project: Path) -> list[Path]:
     """The latest partitions, for the gate's sensors; none where they can't be reached."""
     from incumbent.errors import IncumbentError
     from incumbent.storage.dataset.history import recent_files
+    from incumbent.storage.dataset.probation import record_here
+    from incumbent.storage.dataset.versions import resolve_or_empty
 
+    record = record_here(project)
     try:
-        return recent_files(project)
+        return recent_files(project, resolve_or_empty(project), record)
     except IncumbentError as error:
         say(f"the new rows are not compared with recent ones: {error}")
         return []

@@ -13,28 +13,35 @@ from incumbent.params import load_params
 
 def overview(project: Path) -> dict[str, Any]:
     """Never fails on a service that is down: that is what the user asks about."""
+    params = load_params(project)
+    about = {"project": str(project), "registry": params.registry.address, "model": params.dataset.name}
+    return {**stack.status(project), **about, **_models(project), **_probations(project)}
+
+
+def _models(project: Path) -> dict[str, Any]:
+    """The champion and the version that waits for a person; `problem`: why they are not known."""
     from incumbent.cli.models import registry_of
+
+    try:
+        registry = registry_of(project)
+        champion, request = registry.champion(), registry.approvals.waiting()
+    except IncumbentError as error:
+        return {"champion": None, "pending": None, "problem": str(error)}
+    known = {"champion": champion.version, "provisional": champion.provisional} if champion else {}
+    return {"champion": None, **known, "pending": request.version if request else None}
+
+
+def _probations(project: Path) -> dict[str, Any]:
+    """The partitions on probation; `unreadable`: why they are not known."""
     from incumbent.gate.probation import held
     from incumbent.storage.dataset.probation import record_at
     from incumbent.storage.dataset.versions import resolve_or_empty
 
-    params = load_params(project)
-    about = {"project": str(project), "registry": params.registry.address, "model": params.dataset.name}
-    document = {**stack.status(project), **about}
     try:
-        registry = registry_of(project)
-        champion, request = registry.champion(), registry.approvals.waiting()
         record = record_at(project)
-        document["on_probation"] = list(held(record, resolve_or_empty(project).digests)) if record else []
+        return {"on_probation": list(held(record, resolve_or_empty(project).digests)) if record else []}
     except IncumbentError as error:
-        return {**document, "champion": None, "pending": None, "problem": str(error)}
-    pending = request.version if request else None
-    known = (
-        {"champion": champion.version, "provisional": champion.provisional}
-        if champion
-        else {"champion": None}
-    )
-    return {**document, **known, "pending": pending}
+        return {"unreadable": str(error)}
 
 
 def describe(document: dict[str, Any]) -> str:
@@ -50,7 +57,10 @@ def describe(document: dict[str, Any]) -> str:
         lines.append(("pending", how_to_answer(document["pending"])))
     for name in document.get("on_probation", ()):
         lines.append(("probation", f"{name}; why: incumbent quarantine show {name}"))
-    return "\n".join([pairs(lines), *([document["problem"]] if "problem" in document else [])])
+    if "unreadable" in document:
+        lines.append(("probation", "not known"))
+    problems = (document[name] for name in ("problem", "unreadable") if name in document)
+    return "\n".join([pairs(lines), *problems])
 
 
 def _state(service: dict[str, Any]) -> str:

@@ -41,15 +41,14 @@ def agree(sources: Sequence[Source], paths: Sequence[Path], dataset: DatasetPara
     """What the files, the newest last, have in common; `paths` are their tables as Parquet.
 
     A column that is text in some files and another kind in others is read again as text, where all those
-    others are CSV or JSON; so is one of whole numbers beyond what a double holds exactly. Raises BadData, with the files and both kinds, where that can't be, and for
-    times that have a zone in some files only.
+    others are CSV or JSON; so is one of whole numbers beyond what a double holds exactly. Raises BadData,
+    with the files and both kinds, where that can't be, and for times that have a zone in some files only.
     """
     tables = {str(source.place): path for source, path in zip(sources, paths, strict=True)}
     kinds = kinds_by_column(tables)
     differing = [name for name, each in kinds.items() if len(each) > 1 and _may_be_text(name, each, sources)]
-    lengthy = {
-        name for source in sources for name in too_long_for_a_number(source, tables[str(source.place)])
-    }
+    read = [(source, tables[str(source.place)]) for source in sources]
+    lengthy = {name for source, table in read for name in too_long_for_a_number(source, table)}
     texts = [name for name in kinds if name in differing or name in lengthy]
     for source in sources:
         own = columns_of(tables[str(source.place)])

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +71,26 @@ def test_neither_a_socks_proxy_nor_an_ascii_terminal_stops_a_command(made: Path)
     done = typed("status", "--project", made, **changes)
     assert done.code == 0, done.err
     assert "not known" in done.out  # no S3 answers: that is not "none"
+
+
+def test_a_record_of_probations_that_cannot_be_read_is_told_by_gate_and_status(
+    made: Path, table: Path
+) -> None:
+    record = made / "expectations" / "probation.yaml"
+    record.write_text("# mine\nshop.parquet: {md5: 1}\n")
+    told = f"{record} can't be read: line 2: shop.parquet."
+    try:
+        gate = called("gate", table, project=made)
+        assert (gate.code, gate.err.startswith(f"error: {told}")) == (1, True), gate.err
+        git(made, "add", "--all")
+        git(made, "commit", "--quiet", "-m", "By hand")
+        status = called("status", project=made)
+        assert re.search("^probation +not known$", status.out, re.MULTILINE)
+        assert told in status.out
+        assert json.loads(called("status", "--json", project=made).out)["unreadable"].startswith(told)
+    finally:
+        record.unlink()
+        git(made, "commit", "--quiet", "--all", "-m", "Take it back")
 
 
 def test_every_file_of_a_new_project_ends_with_a_newline(made: Path) -> None:

@@ -193,16 +193,28 @@ def test_a_record_with_changes_of_a_persons_own_is_not_overwritten(clone: Path, 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("month-3.parquet: [", "can't be read"),
-        ("- month-3.parquet", "can't be read"),
-        ("month-3.parquet: {since: now, suspicions: []}", "month-3.parquet.md5: Field required"),
+        ("# mine\nmonth-3.parquet: [", "line 2: no YAML: "),
+        ("month-3.parquet: {}\nmonth-3.parquet: {}\n", "line 2: no YAML: found duplicate key"),
+        ("- month-3.parquet", "line 1: Input should be a valid dictionary"),
+        (
+            "month-2.parquet:\n  md5: a\n  since: b\n  suspicions: []\n"
+            "month-3.parquet:\n  since: now\n  suspicions: []\n",
+            "line 5: month-3.parquet.md5: Field required",
+        ),
+        (
+            "month-3.parquet:\n  md5: a\n  since: b\n  suspicions:\n  - about: x\n    expectation: x\n"
+            "    observed: x\n    value: high\n",
+            "line 8: month-3.parquet.suspicions.0.value: Input should be a valid number",
+        ),
     ],
 )
 def test_a_record_that_can_not_be_read_says_where_and_what_to_do(clone: Path, text: str, told: str) -> None:
     (clone / "expectations").mkdir()
     (clone / PROBATION).write_text(text)
-    git(clone, "add", PROBATION)
-    git(clone, "commit", "--quiet", "--message", "By hand")
-    with pytest.raises(BadInput, match=r"expectations/probation\.yaml can't be read") as error:
-        record_at(clone)
-    assert told in str(error.value)
+    for read in (record_here, record_at):
+        with pytest.raises(BadInput) as error:
+            read(clone)
+        assert f"expectations/probation.yaml can't be read: {told}" in str(error.value)
+        assert "take the file back as it was with 'git checkout COMMIT -- expectations" in str(error.value)
+        git(clone, "add", PROBATION)
+        git(clone, "commit", "--quiet", "--allow-empty", "--message", "By hand")

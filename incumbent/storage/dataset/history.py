@@ -22,8 +22,8 @@ from incumbent.gate.probation import Record, held
 from incumbent.gate.profile import Profile, profile, profile_and_sample
 from incumbent.gate.sensors import RECENT, with_sensors
 from incumbent.params import Params
-from incumbent.storage.dataset.probation import accepted, record_at
-from incumbent.storage.dataset.versions import LEARNED_SUITE, PROFILES, fetch, resolve_or_empty
+from incumbent.storage.dataset.probation import record_at
+from incumbent.storage.dataset.versions import LEARNED_SUITE, PROFILES, fetch
 from incumbent.tables.partitions import DataVersion, digest_of
 
 SENSED = 12
@@ -75,14 +75,16 @@ class Past:
 
 def past_of(project: Path, params: Params, version: DataVersion, suites: Sequence[dict[str, Any]]) -> Past:
     """Before anything arrives. suites: all of the project. Fetches the latest partitions."""
-    history = history_of(project, params, version, record_at(project))
-    return Past(params, history, tuple(recent_files(project)), tuple(suites))
+    record = record_at(project)
+    history = history_of(project, params, version, record)
+    return Past(params, history, tuple(recent_files(project, version, record)), tuple(suites))
 
 
-def recent_files(project: Path) -> list[Path]:
-    """The latest partitions that are not on probation, the last one last; empty without data."""
-    version = resolve_or_empty(project)
-    return fetch(project, version, accepted(project, version)[-RECENT:]) if version.partitions else []
+def recent_files(project: Path, version: DataVersion, record: Record) -> list[Path]:
+    """The latest partitions of a version that are not on probation, the last one last; empty without data."""
+    waiting = held(record, version.digests)
+    names = [name for name in sorted(version.digests) if name not in waiting]
+    return fetch(project, version, names[-RECENT:]) if names else []
 
 
 def history_of(

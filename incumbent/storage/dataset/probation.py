@@ -5,7 +5,7 @@ Absent, nobody is on probation. incumbent/gate/probation.py has the rules.
 
 import getpass
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +69,38 @@ def _parse(text: str | None, project: Path) -> dict[str, Suspension]:
         return {}
     try:
         return _RECORD.validate_python(YAML(typ="safe").load(text) or {})
-    except (YAMLError, ValidationError) as error:
-        raise BadInput(
-            f"{project / PROBATION} can't be read: {_first(error)}; correct it, or restore it from git's log"
-        ) from error
-
-
-def _first(error: YAMLError | ValidationError) -> str:
-    if isinstance(error, ValidationError):
+    except YAMLError as error:
+        line, problem = _where_no_yaml(error, text)
+    except ValidationError as error:
         detail = error.errors()[0]
-        return f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}"
-    return " ".join(str(error).split())
+        line, problem = _line_of(text, detail["loc"]), f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}"
+    raise BadInput(
+        f"{project / PROBATION} can't be read: line {line}: {problem.removeprefix(': ')}; correct that line, or "
+        f"take the file back as it was with 'git checkout COMMIT -- {PROBATION}' (commits: 'git log -- "
+        f"{PROBATION}'), and commit it"
+    )
+
+
+def _where_no_yaml(error: YAMLError, text: str) -> tuple[int, str]:
+    """The line, from 1, and what is wrong there."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    line = min(mark.line + 1, len(text.splitlines())) if mark else 1  # what is never closed ends after all
+    return line, f"no YAML: {problem.splitlines()[0]}"
+
+
+def _line_of(text: str, place: Sequence[int | str]) -> int:
+    """The line, from 1, of the deepest part of `place`, keys and positions, that the document has."""
+    node, line = YAML().load(text), 1
+    for step in place:
+        if isinstance(node, list):
+            place_of = node.lc.item
+        elif isinstance(node, dict) and step in node:
+            place_of = node.lc.key
+        else:
+            break
+        line, node = place_of(step)[0] + 1, node[step]
+    return line
 
 
 def _dump(record: Record) -> str | None:

@@ -192,7 +192,9 @@ def _history_after(good: Arrival) -> dict[str, str]:
     """The gate's history with what arrived."""
     params, profiles = good.params, {name: each for file in good.files for name, each in file.profiles}
     arrived = {
-        path.name: Profiled.of(path, profiles.get(path.name) or profile(path, params.dataset, params.task))
+        path.name: Profiled.of(
+            path, profiles.get(path.name) or profile(path, params.dataset, params.task, params.clean)
+        )
         for path in good.partitions
     }
     record = applied(record_at(good.project), good.probations)

@@ -7,6 +7,7 @@ import typer
 
 from incumbent.cli.options import Json, Project, enter, show
 from incumbent.errors import BadInput
+from incumbent.gate.wording import count
 from incumbent.params import load_params
 
 app = typer.Typer(no_args_is_help=True, help="What the gate checks: expectations/, and what it learned.")
@@ -59,6 +60,7 @@ def learn(project: Project = Path(), as_json: Json = False) -> None:
         "suite": learned_path(params),
         "partitions": list(learned.partitions) if learned else [],
         "limits": len(learned.limits) if learned else 0,
+        "apart": learned.apart if learned else {},
         "profiles_made": [name for name in documents if name.startswith(PROFILES)],
         "rev": commit_of(project, "HEAD"),
         "changed": commit_of(project, "HEAD") != before,
@@ -67,8 +69,19 @@ def learn(project: Project = Path(), as_json: Json = False) -> None:
 
 
 def _learned(document: dict[str, Any]) -> str:
-    made, count = len(document["profiles_made"]), len(document["partitions"])
-    profiles = f", {made:,} profiles made" if made else ""
+    made, partitions = len(document["profiles_made"]), len(document["partitions"])
+    profiles = f", {count(made, 'profile')} made" if made else ""
     commit = f"commit {document['rev'][:10]}" if document["changed"] else "as before, nothing to commit"
-    learned = f"{document['limits']:,} limits learned from {count:,} partitions{profiles}"
-    return f"{learned}: {document['suite']}, {commit}"
+    learned = f"{count(document['limits'], 'limit')} learned from {count(partitions, 'partition')}{profiles}"
+    apart = (
+        f"{partition} is far from all others in {', '.join(map(_column, columns))}: it widens no limit, and "
+        "what is like it passes"
+        for partition, columns in document["apart"].items()
+    )
+    return "\n".join([f"{learned}: {document['suite']}, {commit}", *apart])
+
+
+def _column(name: str) -> str:
+    from incumbent.gate.figures import TABLE  # loads numpy
+
+    return "the table as a whole" if name == TABLE else f"'{name}'"

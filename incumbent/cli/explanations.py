@@ -11,7 +11,7 @@ from incumbent.cli.sparkline import sparkline
 from incumbent.gate import GateReport
 from incumbent.gate.sift import Sifted
 from incumbent.gate.traces import Explanation, explain
-from incumbent.gate.wording import describe, number
+from incumbent.gate.wording import amount, describe
 from incumbent.params import Params
 
 PAGE = Path(".incumbent") / "gate.html"
@@ -83,11 +83,15 @@ def _picture(explanation: Explanation) -> bytes:
 def _in_a_line(explanation: Explanation) -> str:
     trace, value = explanation.trace, explanation.value
     bars = sparkline([*trace.values.values(), value])
-    now = "none" if value is None else number(value)
+    now = "none" if value is None else amount(trace.figure, value)
     words = printable(describe(trace.figure, trace.column))
     return f"  {bars[:-1]} → {bars[-1]}  {words}: {now}{_ranges(explanation)}"
 
 
 def _ranges(explanation: Explanation) -> str:
-    should, outer = ranges(explanation.broken)
-    return f"; it should be {should}, and is suspicious unless {outer}" if should else ""
+    """Where the value should be; where it is suspicious, unless it is worse than that."""
+    should, outer = ranges(explanation.trace.figure, explanation.broken)
+    if not should:
+        return ""
+    blocks = explanation.finding.severity == "critical"
+    return f"; it should be {should}" + ("" if blocks else f", and is suspicious unless {outer}")

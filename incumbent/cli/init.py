@@ -60,6 +60,7 @@ def _formats(given: list[str]) -> dict[str, str]:
 
 
 def _told(document: dict[str, Any]) -> str:
+    from incumbent.gate.wording import count
     from incumbent.tables.checks import ColumnWarning, summed_up  # loads pandas
 
     where = document["project"]
@@ -69,8 +70,8 @@ def _told(document: dict[str, Any]) -> str:
             _columns(document["columns"]),
             "",
             *(f"look at  {printable(str(each))}" for each in summed_up(warnings)),
-            f"{document['rows']:,} rows in {len(document['data']['partitions'])} partitions; data version "
-            f"{document['data']['name']}",
+            f"{count(document['rows'], 'row')} in {count(len(document['data']['partitions']), 'partition')}; "
+            f"data version {document['data']['name']}",
             f"task {document['task']}, judged by {document['metric']}",
             f"the gate's limits: {document['limits']} learned from the data; expectations of your own: "
             f"{document['expectations']} drafted",

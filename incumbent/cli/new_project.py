@@ -18,6 +18,7 @@ from incumbent.cli.new_table import NewTable, read_table
 from incumbent.cli.options import say
 from incumbent.errors import BadData, BadInput
 from incumbent.gate.suspicions import Oddity, oddities
+from incumbent.gate.wording import count
 from incumbent.local.state import make_private
 from incumbent.params import METRICS, DatasetParams, Params, parse_params
 from incumbent.tables.checks import ColumnWarning, things_to_check
@@ -55,7 +56,7 @@ def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None =
         recognised = _recognised(table, dataset)
         text = _params(name, data, recognised, table)
         params = parse_params(text, project / "params.yaml")
-        counts = f"{recognised.rows:,} rows, {len(table.partitions)} partitions"
+        counts = f"{count(recognised.rows, 'row')}, {count(len(table.partitions), 'partition')}"
         say(f"{counts}, {recognised.task}: {recognised.why_task}")
         suite = draft_suite(table.partitions, params)
         _require_passing(table.partitions, suite, params)

@@ -3,11 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from incumbent.cli.options import say
 from incumbent.errors import BadData
@@ -15,7 +10,7 @@ from incumbent.params import FORMATS, DatasetParams, LandingParams
 from incumbent.tables.agreement import Agreement, agree, columns_in_order, listed
 from incumbent.tables.columns import columns_of
 from incumbent.tables.declared import as_declared
-from incumbent.tables.periods import Period, partition_by, zone_of
+from incumbent.tables.periods import Period, partition_by, span_of, zone_of
 from incumbent.tables.sources import Source, read_source, sources_of
 from incumbent.tables.text_kinds import ColumnNote
 
@@ -127,7 +122,7 @@ def _partitions(
     """One partition a file; a single table with a time column is split by month, or by day if it is short."""
     if time is None:
         return tables, LandingParams(zone=zone)
-    spans = [_span(path, time) for path in tables]
+    spans = [span_of(path, time) for path in tables]
     if len(tables) > 1:
         if spans != sorted(spans):
             say("the files' names do not sort by time; the last partitions by name are taken for the latest")
@@ -143,26 +138,7 @@ def _calendar(sources: list[Source], tables: list[Path], time: str | None) -> li
     """Folders' columns that only say when: every new file would come with a value never seen."""
     if time is None:
         return []
-    names = columns_in_order(sources, [_span(path, time) for path in tables])
+    names = columns_in_order(sources, [span_of(path, time) for path in tables])
     for name in names:
         say(f"column '{name}': the folders follow '{time}', so it is no feature")
     return names
-
-
-def _span(path: Path, time: str) -> tuple[pd.Timestamp, pd.Timestamp]:
-    names = pq.ParquetFile(path).schema_arrow.names
-    if time not in names:
-        raise BadData(f"{path.name} has no column '{time}'; it has {sorted(names)}")
-    limits = pc.min_max(pq.read_table(path, columns=[time])[time]).as_py()
-    try:
-        return _in_utc(limits["min"]), _in_utc(limits["max"])
-    except (ValueError, TypeError) as error:
-        raise BadData(
-            f"column '{time}' of {path.name} holds {limits['min']!r}, which is no time; use ISO 8601, "
-            "such as 2026-03-31 14:00"
-        ) from error
-
-
-def _in_utc(time: Any) -> pd.Timestamp:
-    stamp = pd.Timestamp(time)
-    return stamp if stamp.tzinfo is None else stamp.tz_convert("UTC").tz_localize(None)

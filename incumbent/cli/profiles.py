@@ -12,7 +12,7 @@ from incumbent.gate.figures import TABLE, Key
 from incumbent.gate.limits import LONGEST
 from incumbent.gate.profile import ColumnProfile, Profile
 from incumbent.gate.traces import MEAN, Trace, traces
-from incumbent.gate.wording import describe, number
+from incumbent.gate.wording import amount, between, count, describe_short, number
 from incumbent.params import Params
 
 LATEST = 12
@@ -83,14 +83,10 @@ def one_column(profiles: Profiles) -> str:
 
 def _title(profiles: Profiles) -> str:
     names = [*profiles.partitions]
-    count = f"{len(names)} partitions, {names[0]} to {names[-1]}" if len(names) > 1 else names[0]
+    which = f"{len(names)} partitions, {names[0]} to {names[-1]}" if len(names) > 1 else names[0]
     learned = profiles.learned
-    limits = (
-        f"limits learned from {learned} partition{'s' * (learned > 1)}"
-        if learned
-        else "no limits are learned yet"
-    )
-    return f"{profiles.dataset}: {count}; {limits}"
+    limits = f"limits learned from {count(learned, 'partition')}" if learned else "no limits are learned yet"
+    return f"{profiles.dataset}: {which}; {limits}"
 
 
 def _partitions(profiles: Profiles) -> str:
@@ -109,10 +105,10 @@ def _partitions(profiles: Profiles) -> str:
 def _figures(figures: Iterable[Trace], profiles: Profiles) -> str:
     rows = [
         [
-            describe(each.figure, short=True),
+            describe_short(each.figure),
             sparkline([*each.values.values()]),
             _latest(each),
-            *ranges(each.limits),
+            *ranges(each.figure, each.limits),
         ]
         for each in figures
     ]
@@ -156,18 +152,14 @@ def _column(name: str, last: ColumnProfile, names: Sequence[str], figures: Mappi
 
 def _latest(trace: Trace) -> str:
     value = [*trace.values.values()][-1]
-    return "–" if value is None else number(value)
+    return "–" if value is None else amount(trace.figure, value)
 
 
-def ranges(limits: Mapping[str, float | None] | None) -> tuple[str, str]:
+def ranges(figure: str, limits: Mapping[str, float | None] | None) -> tuple[str, str]:
     """Where the next value should be, and where it is not suspicious; empty without limits."""
     if limits is None:
         return "", ""
-    return _range(limits["low"], limits["high"]), _range(limits["least"], limits["greatest"])
-
-
-def _range(low: float | None, high: float | None) -> str:
-    """A range in words; None: without an end."""
-    if low is None:
-        return f"at most {number(high)}" if high is not None else ""
-    return f"{number(low)} to {number(high)}" if high is not None else f"at least {number(low)}"
+    return (
+        between(figure, limits["low"], limits["high"]),
+        between(figure, limits["least"], limits["greatest"]),
+    )

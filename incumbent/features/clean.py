@@ -13,6 +13,7 @@ import pandas as pd
 
 from incumbent.errors import BadData
 from incumbent.params import CleanParams
+from incumbent.tables.tidy import steps
 
 
 class CleaningCounts(Counter[str]):
@@ -125,7 +126,7 @@ def _stateless(
     frame: pd.DataFrame, params: CleanParams, cleaning_counts: CleaningCounts | None
 ) -> pd.DataFrame:
     changed: dict[str, pd.Series] = {}
-    if params.trim or params.case:
+    if steps(params):
         for name in frame.columns[frame.dtypes == "str"]:
             changed[name] = _tidy(frame[name], params, cleaning_counts)
     for name, limits in params.impossible.items():
@@ -139,14 +140,10 @@ def _stateless(
 def _tidy(column: pd.Series, params: CleanParams, cleaning_counts: CleaningCounts | None) -> pd.Series:
     """Trim and change case once for each distinct text: there are fewer of them than cells."""
     tidy = {text: text for text in column.dropna().unique()}
-    for step, change in (("trim", str.strip), ("case", str.upper if params.case == "upper" else str.lower)):
-        if getattr(params, step):
-            before, tidy = tidy, {text: change(now) for text, now in tidy.items()}
-            _count(
-                cleaning_counts,
-                f"{step} {column.name}",
-                column.isin([t for t in tidy if tidy[t] != before[t]]),
-            )
+    for step, change in steps(params).items():
+        before, tidy = tidy, {text: change(now) for text, now in tidy.items()}
+        changed = column.isin([text for text in tidy if tidy[text] != before[text]])
+        _count(cleaning_counts, f"{step} {column.name}", changed)
     emptied = {text: now if now else None for text, now in tidy.items()}  # a cell of spaces is empty
     if all(text == now for text, now in emptied.items()):
         return column

@@ -4,8 +4,7 @@ A column gone or wholly empty, a constant that varied, numbers in another unit, 
 an earlier one under new keys. Each needs figures that the history, and what a person released, never had.
 """
 
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,41 +12,15 @@ from typing import Any
 import numpy as np
 
 from incumbent.gate.profile import QUANTILES, ColumnProfile, Profile
+from incumbent.gate.units import distance, log_ratios, near, unit_of_quantiles, unit_of_steady, unit_of_values
 
 MEDIAN = "quantile 0.5"
+MOST_LISTED = 6
 IMPOSSIBLE = 1e-6
 """The chance that a column which varied is constant by accident."""
 
-UNITS: Mapping[str, float] = {
-    **{f"units {factor:,} times smaller": float(factor) for factor in (10, 60, 100, 1000, 3600)},
-    **{f"units {factor:,} times larger": 1 / factor for factor in (10, 60, 100, 1000, 3600)},
-    "pounds instead of kilograms": 2.20462,
-    "kilograms instead of pounds": 0.453592,
-    "feet instead of metres": 3.28084,
-    "metres instead of feet": 0.3048,
-    "centimetres instead of inches": 2.54,
-    "inches instead of centimetres": 0.393701,
-}
-"""By what a number is multiplied. Smaller changes may be news."""
-
-SCALES: Mapping[str, tuple[float, float]] = {
-    "Fahrenheit instead of Celsius": (1.8, 32.0),
-    "Celsius instead of Fahrenheit": (1 / 1.8, -32 / 1.8),
-    "Kelvin instead of Celsius": (1.0, 273.15),
-    "Celsius instead of Kelvin": (1.0, -273.15),
-}
-"""Factor and summand."""
-
-ALIKE = 0.2
-"""How much the logarithms of the quantiles' ratios may differ from the factor's."""
-
-CLOSE, FAR, MANY = 0.35, 1.5, 2.0
-"""How near the quantiles must be to those on another scale, and how far from what they were, in distances of
-the quartiles; and how many times farther than they ever went at once."""
-
-ROUNDING = 1e-5
-INNER = slice(1, -1)
-"""The extreme quantiles vary most."""
+STEPS = 3
+"""Steps from one partition to the next; by fewer nobody knows what is steady."""
 
 REPEATED, USUAL = 0.5, 0.1
 """More than half of a file is a repetition where at most a tenth was."""
@@ -68,6 +41,10 @@ class Extremes:
     """What a column was in the past, at the extreme: the most empty, the fewest values, the largest share
     of one; its quantiles in the last partition; their largest step from one partition to the next, and how
     far any partition's are from the last one's, in distances of the quartiles.
+
+    ratio: the largest logarithm of the ratio of a quantile to the last partition's, None where that is not
+    known; values: of numbers that always had few different ones; apart: the quantiles of partitions that are
+    far from all others, which count for nothing else.
     """
 
     empty: float
@@ -76,26 +53,67 @@ class Extremes:
     quantiles: tuple[float, ...]
     step: float
     reach: float
+    ratio: float | None = None
+    values: tuple[float, ...] = ()
+    apart: tuple[tuple[float, ...], ...] = ()
 
     @staticmethod
-    def of(columns: "list[ColumnProfile]") -> "Extremes":
-        filled = [each for each in columns if each.filled]
-        quantiles = [each.quantiles for each in filled if each.quantiles]
+    def of(columns: Mapping[str, ColumnProfile], apart: Collection[str] = ()) -> "Extremes":
+        """Of a column by partition, in order of arrival; apart: those that are far from all others."""
+        filled = [each for each in columns.values() if each.filled]
+        usual = [each.quantiles for name, each in columns.items() if each.quantiles and name not in apart]
+        last = usual[-1] if usual else ()
         return Extremes(
-            max((each.empty for each in columns), default=1.0),
+            max((each.empty for each in columns.values()), default=1.0),
             min((each.distinct for each in filled), default=0),
             max((each.shares.get("commonest", 1.0) for each in filled), default=1.0),
-            quantiles[-1] if quantiles else (),
-            max((_distance(now, before) for before, now in pairwise(quantiles)), default=0.0),
-            max((_distance(each, quantiles[-1]) for each in quantiles), default=0.0),
+            last,
+            max((distance(now, before) for before, now in pairwise(usual)), default=0.0),
+            max((distance(each, last) for each in usual), default=0.0),
+            _largest_ratio(usual),
+            _few_values(filled),
+            tuple(each.quantiles for name, each in columns.items() if each.quantiles and name in apart),
+        )
+
+    def other_unit(self, column: ColumnProfile) -> str | None:
+        """The unit in which a new partition's numbers would be as before; None if there is no such."""
+        if column.kind == "number" and column.categories is not None:
+            return unit_of_values([*map(float, column.categories)], self.values)
+        now = column.quantiles
+        if now and any(near(now, each) for each in self.apart):
+            return None
+        return unit_of_quantiles(now, self.quantiles, self.step, self.reach) or unit_of_steady(
+            now, self.quantiles, self.ratio
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "quantiles": list(self.quantiles)}
+        """Without what most columns have none of."""
+        rare = {
+            "values": list(self.values),
+            "apart": [list(each) for each in self.apart],
+            "ratio": self.ratio,
+        }
+        document = {**vars(self), "quantiles": list(self.quantiles), **rare}
+        return {name: each for name, each in document.items() if name not in rare or each not in (None, [])}
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Extremes":
-        return Extremes(**{**document, "quantiles": tuple(document["quantiles"])})
+        lists = {name: tuple(document.get(name, ())) for name in ("quantiles", "values")}
+        return Extremes(**{**document, **lists, "apart": tuple(map(tuple, document.get("apart", ())))})
+
+
+def _largest_ratio(quantiles: Sequence[tuple[float, ...]]) -> float | None:
+    ratios = [log_ratios(each, quantiles[-1]) for each in quantiles]
+    if len(quantiles) <= STEPS or any(each is None for each in ratios):
+        return None
+    return max(float(np.max(np.abs(each))) for each in ratios if each is not None)
+
+
+def _few_values(columns: Sequence[ColumnProfile]) -> tuple[float, ...]:
+    """All values of a number that has few of them in every partition."""
+    if not all(each.kind == "number" and each.categories is not None for each in columns):
+        return ()
+    return tuple(sorted({float(value) for each in columns for value in each.categories or ()}))
 
 
 def certain(profile: Profile, past: Mapping[str, Extremes], missing: Collection[str]) -> Iterator[Certain]:
@@ -118,44 +136,21 @@ def _of_column(name: str, column: ColumnProfile, past: Extremes, profile: Profil
         usual = f"one value had at most {past.commonest:.1%} of the cells"
         observed = f"each of {column.filled:,} is {column.commonest}; {usual}"
         yield Certain(name, "distinct", f"column '{name}' must vary", observed)
-    elif unit := other_unit(column.quantiles, past.quantiles, past.step, past.reach):
-        was, now = (quantiles[QUANTILES.index(0.5)] for quantiles in (past.quantiles, column.quantiles))
-        observed = f"as if in {unit}, or the like: the median is {now:.6g}, it was {was:.6g}"
-        yield Certain(name, MEDIAN, f"the unit of '{name}' must stay", observed)
+    elif unit := past.other_unit(column):
+        expected = f"the unit of '{name}' must stay"
+        if column.quantiles:
+            was, now = (f"{each[QUANTILES.index(0.5)]:.6g}" for each in (past.quantiles, column.quantiles))
+            observed = f"as if in {unit}, or the like: the median is {now}, it was {was}"
+            yield Certain(name, MEDIAN, expected, observed)
+        else:
+            was, now = map(_listed, (past.values, map(float, column.categories or ())))
+            yield Certain(name, "new", expected, f"as if in {unit}: the values are {now}, they were {was}")
 
 
-def other_unit(
-    now: Sequence[float], before: Sequence[float], step: float = 0.0, reach: float = 0.0
-) -> str | None:
-    """The unit in which all quantiles would be about as before; None if there is none, or nothing changed.
-
-    now, before: at QUANTILES, or empty; step, reach: how far they went at once, and in all, in distances of
-    the quartiles. Numbers about zero have no unit that could be told from a change.
-    """
-    if not now or not before or _distance(now, before) <= max(FAR, MANY * step, reach * (1 + ROUNDING)):
-        return None
-    was = np.array(before)
-    for unit, (factor, summand) in SCALES.items():
-        if _distance(now, was * factor + summand) < max(CLOSE, step):
-            return unit
-    if not (np.all(was[INNER] > 0) or np.all(was[INNER] < 0)):
-        return None
-    if _distance(now, -was[::-1]) < CLOSE:
-        return "numbers of the other sign"
-    if np.any(np.array(now)[INNER] * was[INNER] <= 0):
-        return None
-    ratios = np.log(np.array(now)[INNER] / was[INNER])
-    unit = min(UNITS, key=lambda name: abs(np.median(ratios) - math.log(UNITS[name])))
-    return unit if np.all(np.abs(ratios - math.log(UNITS[unit])) < ALIKE) else None
-
-
-def _distance(now: Sequence[float] | np.ndarray, before: Sequence[float] | np.ndarray) -> float:
-    """The mean distance of the inner quantiles, in distances of the quartiles before."""
-    is_now, was = np.array(now)[INNER], np.array(before)[INNER]
-    middle = len(was) // 2
-    spread = was[middle + 1] - was[middle - 1] or np.ptp(was) or abs(was[middle]) or 1.0
-    spread = max(spread, ROUNDING * float(np.max(np.abs(was))))
-    return float(np.mean(np.abs(is_now - was)) / spread)
+def _listed(values: Iterable[float]) -> str:
+    first, *_ = ordered = sorted(values)
+    several = [f"{each:.6g}" for each in ordered]
+    return ", ".join(several) if len(several) <= MOST_LISTED else f"{first:.6g} to {ordered[-1]:.6g}"
 
 
 def overlap(one: tuple[int, ...], other: tuple[int, ...]) -> float:

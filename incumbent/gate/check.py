@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 from incumbent.gate.contradictions import contradictions
 from incumbent.gate.gx import Detail, expectations_of, judge, question, sets_aside, validate
 from incumbent.gate.learned_suite import judge_by_history, own_suites
+from incumbent.gate.profile import AS_THEY_ARE
 from incumbent.gate.report import PROBATION, QUARANTINE, Finding, GateReport
 from incumbent.gate.statistics import measure_expectations
 from incumbent.gate.suites import declared_suite
-from incumbent.params import DatasetParams, GateParams
+from incumbent.params import CleanParams, DatasetParams, GateParams
 from incumbent.tables.columns import column_differences
 from incumbent.tables.names import look_alikes
 from incumbent.tables.parquet import read_partition, schema_of
@@ -46,13 +47,14 @@ def gate_files(
     dataset: DatasetParams,
     limits: GateParams,
     judged: Collection[str] = (),
+    clean: CleanParams = AS_THEY_ARE,
 ) -> GateReport:
     """Check each (name, Parquet file): first its columns by the footer alone, then, if they fit, its rows.
 
     Every suite is applied, and what params.yaml declares of the dataset. In memory are only those columns of
     one partition that fail or need pandas. The files stay whole: an expectation that would set rows aside
     on arrival is a warning, and blocks beyond the limit. judged: those that the history judged when
-    they came. Raises BadData for a file that can't be read.
+    they came; of others it judges texts as `clean` has them. Raises BadData for a file that can't be read.
     """
     reports = []
     for name, path in partitions:
@@ -62,7 +64,7 @@ def gate_files(
             findings += [*(each.whole for each in results), *beyond_limit(name, path, results, limits)]
             findings += contradictions(name, path, [each.result for each in results], dataset)
             if name not in judged:
-                findings += judge_by_history(name, path, suites, dataset)
+                findings += judge_by_history(name, path, suites, dataset, clean=clean)
         rows = pq.ParquetFile(path).metadata.num_rows
         reports.append(GateReport(rows, tuple(findings), results_of(name, results)))
     return GateReport.of(reports).treating_suspicions(limits.suspicious)
@@ -261,6 +263,8 @@ def _observed(kwargs: dict[str, Any], names: Sequence[str], result: dict[str, An
         return f"{count:,} other values" + (f", such as {examples}" if count else "")
     if "observed_value" in details:
         return f"observed {_short(details['observed_value'])}"
+    if result["success"]:
+        return "as expected"
     info = result["exception_info"]  # flat, or one entry per metric that could not be computed
     problems = [info] if "exception_message" in info else info.values()
     return "could not be checked: " + "; ".join(sorted({str(each["exception_message"]) for each in problems}))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from incumbent.gate.wording import count
 from incumbent.params import Params
 from incumbent.tables.names import require_distinct
 from incumbent.tables.parquet import schema_of
@@ -17,7 +18,8 @@ def draft_suite(paths: Sequence[Path], params: Params) -> dict[str, Any]:
     """
     for path in paths:
         require_distinct(schema_of(path).names, path.name)
-    scope = f"in {len(paths)} partitions, {paths[0].stem} to {paths[-1].stem}"
+    ends = " to ".join(dict.fromkeys((paths[0].stem, paths[-1].stem)))
+    scope = f"in {count(len(paths), 'partition')}, {ends}"
     rows = _expectation("expect_table_row_count_to_be_between", "a partition has rows", min_value=1)
     return {
         "name": params.dataset.name,

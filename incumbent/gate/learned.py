@@ -11,18 +11,26 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from incumbent.gate.certain import REPEATED, USUAL, Extremes, certain, overlap
-from incumbent.gate.figures import TABLE, ColumnReference, Figure, Key, figures, reference_of
+from incumbent.gate.certain import MEDIAN, REPEATED, USUAL, Extremes, certain, overlap
+from incumbent.gate.figures import TABLE, ColumnReference, Figure, Key, figures, from_scale, reference_of
 from incumbent.gate.limits import Limit, learn
 from incumbent.gate.profile import QUANTILES, Profile
 from incumbent.gate.report import HISTORY, PROBATION, Finding
-from incumbent.gate.sensors import DOMAIN
-from incumbent.gate.wording import describe, number
+from incumbent.gate.sensors import DOMAIN, RECENT_MODEL
+from incumbent.gate.wording import amount, between, count, describe, describe_short
 from incumbent.tables.convert import stem_of
 
 ROW_COUNT = "expect_table_row_count_to_be_between"
 PAIR = "with "
 MOST_NAMED = 3
+OF_TARGET = ("run", "slope", "slopes", RECENT_MODEL)
+"""Figures that follow from the target."""
+
+REMAINS = 0.25
+"""If less than this share remains of how the target went with the columns, labels are more likely shuffled or
+negated than that the world turned round; over many real arrivals it was 0.27 at least."""
+
+BY_CHANCE = 0.5
 SKETCHES = 24
 """The latest partitions that a new one may repeat."""
 
@@ -51,13 +59,23 @@ class Learned:
     repeated: float
     contents: Mapping[str, tuple[int, ...]]
 
+    @property
+    def apart(self) -> dict[str, list[str]]:
+        """Partitions that widen no limit of these columns, as they are far from all others there."""
+        columns: dict[str, dict[str, None]] = {}
+        for limit in self.limits:
+            for partition in limit.apart:
+                columns.setdefault(partition, {})[limit.column] = None
+        return {partition: list(columns[partition]) for partition in sorted(columns)}
+
 
 def learned_from(history: Mapping[str, Profile], false_alarms: float, season: int) -> Learned:
     """Of profiles by partition, in order of arrival. false_alarms, season: as in limits.learn."""
     profiles = list(history.values())
     names = {name: None for each in profiles for name in each.columns}
+    limits = tuple(learn(history, false_alarms, season))
     extremes = {
-        name: Extremes.of([each.columns[name] for each in profiles])
+        name: Extremes.of({part: each.columns[name] for part, each in history.items()}, _apart(limits, name))
         for name in names
         if all(name in each.columns for each in profiles)
     }
@@ -65,8 +83,17 @@ def learned_from(history: Mapping[str, Profile], false_alarms: float, season: in
     contents = {name: each.content for name, each in latest}
     pairs = pairwise(each.content for each in profiles[-SKETCHES:])
     repeated = max([each.repeated for each in profiles] + [overlap(*pair) for pair in pairs])
-    limits = tuple(learn(profiles, false_alarms, season))
     return Learned(tuple(history), limits, reference_of(profiles), extremes, repeated, contents)
+
+
+def _apart(limits: Sequence[Limit], column: str) -> frozenset[str]:
+    """The partitions in which the column's numbers lie far from those of all others."""
+    return frozenset(
+        partition
+        for each in limits
+        if (each.column, each.figure) == (column, MEDIAN)
+        for partition in each.apart
+    )
 
 
 def judge_profile(
@@ -104,7 +131,10 @@ def judge_profile(
             for each in blocking
         ),
         *_repetition(partition, profile, learned),
-        *(_finding(partition, profile, each, learned) for each in _by_cause(broken, explained)),
+        *(
+            _finding(partition, profile, each, learned)
+            for each in _by_cause(broken, explained, target_explained=profile.target in explained)
+        ),
     ]
 
 
@@ -139,13 +169,14 @@ def _broken(profile: Profile, learned: Learned, overruled: set[Key]) -> Iterator
             yield Broken("warning" if severity == "unusual" else PROBATION, limit, figure)
 
 
-def _by_cause(broken: Sequence[Broken], explained: set[str]) -> list[list[Broken]]:
+def _by_cause(broken: Sequence[Broken], explained: set[str], *, target_explained: bool) -> list[list[Broken]]:
     """Grouped by the column that is at fault; what follows from a column that is explained is left out.
 
     A correlation belongs to the column that breaks most of them, unless one of the two has another fault; the
     target's relation to single columns belongs to its relation to all, where that is broken, too.
     """
     groups: dict[str, list[Broken]] = {}
+    broken = [each for each in broken if not (target_explained and each.limit.figure in OF_TARGET)]
     whole = any(each.limit.figure == "slopes" for each in broken)
     for each in broken:
         if not each.pair and each.limit.column not in explained:
@@ -167,22 +198,38 @@ def _finding(partition: str, profile: Profile, broken: Sequence[Broken], learned
         (each for each in severe if each.limit.figure == "slopes"), max(severe, key=lambda b: b.distance)
     )
     limit, value = worst.limit, worst.figure.value
-    low, high = map(number, limit.past)
-    partitions = f"in {limit.partitions} partitions" if limit.partitions > 1 else "in one partition"
     news = _new_values(profile, limit.column, learned) if any(b.limit.figure == "new" for b in broken) else ()
     named = f"; new: {', '.join(news)}" if news else ""
     telling = f"; by {', '.join(profile.telling)}" if limit.figure == DOMAIN and profile.telling else ""
+    ends = (None if math.isinf(end) else end for end in (limit.low, limit.high))
     return Finding(
         partition,
-        f"{describe(limit.figure, limit.column)} should be {_range(limit)}",
+        f"{describe(limit.figure, limit.column)} should be {between(limit.figure, *ends)}",
         worst.severity,
         False,
-        f"{number(value)}; it was {low if low == high else f'{low} to {high}'} {partitions}{telling}{named}"
-        f"{_others(broken, worst)}",
+        f"{amount(limit.figure, value)}; it was {_past(limit)}{telling}{named}{_others(broken, worst)}",
         about=f"{HISTORY}{': '.join([limit.column, *news])}",
         value=value,
         figure=(limit.column, limit.figure),
+        by_person=any(map(_target_is_lost, broken)),
     )
+
+
+def _target_is_lost(broken: Broken) -> bool:
+    """Does little remain of how the target went with the columns, or is it the other way round?"""
+    limit, value = broken.limit, broken.figure.value
+    if limit.figure == "slopes":
+        return value <= REMAINS
+    usual = from_scale(limit.family, limit.center, limit.scale) - BY_CHANCE
+    return limit.figure == RECENT_MODEL and value - BY_CHANCE <= REMAINS * usual
+
+
+def _past(limit: Limit) -> str:
+    """What the figure was, and in how many partitions."""
+    low, high = (amount(limit.figure, value) for value in limit.past)
+    apart = (f"{amount(limit.figure, value)} in {partition}" for partition, value in limit.apart.items())
+    usual = f"{low if low == high else f'{low} to {high}'} in {count(limit.partitions, 'partition')}"
+    return ", and ".join([usual, *apart])
 
 
 def _new_values(profile: Profile, column: str, learned: Learned) -> tuple[str, ...]:
@@ -194,25 +241,19 @@ def _new_values(profile: Profile, column: str, learned: Learned) -> tuple[str, .
 
 
 def _others(broken: Sequence[Broken], worst: Broken) -> str:
-    names = list(
-        dict.fromkeys(
-            f"'{each.limit.column}'"
-            if each.limit.figure == "slope"
-            else describe(each.limit.figure, short=True)
-            for each in sorted(broken, key=lambda b: -b.distance)
-            if each is not worst
-        )
-    )
+    others = sorted((each for each in broken if each is not worst), key=lambda b: -b.distance)
+    names = list(dict.fromkeys(map(_other, others)))
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"; also {', '.join(names[:MOST_NAMED])}{more}" if names else ""
+    which = "most of all by" if worst.limit.figure == "slopes" else "also unusual:"
+    return f"; {which} {', '.join(names[:MOST_NAMED])}{more}" if names else ""
 
 
-def _range(limit: Limit) -> str:
-    if math.isinf(limit.low):
-        return f"at most {number(limit.high)}"
-    if math.isinf(limit.high):
-        return f"at least {number(limit.low)}"
-    return f"between {number(limit.low)} and {number(limit.high)}"
+def _other(broken: Broken) -> str:
+    if broken.limit.figure == "slope":
+        return f"'{broken.limit.column}'"
+    if broken.pair:
+        return "the one of '{}' with '{}'".format(*broken.pair)
+    return describe_short(broken.limit.figure)
 
 
 def _repetition(partition: str, profile: Profile, learned: Learned) -> Iterator[Finding]:

@@ -13,9 +13,10 @@ from incumbent.gate.certain import Extremes
 from incumbent.gate.figures import TABLE, ColumnReference
 from incumbent.gate.learned import Learned, judge_profile
 from incumbent.gate.limits import Limit
-from incumbent.gate.profile import MANY_ALIKE, Profile, profile, rounded
+from incumbent.gate.profile import AS_THEY_ARE, MANY_ALIKE, Profile, profile, rounded
 from incumbent.gate.report import Finding
-from incumbent.params import DatasetParams, Task
+from incumbent.gate.wording import count
+from incumbent.params import CleanParams, DatasetParams, Task
 from incumbent.tables.parquet import schema_of
 
 LEARNED = "incumbent_learned"
@@ -45,16 +46,18 @@ def judge_by_history(
     suites: Sequence[dict[str, Any]],
     dataset: DatasetParams,
     measured: Profile | None = None,
+    clean: CleanParams = AS_THEY_ARE,
 ) -> list[Finding]:
     """What the learned suite among `suites` finds in a Parquet partition; nothing where there is none.
 
-    measured: its profile, made here if there is none. Raises BadData for a file that can't be read.
+    measured: its profile, made here, of texts as `clean` has them, if there is none. Raises BadData for a
+    file that can't be read.
     """
     learned = [suite for suite in suites if is_learned(suite)]
     if not learned:
         return []
     task: Task = learned[0]["meta"][LEARNED]["task"]
-    measured = measured or profile(path, dataset, task)
+    measured = measured or profile(path, dataset, task, clean)
     own, columns = own_suites(suites), schema_of(path).names
     return [
         finding
@@ -72,8 +75,8 @@ def to_suite(name: str, learned: Learned, task: Task) -> dict[str, Any]:
     expectations = [_expectation(each) for each in grouped.values()]
     reference = {column: _reference_to_json(each) for column, each in learned.reference.items()}
     meta = {
-        "notes": f"learned by incumbent from {len(learned.partitions)} partitions; made anew with each "
-        "data version",
+        "notes": f"learned by incumbent from {count(len(learned.partitions), 'partition')}; made anew with "
+        "each data version",
         LEARNED: {
             "task": task,
             "partitions": list(learned.partitions),
@@ -114,7 +117,9 @@ def from_suite(suite: Mapping[str, Any]) -> Learned:
 
 def _group(limit: Limit, learned: Learned) -> tuple[str, ...]:
     """The limits of one expectation: all quantiles of a column, or one alone; empty for a figure that Great
-    Expectations has no type for, or of which it would count other cells than we do."""
+    Expectations has no type for, of which it would count other cells than we do, or with values apart."""
+    if limit.apart:
+        return ()
     extremes = learned.extremes.get(limit.column)
     if limit.figure.startswith(QUANTILE):
         plain = extremes is not None and extremes.commonest <= MANY_ALIKE
@@ -159,7 +164,13 @@ def _limits_of(expectation: Mapping[str, Any]) -> list[Limit]:
 
 def _limit_to_json(limit: Limit) -> dict[str, Any]:
     ends = {name: None if math.isinf(end := getattr(limit, name)) else end for name in ENDS}
-    return {**vars(limit), **ends, "past": list(limit.past), "scale": list(limit.scale)}
+    return {
+        **vars(limit),
+        **ends,
+        "past": list(limit.past),
+        "scale": list(limit.scale),
+        "apart": dict(limit.apart),
+    }
 
 
 def _limit_from_json(document: Mapping[str, Any]) -> Limit:

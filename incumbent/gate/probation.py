@@ -1,7 +1,8 @@
 """Probation: a suspicious partition is kept and scored, but nothing is learned from it until it is released.
 
-A person releases it, or the next arrival that shows the same does: one is noise, two are news. What was
-released teaches: a later partition that shows the same is not suspended.
+A person releases it, or the next arrival that shows the same does: one is noise, two are news. Only a person
+releases what looks like a fault, such as labels that nothing tells any more. What was released teaches: a
+later partition that shows the same is not suspended.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,17 +14,19 @@ NEAR = 0.25
 """Two observed values are near each other if they differ by this share of the greater one at most."""
 A_PERSON = "a person: "
 TWO_ARE_NEWS = "two are news"
+BY_PERSON = "more like a fault than news, so a second one like it does not release it; if it is right, "
 MOST_REASONS = 3
 
 
 @dataclass(frozen=True)
 class Suspicion:
-    """A suspicious finding as it is kept; `about` and `value` as in Finding."""
+    """A suspicious finding as it is kept; `about`, `value` and `by_person` as in Finding."""
 
     about: str
     expectation: str
     observed: str
     value: float | None = None
+    by_person: bool = False
 
     def __str__(self) -> str:
         return f"{self.expectation}: {self.observed}"
@@ -60,6 +63,11 @@ class Suspension:
     @property
     def reasons(self) -> tuple[str, ...]:
         return tuple(map(str, self.suspicions))
+
+    @property
+    def by_person(self) -> bool:
+        """Can nobody else release it? What looks like a fault in the labels is no news by coming twice."""
+        return any(each.by_person for each in self.suspicions)
 
 
 Record = Mapping[str, Suspension]
@@ -150,6 +158,7 @@ def settle(
             for other, entry in waiting.items()
             # The same bytes under another name are no second arrival.
             if entry.md5 != new.md5
+            and not (new.by_person or entry.by_person)
             and shows_the_same(new, entry, next_one=not any(other < each < name for each in trusted))
         ]:
             changes[name] = replace(new, released=_news(" and ".join(same), at))
@@ -167,7 +176,7 @@ def settle(
 def suspicions_of(report: GateReport, name: str) -> tuple[Suspicion, ...]:
     """Why a partition is on probation by this report."""
     return tuple(
-        Suspicion(each.about or each.expectation, each.expectation, each.observed, each.value)
+        Suspicion(each.about or each.expectation, each.expectation, each.observed, each.value, each.by_person)
         for each in report.failed
         if each.partition == name and each.severity == PROBATION
     )
@@ -224,21 +233,28 @@ def judge_probation(
 def _with_held(report: GateReport, record: Record, digests: Mapping[str, str]) -> GateReport:
     """The suspicions of an arrival may need history that a version is not judged by."""
     missing = (
-        Finding(name, each.expectation, PROBATION, False, each.observed, about=each.about, value=each.value)
+        Finding(
+            name, each.expectation, PROBATION, False, each.observed,
+            about=each.about, value=each.value, by_person=each.by_person,
+        )
         for name, entry in held(record, digests).items()
         if name not in report.on_probation
         for each in entry.suspicions
-    )
+    )  # fmt: skip
     return replace(report, findings=(*report.findings, *missing))
 
 
 def how_to_release(report: GateReport) -> tuple[str, ...]:
     """A sentence for each partition on probation: why it is, and how a person ends that."""
-    return tuple(
-        f"{name} is on probation: {_shortened(list(map(str, suspicions_of(report, name))))}; release it with "
-        f"'incumbent quarantine release {name} --reason TEXT'"
-        for name in report.on_probation
-    )
+    sentences = []
+    for name in report.on_probation:
+        suspicions = suspicions_of(report, name)
+        twice = BY_PERSON if any(each.by_person for each in suspicions) else ""
+        sentences.append(
+            f"{name} is on probation: {_shortened(list(map(str, suspicions)))}; {twice}release it with "
+            f"'incumbent quarantine release {name} --reason TEXT'"
+        )
+    return tuple(sentences)
 
 
 def _shortened(reasons: Sequence[str]) -> str:

@@ -14,8 +14,9 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from incumbent.gate.samples import counts_and_sample
-from incumbent.params import DatasetParams, Task
+from incumbent.params import CleanParams, DatasetParams, Task
 from incumbent.tables.columns import Kind, columns_of
+from incumbent.tables.tidy import tidied
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 MOST_CATEGORIES = 100
@@ -25,6 +26,7 @@ REPEATEDLY = 4
 
 MOST_CORRELATED = 30
 MANY_ALIKE = 0.25
+AS_THEY_ARE = CleanParams()
 BINS = 10
 
 
@@ -85,20 +87,24 @@ class Profile:
         return Profile(**{**document, **lists, "columns": columns})
 
 
-def profile(path: Path, dataset: DatasetParams, task: Task) -> Profile:
-    """The profile of a Parquet partition, without its keys, times, and dropped columns.
+def profile(path: Path, dataset: DatasetParams, task: Task, clean: CleanParams = AS_THEY_ARE) -> Profile:
+    """The profile of a Parquet partition, without its keys, times, and dropped columns; its texts as `clean`
+    has them.
 
     Raises BadData for a file that can't be read.
     """
-    return profile_and_sample(path, dataset, task)[0]
+    return profile_and_sample(path, dataset, task, clean)[0]
 
 
-def profile_and_sample(path: Path, dataset: DatasetParams, task: Task) -> tuple[Profile, pd.DataFrame]:
+def profile_and_sample(
+    path: Path, dataset: DatasetParams, task: Task, clean: CleanParams = AS_THEY_ARE
+) -> tuple[Profile, pd.DataFrame]:
     """The same, and the rows that it is of, up to SAMPLE; these have the times, too."""
     aside = {*dataset.key, *dataset.drop}
     present = {name: kind for name, kind in columns_of(path).items() if name not in aside}
     kinds = {name: kind for name, kind in present.items() if kind != "time"}
     counts, sample = counts_and_sample(path, kinds, list(present))
+    sample = tidied(sample, clean)
     y = _numbered(sample[dataset.target], dataset, task) if dataset.target in sample else None
     labelled = y is not None and bool(np.isfinite(y).any())
     ranks: dict[str, np.ndarray] = {}

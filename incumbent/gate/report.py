@@ -32,7 +32,8 @@ class Finding:
 
     final: it can't be released, as no model could learn from it. about: what it judges, without limits;
     value: what it observed, if that is a number. By these it is recognised in another partition. figure: the
-    column (`*`: the table) and its figure, where the history is the judge.
+    column (`*`: the table) and its figure, where the history is the judge. by_person: another partition with
+    the same does not make it news, since a fault is likelier.
     """
 
     partition: str
@@ -45,13 +46,14 @@ class Finding:
     about: str = ""
     value: float | None = None
     figure: tuple[str, str] | None = None
+    by_person: bool = False
 
     def __str__(self) -> str:
         return f"{self.partition}: {self.expectation}: {self.observed}"
 
     def to_json(self) -> dict[str, Any]:
         """Without what only the record of probations keeps, or `gate --explain` asks for."""
-        aside = ("about", "value", "figure")
+        aside = ("about", "value", "figure", "by_person")
         return {name: value for name, value in asdict(self).items() if name not in aside}
 
 

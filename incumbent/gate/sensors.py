@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata, spearmanr
 
-from incumbent.gate.profile import Profile
+from incumbent.gate.profile import AS_THEY_ARE, Profile
 from incumbent.gate.samples import even_sample
-from incumbent.params import DatasetParams, Params, Task
+from incumbent.params import CleanParams, DatasetParams, Params, Task
 from incumbent.tables.columns import columns_of
 from incumbent.tables.leaks import auc
+from incumbent.tables.tidy import tidied
 
 DOMAIN, RECENT_MODEL = "domain", "recent model"
 RECENT = 3
@@ -46,21 +47,25 @@ class Readings:
 
 def with_sensors(profile: Profile, sample: pd.DataFrame, recent: Sequence[Path], params: Params) -> Profile:
     """The profile of a partition, of whose rows `sample` is, with what the sensors read."""
-    readings = read_sensors(sample, recent, params.dataset, params.task)
+    readings = read_sensors(sample, recent, params.dataset, params.task, params.clean)
     return replace(profile, sensors=readings.values, telling=readings.telling)
 
 
 def read_sensors(
-    sample: pd.DataFrame, recent: Sequence[Path], dataset: DatasetParams, task: Task
+    sample: pd.DataFrame,
+    recent: Sequence[Path],
+    dataset: DatasetParams,
+    task: Task,
+    clean: CleanParams = AS_THEY_ARE,
 ) -> Readings:
-    """Of a partition's sample, as profile_and_sample gives it, against the `recent` Parquet partitions, the
-    latest last; empty with too few rows."""
+    """Of a partition's sample, as profile_and_sample gives it with `clean`, against the `recent` Parquet
+    partitions, the latest last; empty with too few rows."""
     names = [str(name) for name, cells in sample.items() if cells.notna().any() and not _is_time(cells)]
     latest = [each for each in recent[-RECENT:] if {*names} <= columns_of(each).keys()]
     if not latest:
         return Readings({})
     new = sample[names].iloc[:: -(-len(sample) // ROWS) or 1]
-    old = even_sample(latest, names, ROWS // len(latest))
+    old = tidied(even_sample(latest, names, ROWS // len(latest)), clean)
     if min(len(new), len(old)) < LEAST:
         return Readings({})
     cells = _encoded(pd.concat([old, new], ignore_index=True))

@@ -19,6 +19,8 @@ from incumbent.gate.learned_suite import judge_by_history
 from incumbent.gate.profile import Profile, profile_and_sample
 from incumbent.gate.report import GateReport
 from incumbent.gate.sensors import with_sensors
+from incumbent.gate.suspicions import said_once
+from incumbent.gate.times import judge_times
 from incumbent.gate.version import judge_content
 from incumbent.params import Params
 from incumbent.tables.convert import BATCH_ROWS
@@ -94,10 +96,12 @@ def _judge_content(
     name: str, path: Path, suites: Sequence[dict[str, Any]], params: Params, recent: Sequence[Path]
 ) -> tuple[Profile, GateReport]:
     """The profile, and what follows from the rows, but for a person's suites."""
-    alone, sample = profile_and_sample(path, params.dataset, params.task)
+    alone, sample = profile_and_sample(path, params.dataset, params.task, params.clean)
     measured = with_sensors(alone, sample, recent, params)
     limits = GateReport(0, tuple(judge_by_history(name, path, suites, params.dataset, measured)))
-    return measured, GateReport.of([judge_content(name, path, params, sample), limits])
+    times = GateReport(0, tuple(judge_times(name, path, recent, params.dataset)))
+    content = GateReport.of([judge_content(name, path, params, sample), times, limits])
+    return measured, said_once(content, params.dataset)
 
 
 def _of(reports: Sequence[GateReport], params: Params) -> GateReport:

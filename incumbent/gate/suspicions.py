@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from incumbent.gate.report import Finding
+from incumbent.gate.report import Finding, GateReport
+from incumbent.gate.times import FAR_AHEAD
 from incumbent.params import DatasetParams, FeatureParams, Task
 from incumbent.tables.columns import columns_of
 from incumbent.tables.convert import BATCH_ROWS
@@ -21,6 +22,8 @@ from incumbent.tables.names import look_alikes
 from incumbent.tables.parquet import readable, schema_of
 
 SAMPLE = 20_000
+TARGET_VARIES, VARIETY = "the target should vary", "distinct"
+AHEAD = "column '{}' should not be in the future"
 SLACK = timedelta(days=1)  # clocks and time zones differ
 
 
@@ -62,6 +65,24 @@ def suspicions(
         for each in oddities([path], dataset, task, sample)
         if each.column not in unread
     ]
+
+
+def said_once(report: GateReport, dataset: DatasetParams) -> GateReport:
+    """Without warnings of what a graver finding on the same partition says, too."""
+    repeated = {
+        *(
+            (each.partition, TARGET_VARIES)
+            for each in report.failed
+            if each.figure == (dataset.target, VARIETY)
+        ),
+        *(
+            (each.partition, AHEAD.format(dataset.time))
+            for each in report.failed
+            if each.expectation == FAR_AHEAD.format(dataset.time)
+        ),
+    }
+    kept = (each for each in report.findings if (each.partition, each.expectation) not in repeated)
+    return replace(report, findings=tuple(kept))
 
 
 def _unread(path: Path, dataset: DatasetParams, features: FeatureParams) -> set[str]:
@@ -135,7 +156,7 @@ def _of_values(statistics: RowStatistics, dataset: DatasetParams) -> Iterator[Od
             yield Oddity(name, f"column '{name}' should be finite", f"infinite in {rows:,} rows")
     if statistics.late:
         observed = f"{statistics.late:,} rows lie ahead, up to {statistics.latest}"
-        yield Oddity(dataset.time, f"column '{dataset.time}' should not be in the future", observed)
+        yield Oddity(dataset.time, AHEAD.format(dataset.time), observed)
 
 
 def _of_the_target(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> Iterator[Oddity]:
@@ -145,7 +166,7 @@ def _of_the_target(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> 
     if target.dropna().nunique() < 2:
         if target.notna().any():
             single = f"every row has {dataset.target} = {target.dropna().iloc[0]}"
-            yield Oddity(None, "the target should vary", single)
+            yield Oddity(None, TARGET_VARIES, single)
         return
     for leak in leaks(sample, dataset, task):
         yield Oddity(leak.column, f"column '{leak.column}' should be no leak of the target", leak.text)

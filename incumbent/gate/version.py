@@ -9,7 +9,7 @@ import pandas as pd
 from incumbent.gate.check import gate_files
 from incumbent.gate.labels import judge_labels
 from incumbent.gate.report import GateReport
-from incumbent.gate.suspicions import suspicions
+from incumbent.gate.suspicions import said_once, suspicions
 from incumbent.params import Params
 
 
@@ -26,12 +26,13 @@ def gate_version(
     when something blocks or is suspicious. judged: those that the history judged when they came. Raises
     BadData for a file that can't be read.
     """
-    report = GateReport.of(
+    whole = GateReport.of(
         [
-            gate_files(partitions, suites, params.dataset, params.gate, judged),
+            gate_files(partitions, suites, params.dataset, params.gate, judged, params.clean),
             *(judge_content(name, path, params) for name, path in partitions),
         ]
-    ).treating_suspicions(params.gate.suspicious)
+    )
+    report = said_once(whole, params.dataset).treating_suspicions(params.gate.suspicious)
     return report.excusing(released()) if report.blocked or report.on_probation else report
 
 

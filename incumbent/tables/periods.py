@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from incumbent.tables.convert import BATCH_ROWS, UTC_TIMES
 from incumbent.tables.parquet import schema_of
 
 Period = Literal["month", "day"]
+Span = tuple[pd.Timestamp, pd.Timestamp]
 FORMATS: dict[Period, str] = {"month": "%Y-%m", "day": "%Y-%m-%d"}
 
 
@@ -92,3 +94,26 @@ def _parsed(column: Any, path: Path, time: str) -> tuple[Any, str | None]:
         f"column '{time}' of {path.name} holds {column[0].as_py()!r}, which is no time; use ISO 8601, "
         "such as 2026-03-31 14:00"
     )
+
+
+def span_of(path: Path, time: str) -> Span:
+    """The first and the last time of a Parquet file, in UTC if they have a zone; NaT where all are empty.
+
+    Raises BadData without such a column, or for values that are no times.
+    """
+    names = pq.ParquetFile(path).schema_arrow.names
+    if time not in names:
+        raise BadData(f"{path.name} has no column '{time}'; it has {sorted(names)}")
+    limits = pc.min_max(pq.read_table(path, columns=[time])[time]).as_py()
+    try:
+        return _in_utc(limits["min"]), _in_utc(limits["max"])
+    except (ValueError, TypeError) as error:
+        raise BadData(
+            f"column '{time}' of {path.name} holds {limits['min']!r}, which is no time; use ISO 8601, "
+            "such as 2026-03-31 14:00"
+        ) from error
+
+
+def _in_utc(time: Any) -> pd.Timestamp:
+    stamp = pd.Timestamp(time)
+    return stamp if stamp.tzinfo is None else stamp.tz_convert("UTC").tz_localize(None)

@@ -19,12 +19,14 @@ from incumbent.gate.figures import figures
 from incumbent.gate.gx import validate
 from incumbent.gate.learned import learned_from
 from incumbent.gate.learned_suite import LEARNED, from_suite, to_suite
+from incumbent.gate.probation import Record, applied, held, how_to_release, settle
 from incumbent.gate.profile import Profile, profile, profile_and_sample
 from incumbent.gate.report import GateReport
 from incumbent.gate.sensors import read_sensors
 from incumbent.gate.sift import sift, without_history
 from incumbent.gate.suites import suite_of
-from incumbent.params import Params
+from incumbent.gate.version import gate_version
+from incumbent.params import CleanParams, Params
 from tests.building import toy_params
 
 PARAMS = toy_params(dataset={"name": "toy", "target": "y", "key": ["id"]})
@@ -46,7 +48,7 @@ class Past:
         return path
 
     def profile(self, path: Path) -> Profile:
-        return profile(path, self.params.dataset, self.params.task)
+        return profile(path, self.params.dataset, self.params.task, self.params.clean)
 
     def gate(self, frame: pd.DataFrame, *suites: dict[str, Any]) -> GateReport:
         path = self.write(frame)
@@ -108,8 +110,8 @@ FAULTS: Mapping[str, tuple[pd.DataFrame, str, Verdict]] = {
     "shuffled": (changed("temp", shuffled), "with 'felt'", Verdict.PROBATION),
     "upper case": (changed("shop", lambda s: s.str.upper()), "'shop'", Verdict.PROBATION),
     "typos": (changed("shop", lambda s: s.mask(some(0.2, len(s)), "??")), "'shop'", Verdict.PROBATION),
-    "labels flipped": (changed("y", lambda s: 1 - s), "how the target follows", Verdict.PROBATION),
-    "labels shuffled": (changed("y", shuffled), "how the target follows", Verdict.PROBATION),
+    "labels flipped": (changed("y", lambda s: 1 - s), "the columns tell the target", Verdict.PROBATION),
+    "labels shuffled": (changed("y", shuffled), "the columns tell the target", Verdict.PROBATION),
     "labels constant in a stretch": (
         changed("y", lambda s: s.mask(np.arange(len(s)) < 300, 1)), "stretch of rows", Verdict.PROBATION
     ),
@@ -125,6 +127,50 @@ def test_a_fault_is_told_by_the_column_and_what_it_was_before(past: Past, fault:
     report = past.gate(frame)
     assert report.verdict is verdict, report.reasons
     assert any(words in reason for reason in report.reasons), report.reasons
+
+
+@pytest.mark.parametrize("fault", ["labels flipped", "labels shuffled", "40 % empty", "typos"])
+def test_of_labels_that_nothing_tells_a_second_partition_makes_no_news(past: Past, fault: str) -> None:
+    frame, _, _ = FAULTS[fault]
+    record: Record = {}
+    for name in ("may", "june"):
+        path = past.write(frame.head(1990 if name == "may" else 2000), f"{name}.parquet")
+        digests = {**{each: entry.md5 for each, entry in record.items()}, path.name: name}
+        report = gate_files([(path.name, path)], [past.suite], PARAMS.dataset, PARAMS.gate)
+        _, changes = settle(report, record, digests, "2026-06-01T00:00:00+00:00")
+        record = applied(record, changes)
+    waiting = held(record, digests)
+    assert {*waiting} == ({"may.parquet", "june.parquet"} if "labels" in fault else set())
+    told = ["a second one like it does not release it" in each for each in how_to_release(report)]
+    assert told == ["labels" in fault]
+
+
+def test_a_constant_target_is_told_once(past: Past) -> None:
+    frame = month(99).assign(y=1)
+    path = past.write(frame)
+    arrived = sift(path.name, path, past.folder, [past.suite], PARAMS, without_history, past.paths[-3:])
+    pushed = gate_version([(path.name, path)], [past.suite], PARAMS)
+    for report in (arrived.report, pushed):
+        [finding] = report.failed
+        assert finding.expectation == "column 'y' must vary"
+    alone = gate_version([(path.name, path)], [], PARAMS)
+    assert [each.expectation for each in alone.failed] == ["the target should vary"]
+
+
+def test_texts_are_judged_as_they_will_be_cleaned(past: Past) -> None:
+    """Blanks behind and capitals are told, unless cleaning takes them away."""
+    frame = month(99).assign(shop=lambda f: f["shop"].str.upper() + "  ")
+    path = past.write(frame)
+    clean = PARAMS.model_copy(update={"clean": CleanParams(trim=True, case="lower")})
+    learned = Past(past.folder, [month(number) for number in range(8)], clean)
+    for params, verdict, suite in (
+        (PARAMS, Verdict.PROBATION, past.suite),
+        (clean, Verdict.PASS, learned.suite),
+    ):
+        recent = past.paths[-3:]
+        report = sift(path.name, path, past.folder, [suite], params, without_history, recent).report
+        assert report.verdict is verdict, report.reasons
+        assert gate_version([(path.name, path)], [suite], params).verdict is verdict
 
 
 def test_two_columns_swapped_are_both_named(past: Past) -> None:
@@ -265,7 +311,7 @@ def test_one_partition_teaches_wide_limits_and_says_so(tmp_path: Path) -> None:
     past = Past(tmp_path, [month(0)])
     assert past.gate(month(1)).verdict is Verdict.PASS
     [finding] = past.learned_findings(changed("visits", lambda s: s.mask(some(0.6, len(s)), 0)))
-    assert "in one partition" in finding.observed
+    assert "in 1 partition" in finding.observed
 
 
 def test_limits_tighten_with_each_accepted_partition(tmp_path: Path) -> None:
@@ -325,7 +371,8 @@ def test_labels_shifted_by_a_row_are_told_by_a_model_of_the_recent_rows(past: Pa
     findings = sifted(past, changed("y", lambda s: np.roll(s, 1)))
     assert any(each.severity == PROBATION for each in findings)
     assert any(
-        "a model of recent rows" in str(each) or "the target follows" in str(each) for each in findings
+        "the last partitions ranks the target" in str(each) or "tell the target" in str(each)
+        for each in findings
     )
 
 

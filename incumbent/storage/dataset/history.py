@@ -106,7 +106,7 @@ def history_of(
     }
     missing = [name for name in names if name not in known]
     for name, path in zip(missing, fetch(project, version, missing), strict=True):
-        known[name] = Profiled.of(path, profile(path, params.dataset, params.task))
+        known[name] = Profiled.of(path, profile(path, params.dataset, params.task, params.clean))
     return {name: known[name] for name in names}
 
 
@@ -176,7 +176,7 @@ def start_history(paths: Sequence[Path], params: Params) -> dict[str, str]:
         if place >= len(paths) - SENSED:
             measured = _sensed(path, paths[max(0, place - RECENT) : place], params)
         else:
-            measured = profile(path, params.dataset, params.task)
+            measured = profile(path, params.dataset, params.task, params.clean)
         history[path.name] = Profiled.of(path, measured)
     documents = {profile_path(name): profile_text(each) for name, each in history.items()}
     return documents | {learned_path(params): learned_text(_latest(history), params)}
@@ -184,7 +184,7 @@ def start_history(paths: Sequence[Path], params: Params) -> dict[str, str]:
 
 def _sensed(path: Path, recent: Sequence[Path], params: Params) -> Profile:
     """The profile of a partition, with sensors."""
-    return with_sensors(*profile_and_sample(path, params.dataset, params.task), recent, params)
+    return with_sensors(*profile_and_sample(path, params.dataset, params.task, params.clean), recent, params)
 
 
 def profile_text(profiled: Profiled) -> str:

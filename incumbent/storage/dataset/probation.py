@@ -73,11 +73,12 @@ def _parse(text: str | None, project: Path) -> dict[str, Suspension]:
         line, problem = _where_no_yaml(error, text)
     except ValidationError as error:
         detail = error.errors()[0]
-        line, problem = _line_of(text, detail["loc"]), f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}"
+        place = ".".join(map(str, detail["loc"]))
+        line, problem = _line_of(text, detail["loc"]), ": ".join(filter(None, (place, detail["msg"])))
     raise BadInput(
-        f"{project / PROBATION} can't be read: line {line}: {problem.removeprefix(': ')}; correct that line, or "
-        f"take the file back as it was with 'git checkout COMMIT -- {PROBATION}' (commits: 'git log -- "
-        f"{PROBATION}'), and commit it"
+        f"{project / PROBATION} can't be read: line {line}: {problem}; correct that line, or take the file "
+        f"back as it was with 'git checkout COMMIT -- {PROBATION}' (commits: 'git log -- {PROBATION}'), and "
+        "commit it"
     )
 
 
@@ -91,15 +92,16 @@ def _where_no_yaml(error: YAMLError, text: str) -> tuple[int, str]:
 
 def _line_of(text: str, place: Sequence[int | str]) -> int:
     """The line, from 1, of the deepest part of `place`, keys and positions, that the document has."""
-    node, line = YAML().load(text), 1
+    node: Any = YAML().load(text)
+    line = 1
     for step in place:
         if isinstance(node, list):
-            place_of = node.lc.item
+            start = node.lc.item(step)  # type: ignore[attr-defined]
         elif isinstance(node, dict) and step in node:
-            place_of = node.lc.key
+            start = node.lc.key(step)  # type: ignore[attr-defined]
         else:
             break
-        line, node = place_of(step)[0] + 1, node[step]
+        line, node = start[0] + 1, node[step]
     return line
 
 
@@ -110,7 +112,7 @@ def _dump(record: Record) -> str | None:
     yaml, written = YAML(), io.StringIO(HEADER)
     yaml.width, yaml.default_flow_style = 10_000, False
     written.seek(0, io.SEEK_END)
-    yaml.dump(_RECORD.dump_python(dict(record), mode="json", exclude_none=True), written)
+    yaml.dump(_RECORD.dump_python(dict(record), mode="json", exclude_defaults=True), written)
     return written.getvalue()
 
 

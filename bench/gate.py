@@ -207,7 +207,7 @@ def by_all_of_it() -> Callable[[Path], Verdicts]:
 
     def judge(path: Path) -> Verdicts:
         suites = [own(), *load_suites(path.parent)]
-        recent = sorted(path.parent.glob("past-*"))[-3:]
+        recent = {each.name: each for each in sorted(path.parent.glob("past-*"))[-3:]}
         done = sift(path.name, path, path.parent, suites, params, without_history, recent)
         implied, *rest = done.report.findings[: len(EXPECTATIONS)]
         return [finding.success for finding in (*rest, implied)]

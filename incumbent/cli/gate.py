@@ -71,7 +71,7 @@ def _judge(files: Sequence[Path], project: Path, params: "Params") -> list["Sift
     return judged
 
 
-def _recent(project: Path) -> list[Path]:
+def _recent(project: Path) -> dict[str, Path]:
     """The latest partitions, for the gate's sensors; none where they can't be reached."""
     from incumbent.errors import IncumbentError
     from incumbent.storage.dataset.history import recent_files
@@ -83,4 +83,4 @@ def _recent(project: Path) -> list[Path]:
         return recent_files(project, resolve_or_empty(project), record)
     except IncumbentError as error:
         say(f"the new rows are not compared with recent ones: {error}")
-        return []
+        return {}

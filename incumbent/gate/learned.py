@@ -74,8 +74,10 @@ def learned_from(history: Mapping[str, Profile], false_alarms: float, season: in
     profiles = list(history.values())
     names = {name: None for each in profiles for name in each.columns}
     limits = tuple(learn(history, false_alarms, season))
+    # Partitions in which a column's numbers lie far from those of all others.
+    apart = {each.column: each.apart for each in limits if each.figure == MEDIAN}
     extremes = {
-        name: Extremes.of({part: each.columns[name] for part, each in history.items()}, _apart(limits, name))
+        name: Extremes.of({part: each.columns[name] for part, each in history.items()}, apart.get(name, {}))
         for name in names
         if all(name in each.columns for each in profiles)
     }
@@ -84,16 +86,6 @@ def learned_from(history: Mapping[str, Profile], false_alarms: float, season: in
     pairs = pairwise(each.content for each in profiles[-SKETCHES:])
     repeated = max([each.repeated for each in profiles] + [overlap(*pair) for pair in pairs])
     return Learned(tuple(history), limits, reference_of(profiles), extremes, repeated, contents)
-
-
-def _apart(limits: Sequence[Limit], column: str) -> frozenset[str]:
-    """The partitions in which the column's numbers lie far from those of all others."""
-    return frozenset(
-        partition
-        for each in limits
-        if (each.column, each.figure) == (column, MEDIAN)
-        for partition in each.apart
-    )
 
 
 def judge_profile(
@@ -220,8 +212,9 @@ def _target_is_lost(broken: Broken) -> bool:
     limit, value = broken.limit, broken.figure.value
     if limit.figure == "slopes":
         return value <= REMAINS
+    # A model also ranks by chance where a column that it knows went elsewhere: only the opposite counts.
     usual = from_scale(limit.family, limit.center, limit.scale) - BY_CHANCE
-    return limit.figure == RECENT_MODEL and value - BY_CHANCE <= REMAINS * usual
+    return limit.figure == RECENT_MODEL and value - BY_CHANCE <= -usual / 2
 
 
 def _past(limit: Limit) -> str:

@@ -33,6 +33,9 @@ TYPES: Mapping[str, str] = {
 would measure the first."""
 
 ENDS = ("low", "high", "least", "greatest")
+IN_ARGUMENTS = ("column", "low", "high")
+USUAL: Mapping[str, Any] = {"scale": [0.0, 1.0], "apart": {}}
+"""What a limit in the document lacks."""
 
 
 def own_suites(suites: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -142,7 +145,10 @@ def _expectation(limits: Sequence[Limit]) -> dict[str, Any]:
             arguments |= {"min_value": 1 - first.high, "max_value": 1 - first.low}
         case _:
             arguments |= {"min_value": first.low, "max_value": first.high}
-    about = [{**_limit_to_json(limit), "low": None, "high": None} for limit in limits]
+    about = [
+        {name: each for name, each in _limit_to_json(limit).items() if name not in IN_ARGUMENTS}
+        for limit in limits
+    ]
     return {"type": kind, "kwargs": arguments, "severity": "warning", "meta": {LEARNED: about}}
 
 
@@ -157,26 +163,23 @@ def _limits_of(expectation: Mapping[str, Any]) -> list[Limit]:
         ranges = [[1 - high, 1 - low] for low, high in ranges]
     about = expectation["meta"][LEARNED]
     return [
-        _limit_from_json({**each, "low": low, "high": high})
+        _limit_from_json({**each, "column": arguments.get("column", TABLE), "low": low, "high": high})
         for each, (low, high) in zip(about, ranges, strict=True)
     ]
 
 
 def _limit_to_json(limit: Limit) -> dict[str, Any]:
     ends = {name: None if math.isinf(end := getattr(limit, name)) else end for name in ENDS}
-    return {
-        **vars(limit),
-        **ends,
-        "past": list(limit.past),
-        "scale": list(limit.scale),
-        "apart": dict(limit.apart),
-    }
+    document = {**vars(limit), **ends, "past": list(limit.past), "scale": list(limit.scale)}
+    # There may be thousands of limits, and most have the usual.
+    return {name: each for name, each in document.items() if name not in USUAL or each != USUAL[name]}
 
 
 def _limit_from_json(document: Mapping[str, Any]) -> Limit:
     missing = {"low": -math.inf, "high": math.inf, "least": -math.inf, "greatest": math.inf}
     ends = {name: missing[name] if document[name] is None else document[name] for name in ENDS}
-    return Limit(**{**document, **ends, "past": tuple(document["past"]), "scale": tuple(document["scale"])})
+    whole = {**USUAL, **document, **ends}
+    return Limit(**{**whole, "past": tuple(whole["past"]), "scale": tuple(whole["scale"])})
 
 
 def _reference_to_json(reference: ColumnReference) -> dict[str, Any]:

@@ -4,8 +4,8 @@ Rows, empty cells and repeated content are counted over the whole file, in one D
 to SAMPLE rows, spread evenly. The same bytes give the same figures.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,8 @@ class Profile:
     telling: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return dict(rounded(asdict(self)))
+        columns = {name: vars(each) for name, each in self.columns.items()}
+        return dict(rounded({**vars(self), "columns": columns}))
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Profile":
@@ -129,9 +130,11 @@ def _column(cells: pd.Series, kind: Kind | None, filled: int, rows: int) -> Colu
     if there.empty:
         return ColumnProfile(kind, 0, 1 - filled / rows if rows else 0.0)
     values = there.value_counts()
-    names, shares = _names(pd.Series(values.index), kind), values.to_numpy() / len(there)
+    shares = values.to_numpy() / len(there)
     most = min(MOST_CODES, len(there) // REPEATEDLY) if kind == "number" else MOST_CATEGORIES
     few = len(values) <= most
+    named = values.index if few or kind != "number" else values.index[:1]
+    names = _names(named, kind)
     column = ColumnProfile(
         kind,
         filled,
@@ -146,7 +149,7 @@ def _column(cells: pd.Series, kind: Kind | None, filled: int, rows: int) -> Colu
     return _with_texts(column, names, shares) if kind == "text" else column
 
 
-def _names(values: pd.Series, kind: Kind | None) -> list[str]:
+def _names(values: Iterable[Any], kind: Kind | None) -> list[str]:
     """As text, alike for whole numbers of a column with and without empty cells."""
     return [f"{float(value):.12g}" if kind == "number" else str(value) for value in values]
 
@@ -200,7 +203,7 @@ def _with_targets(column: ColumnProfile, cells: pd.Series, y: np.ndarray) -> Col
     there = cells[known]
     if column.categories is not None:
         places, values = pd.factorize(there)
-        names = _names(pd.Series(values), column.kind)
+        names = _names(values, column.kind)
     elif column.kind == "number" and len(there):
         shares = rankdata(there.to_numpy(dtype=np.float64)) / len(there)
         places, names = np.ceil(shares * BINS).astype(int) - 1, [str(tenth) for tenth in range(1, BINS + 1)]

@@ -29,8 +29,14 @@ RECENT = 3
 ROWS = 3_000
 """Of each side: enough to see a shift that matters, in tenths of a second."""
 
+CELLS = 500_000
+"""Of each side of a wide table."""
+
 LEAST = 100
 """Rows of either side; fewer say nothing."""
+
+MANY = 150
+"""Columns; of more, each tree sees so many."""
 
 TELLING = 3
 SHARE = 0.2
@@ -64,8 +70,9 @@ def read_sensors(
     latest = [each for each in recent[-RECENT:] if {*names} <= columns_of(each).keys()]
     if not latest:
         return Readings({})
-    new = sample[names].iloc[:: -(-len(sample) // ROWS) or 1]
-    old = tidied(even_sample(latest, names, ROWS // len(latest)), clean)
+    most = min(ROWS, RECENT * LEAST + CELLS // len(names))
+    new = sample[names].iloc[:: -(-len(sample) // most) or 1]
+    old = tidied(even_sample(latest, names, most // len(latest)), clean)
     if min(len(new), len(old)) < LEAST:
         return Readings({})
     cells = _encoded(pd.concat([old, new], ignore_index=True))
@@ -131,10 +138,12 @@ def _recent_model(
 def _fit(features: pd.DataFrame, y: np.ndarray, objective: str) -> Any:
     import lightgbm
 
-    params = {
+    params: dict[str, Any] = {
         "objective": objective, "num_leaves": 15, "verbose": -1, "num_threads": 1,
         "deterministic": True, "force_col_wise": True,
     }  # fmt: skip
+    if (share := MANY / features.shape[1]) < 1:  # of a thousand columns all trees together still see each
+        params |= {"feature_fraction": share, "max_bin": 31, "seed": 0}
     numbered = features.set_axis([str(place) for place in range(features.shape[1])], axis=1)
     return lightgbm.train(
         params, lightgbm.Dataset(numbered, y), 30

@@ -3,9 +3,10 @@
 The rest is checked by all other expectations, as if those rows were not there, and becomes the partition.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -59,12 +60,12 @@ def sift(
     suites: Sequence[dict[str, Any]],
     params: Params,
     against_history: Callable[[Path], Sequence[Judged]],
-    recent: Sequence[Path] = (),
+    recent: Mapping[str, Path] = MappingProxyType({}),
 ) -> Sifted:
     """Judge a partition; its rest and what is set aside are written into `folder`.
 
     The same bytes in give the same bytes out. More rows than gate.max_quarantined allows stay where they
-    are, and the report blocks. recent: the partitions before it, for the sensors; its profile is of what
+    are, and the report blocks. recent: the latest partitions, for the sensors; its profile is of what
     may pass, and None where the columns do not fit. Raises BadData for a file that can't be read.
     """
     columns = column_findings(name, path, params.dataset)
@@ -93,11 +94,11 @@ def sift(
 
 
 def _judge_content(
-    name: str, path: Path, suites: Sequence[dict[str, Any]], params: Params, recent: Sequence[Path]
+    name: str, path: Path, suites: Sequence[dict[str, Any]], params: Params, recent: Mapping[str, Path]
 ) -> tuple[Profile, GateReport]:
     """The profile, and what follows from the rows, but for a person's suites."""
     alone, sample = profile_and_sample(path, params.dataset, params.task, params.clean)
-    measured = with_sensors(alone, sample, recent, params)
+    measured = with_sensors(alone, sample, [*recent.values()], params)
     limits = GateReport(0, tuple(judge_by_history(name, path, suites, params.dataset, measured)))
     times = GateReport(0, tuple(judge_times(name, path, recent, params.dataset)))
     content = GateReport.of([judge_content(name, path, params, sample), times, limits])

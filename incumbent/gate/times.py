@@ -1,6 +1,6 @@
 """Do an arrival's times lie where its name and the clock say? The last partition by name is the latest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,16 +16,19 @@ AHEAD = timedelta(days=366)
 """A time that lies farther ahead is more often a typing error than a plan."""
 
 
-def judge_times(name: str, path: Path, recent: Sequence[Path], dataset: DatasetParams) -> list[Finding]:
+def judge_times(name: str, path: Path, recent: Mapping[str, Path], dataset: DatasetParams) -> list[Finding]:
     """At most one finding on when, and one on the order; nothing for what has no times.
 
-    recent: the partitions before it by name, whose times may lie ahead, too.
+    recent: the latest partitions by name, whose times may lie ahead, too.
     """
     times = _span(path, dataset)
     if times is None:
         return []
     stem = stem_of(Path(name))
-    others = {each.stem: span for each in recent if each.stem != stem and (span := _span(each, dataset))}
+    files = {Path(other).stem: file for other, file in recent.items()}
+    others = {
+        other: span for other, file in files.items() if other != stem and (span := _span(file, dataset))
+    }
     return [*_far_ahead(name, times, [*others.values()], dataset), *_order(name, stem, times, others)]
 
 

@@ -132,4 +132,5 @@ def distance(now: Sequence[float] | np.ndarray, before: Sequence[float] | np.nda
     middle = len(was) // 2
     spread = was[middle + 1] - was[middle - 1] or np.ptp(was) or abs(was[middle]) or 1.0
     spread = max(spread, ROUNDING * float(np.max(np.abs(was))))
-    return float(np.mean(np.abs(is_now - was)) / spread)
+    with np.errstate(over="ignore"):  # infinitely far is far
+        return float(np.mean(np.abs(is_now - was)) / spread)

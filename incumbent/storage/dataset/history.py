@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -55,7 +55,7 @@ class Past:
 
     params: Params
     history: History
-    recent: tuple[Path, ...]
+    recent: Mapping[str, Path]
     given: tuple[dict[str, Any], ...]
 
     @cached_property
@@ -70,21 +70,23 @@ class Past:
     def after(self, name: str, path: Path, measured: Profile) -> "Past":
         """The same, once this partition is accepted."""
         history = {**self.history, name: Profiled.of(path, measured)}
-        return Past(self.params, _latest(history), (*self.recent, path)[-RECENT:], self.given)
+        recent = [*{**self.recent, name: path}.items()][-RECENT:]
+        return Past(self.params, _latest(history), dict(recent), self.given)
 
 
 def past_of(project: Path, params: Params, version: DataVersion, suites: Sequence[dict[str, Any]]) -> Past:
     """Before anything arrives. suites: all of the project. Fetches the latest partitions."""
     record = record_at(project)
     history = history_of(project, params, version, record)
-    return Past(params, history, tuple(recent_files(project, version, record)), tuple(suites))
+    return Past(params, history, recent_files(project, version, record), tuple(suites))
 
 
-def recent_files(project: Path, version: DataVersion, record: Record) -> list[Path]:
-    """The latest partitions of a version that are not on probation, the last one last; empty without data."""
+def recent_files(project: Path, version: DataVersion, record: Record) -> dict[str, Path]:
+    """The latest partitions of a version that are not on probation, the last one last, and their files, which
+    have other names; empty without data."""
     waiting = held(record, version.digests)
-    names = [name for name in sorted(version.digests) if name not in waiting]
-    return fetch(project, version, names[-RECENT:]) if names else []
+    names = [name for name in sorted(version.digests) if name not in waiting][-RECENT:]
+    return dict(zip(names, fetch(project, version, names), strict=True)) if names else {}
 
 
 def history_of(
@@ -165,7 +167,7 @@ def anew(project: Path, params: Params, version: DataVersion, record: Record) ->
         md5 = version.digests[name]
         if place >= len(names) - SENSED and not _kept(project, name, md5):
             path, *recent = fetch(project, version, [name, *names[max(0, place - RECENT) : place]])
-            made[name] = Profiled(md5, _sensed(path, recent, params))
+            made[name] = Profiled.of(path, _sensed(path, recent, params))
     return history_documents(project, params, version, record, made)
 
 
@@ -221,8 +223,7 @@ def _lines(value: Any, depth: int, indent: str = "\n") -> str:
 
 
 def _learned(history: History, params: Params) -> dict[str, Any]:
-    # As they are kept, so that the same suite is learned from the files.
-    profiles = {name: Profile.from_json(each.profile.to_json()) for name, each in history.items()}
+    profiles = {name: each.profile for name, each in history.items()}
     learned = learned_from(profiles, params.gate.false_alarms, season_of(tuple(profiles)))
     return to_suite(params.dataset.name, learned, params.task)
 
@@ -251,10 +252,16 @@ def _kept(project: Path, partition: str, md5: str) -> Profiled | None:
 
 def _read(path: Path) -> Profiled:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return Profiled(document.pop("md5"), Profile.from_json(document))
+        return _parsed(path.read_text(encoding="utf-8"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(
             f"{path} is no profile of a partition: {error!r}; remove it, and 'incumbent expectations learn' "
             "makes it anew"
         ) from error
+
+
+@lru_cache(maxsize=2 * LONGEST)
+def _parsed(text: str) -> Profiled:
+    """Once in a command, which needs the history before and after an arrival."""
+    document = json.loads(text)
+    return Profiled(document.pop("md5"), Profile.from_json(document))

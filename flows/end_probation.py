@@ -5,7 +5,6 @@ from typing import Any
 
 from prefect import flow
 
-from incumbent.params import load_params
 from tasks.arrival import announce
 from tasks.probation import end_probation as commit
 
@@ -17,5 +16,5 @@ def end_probation(project: Path, partition: str, reason: str) -> dict[str, Any]:
     If it dies in between, the same again sends the event.
     """
     version = commit(project, partition, reason)
-    announce(load_params(project).dataset.name, version)
+    announce(project, version)
     return {"partition": partition, "data": version.to_json()}

@@ -30,8 +30,8 @@ def admit(arrival: Arrival) -> dict[str, Any]:
     rows = set_aside(good)
     version = add(good) if good.files else None
     if version is not None:
-        announce(good.params.dataset.name, version)
+        announce(good.project, version)
         if good.report.on_probation:
-            announce_probation(good.params.dataset.name, good.report, version)
+            announce_probation(good.project, good.report, version)
     clear(arrival)
     return summary(good, version, blocked, rows)

@@ -19,6 +19,6 @@ def release(project: Path, entry: str, reason: str, folder: Path) -> dict[str, A
     released = recover(project, entry, folder)
     version = add(released)
     settle(released, entry, reason, version)
-    announce(released.params.dataset.name, version)
+    announce(released.project, version)
     close(released, entry)
     return summary(released, version, None)

@@ -35,6 +35,7 @@ def retrain(
     """
     run = begin(project, data_rev, announced_rev, strategy, started_by, dry_run, engine)
     with lease(run) as work:
+        run = work.run
         if work.taken:
             return record(run.of_announced, "skip", (work.taken,))
         if run.announced:

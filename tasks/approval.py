@@ -13,6 +13,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.utilities.urls import url_for
 
 from incumbent.evaluation.approval import commands
+from incumbent.local.workspace import place_of
 from incumbent.params import load_params
 from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.registry.registry import open_registry
@@ -30,7 +31,7 @@ Word = Literal["approve", "refuse"]
 def how_to_answer(run: Run, version: str) -> str:
     """For a challenger that waits: the form in the UI, and the commands, in markdown."""
     approve, refuse = commands(version, f" --project {shlex.quote(str(run.project))}")
-    form = _form(version)
+    form = _form(run.project, version)
     in_the_ui = f"with [the form]({form}) of the deployment `{DEPLOYMENT}`, or " if form else ""
     return (
         f"**{version} waits for a person.** Answer {in_the_ui}in a terminal:\n\n"
@@ -39,16 +40,17 @@ def how_to_answer(run: Run, version: str) -> str:
     )
 
 
-def _form(version: str) -> str | None:
-    """The address of the form with the version filled in; None where the flow is not deployed."""
+def _form(project: Path, version: str) -> str | None:
+    """The address of the form with project and version filled in; None where the flow is not deployed."""
     with get_client(sync_client=True) as client:
         try:
             deployment = client.read_deployment_by_name(DEPLOYMENT)
         except ObjectNotFound:
             return None
     page = url_for("deployment", obj_id=deployment.id)
+    filled = json.dumps({"project": place_of(project), "version": version})
     # The UI decodes the value once more than a server would.
-    return page and f"{page}/run?parameters={quote(quote(json.dumps({'version': version})))}"
+    return page and f"{page}/run?parameters={quote(quote(filled))}"
 
 
 @retried
@@ -95,6 +97,7 @@ def announce(project: Path, answered: dict[str, Any]) -> None:
     )
     about = {name: value for name, value in answered.items() if name != "decision"}
     emit(
+        project,
         "model.promoted" if approved else "model.refused",
         f"incumbent.model.{name}",
         name,

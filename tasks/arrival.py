@@ -20,6 +20,7 @@ from incumbent.gate.suites import load_suites
 from incumbent.params import Params, load_params
 from incumbent.storage.dataset.arrivals import add_partitions, catch_up
 from incumbent.storage.dataset.arriving import ArrivingFile, read_partitions, require_whole, with_rows_before
+from incumbent.storage.dataset.branch import remember
 from incumbent.storage.dataset.history import Past, Profiled, history_documents, past_of
 from incumbent.storage.dataset.key_check import KeyCheck, keys_in_data
 from incumbent.storage.dataset.landing import open_landing
@@ -202,9 +203,17 @@ def _history_after(good: Arrival) -> dict[str, str]:
 
 
 @retried
-def announce(dataset: str, version: Version) -> None:
+def announce(project: Path, version: Version) -> None:
+    """Emit dataset.version.created, and remember that the branch's newest version is announced."""
+    tell_of(project, version)
+    remember(project, version.data.rev)
+
+
+def tell_of(project: Path, version: Version) -> None:
     """Emit dataset.version.created; emitting the same revision twice gives one event."""
+    dataset = load_params(project).dataset.name
     emit(
+        project,
         "dataset.version.created",
         f"incumbent.dataset.{dataset}",
         dataset,

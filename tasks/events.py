@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from prefect.client.orchestration import get_client
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from incumbent.errors import StorageUnavailable
+from incumbent.local.workspace import place_of
 
 NAMESPACE = uuid.UUID("8f9dbd0a-9a3c-5c0e-9d5a-6b5a6f1d2c11")
 # After 0.2, 1 and 5 seconds.
@@ -21,19 +23,19 @@ RETRYING = Retrying(
 )
 
 
-def emit(event: str, resource: str, name: str, once: str, payload: Mapping[str, Any]) -> None:
+def emit(project: Path, event: str, resource: str, name: str, once: str, payload: Mapping[str, Any]) -> None:
     """Post an event and wait until the server has accepted it.
 
     Prefect's own emitter returns before the event is sent and loses it when the process dies. `once`
-    identifies the event: posting it again triggers nothing twice. Raises StorageUnavailable when the
-    server does not accept it.
+    identifies the event: posting it again triggers nothing twice. The payload gets the project's folder in
+    its workspace, for the run that it starts. Raises StorageUnavailable when the server does not accept it.
     """
     document = {
         "id": str(uuid.uuid5(NAMESPACE, f"{event} {resource} {once}")),
         "occurred": datetime.now(UTC).isoformat(),
         "event": event,
         "resource": {"prefect.resource.id": resource, "prefect.resource.name": name},
-        "payload": dict(payload),
+        "payload": {"project": place_of(project), **payload},
     }
     with get_client(sync_client=True) as client:
         try:

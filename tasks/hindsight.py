@@ -72,7 +72,7 @@ def announce_recall(run: Run, champion: Champion) -> bool:
         about = {"run": run.seq, "data": run.data.short, "champion": champion.version}
         payload = {**about, "kind": "promote", "role": SHADOW, "reasons": reasons}
         once = f"shadow {champion.txid} of {run.params.registry.address}"
-        emit("model.promoted", f"incumbent.model.{name}", name, once=once, payload=payload)
+        emit(run.project, "model.promoted", f"incumbent.model.{name}", name, once=once, payload=payload)
     return True
 
 
@@ -157,7 +157,7 @@ def _announce(run: Run, champion: Champion, recall: Recall) -> None:
     name = run.params.dataset.name
     payload = {"run": run.seq, "champion": champion.version, "better": recall.version, **recall.to_json()}
     once = f"{recall.version} over {champion.txid} of {run.params.registry.address}"
-    emit("model.outperformed", f"incumbent.model.{name}", name, once=once, payload=payload)
+    emit(run.project, "model.outperformed", f"incumbent.model.{name}", name, once=once, payload=payload)
 
 
 def _recall(run: Run, seq: int, champion: Champion, recall: Recall) -> Run:
@@ -193,7 +193,7 @@ def _ask(run: Run, seq: int, champion: Champion, recall: Recall) -> Run:
     about = {"run": seq, "data": run.data.short, "champion": champion.version, "challenger": version}
     payload = {**about, "kind": "pending", "role": SHADOW, "reasons": list(recall.because)}
     once = f"shadow {version} over {champion.txid} of {run.params.registry.address}"
-    emit("model.pending", f"incumbent.model.{name}", name, once=once, payload=payload)
+    emit(run.project, "model.pending", f"incumbent.model.{name}", name, once=once, payload=payload)
     return run
 
 

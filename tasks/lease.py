@@ -1,63 +1,93 @@
-"""The claim that keeps other runs from doing the same work."""
+"""The claims that keep other runs from doing the same work, or from retraining the same model meanwhile."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from prefect.exceptions import TerminationSignal
 
-from incumbent.errors import Conflict, IncumbentError, StorageUnavailable
+from incumbent.errors import IncumbentError
 from incumbent.storage.registry.registry import Claim, Claimed, Done, Running
+from incumbent.storage.registry.retrainings import Retrainings
 from incumbent.storage.registry.verdicts import no_champion
+from tasks.heartbeat import Heartbeat
 from tasks.hindsight import close_recall
 from tasks.record import close_promotion
 from tasks.resume import begin_or_resume
 from tasks.runs import LEASE_SECONDS, Run
+from tasks.turn import turn
 
 
+@dataclass(frozen=True)
 class Lease:
-    """The claim on a run's work, kept alive by a heartbeat until the work ends.
-
-    `taken` says which other run does or did this work; None when it is ours.
+    """The run as it may go on. `taken` says which other run does or did this work, or works on the model;
+    None when the work is ours.
     """
 
-    def __init__(self, run: Run, claim: Claim | None, taken: str | None) -> None:
-        self._run, self._claim, self.taken = run, claim, taken
-        self._stopped = threading.Event()
-        self._beating = threading.Thread(target=self._beat, daemon=True)
+    run: Run
+    taken: str | None = None
 
-    def _beat(self) -> None:
-        while self._claim is not None and not self._stopped.wait(LEASE_SECONDS / 4):
-            try:
-                self._claim = self._run.registry.renew(self._claim)
-            except StorageUnavailable:
-                continue  # the next heartbeat may get through; the lease outlasts several
-            except Conflict:
-                return  # taken over; the fencing token and the compare-and-swap keep this run from promoting
 
-    @contextmanager
-    def held(self) -> Iterator["Lease"]:
-        """Mark the work done when the block ends; release it for the next run when it fails."""
-        if self._claim is None:
-            yield self
+@contextmanager
+def lease(run: Run) -> Iterator[Lease]:
+    """Claim the model and the run's work while the block lasts; resume where a run that died stopped.
+
+    The work is done when the block ends, and the next run's when it fails.
+    """
+    if run.seq is None:  # a dry run claims nothing, but ends where a real one would
+        yield Lease(run, _taken_now(run))
+        return
+    # Before the turn: who waits for it would wait for a run that does the same.
+    taken = None if run.by_event else _taken_now(run)
+    if taken:
+        yield Lease(run, taken)
+        return
+    with turn(run, run.seq) as answer:
+        if isinstance(answer, str):
+            yield Lease(run, answer)
             return
-        self._beating.start()
-        try:
-            yield self
-        except BaseException as error:
-            self._stop()
-            # The first error matters; a claim that can't be released expires by itself.
-            with suppress(IncumbentError):
-                self._run.registry.release(self._claim)
-            if signalled := _hidden_signal(error):
-                raise signalled from None
-            raise
-        self._stop()
-        self._run.registry.finish(self._claim, {"run": self._run.seq})
+        with _claimed(answer, run.seq) as held:
+            yield held
 
-    def _stop(self) -> None:
-        self._stopped.set()
-        self._beating.join()
+
+@contextmanager
+def _claimed(run: Run, seq: int) -> Iterator[Lease]:
+    answer = run.registry.claim(run.work, seq, LEASE_SECONDS)
+    if isinstance(answer, Claimed):
+        with _kept_alive(run, answer.claim):
+            yield _resumed(run, answer.claim)
+    else:
+        yield Lease(run, _taken(run, answer))
+    if run.inputs and not isinstance(answer, Running):
+        Retrainings(run.registry).note_decided(run.inputs, seq)
+
+
+@contextmanager
+def _kept_alive(run: Run, claim: Claim) -> Iterator[None]:
+    """Mark the work done when the block ends; release it for the next run when it fails."""
+    beating = Heartbeat(run.registry, claim)
+    try:
+        with beating:
+            yield
+    except BaseException as error:
+        # The first error matters; a claim that can't be released expires by itself.
+        with suppress(IncumbentError):
+            run.registry.release(beating.claim)
+        if signalled := _hidden_signal(error):
+            raise signalled from None
+        raise
+    run.registry.finish(beating.claim, {"run": run.seq})
+
+
+def _resumed(run: Run, claim: Claim) -> Lease:
+    """Close what a dead run left open, and take over its finished steps."""
+    taken = None
+    if claim.heir_of is not None:
+        close_recall(run, claim.heir_of)
+        taken = close_promotion(run, claim.heir_of)
+    if taken is None:
+        begin_or_resume(run, claim.heir_of)
+    return Lease(run, taken)
 
 
 def _hidden_signal(error: BaseException) -> TerminationSignal | None:
@@ -72,23 +102,9 @@ def _hidden_signal(error: BaseException) -> TerminationSignal | None:
     return earlier
 
 
-@contextmanager
-def lease(run: Run) -> Iterator[Lease]:
-    """Claim the run's work for as long as the block lasts; resume where a run that died stopped."""
-    if run.seq is None:  # a dry run claims nothing, but ends where a real one would
-        answer = run.registry.look_at_claim(run.work, LEASE_SECONDS)
-        yield Lease(run, None, _taken(run, answer) if answer else None)
-        return
-    claimed = run.registry.claim(run.work, run.seq, LEASE_SECONDS)
-    claim = claimed.claim if isinstance(claimed, Claimed) else None
-    taken = None if isinstance(claimed, Claimed) else _taken(run, claimed)
-    with Lease(run, claim, taken).held() as held:
-        if claim is not None and claim.heir_of is not None:
-            close_recall(run, claim.heir_of)
-            held.taken = close_promotion(run, claim.heir_of)
-        if claim is not None and held.taken is None:
-            begin_or_resume(run, claim.heir_of)
-        yield held
+def _taken_now(run: Run) -> str | None:
+    answer = run.registry.look_at_claim(run.work, LEASE_SECONDS)
+    return _taken(run, answer) if answer else None
 
 
 def _taken(run: Run, answer: Running | Done) -> str:

@@ -23,6 +23,7 @@ from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.registry.registry import Registry, open_registry
 from incumbent.storage.registry.verdicts import no_champion
 from incumbent.storage.serving.model_cache import load_model, pull_cached
+from incumbent.storage.serving.new_feedback import feedback_digest, note_monitored
 from incumbent.storage.serving.prediction_log import open_feedback
 from incumbent.tables.convert import to_parquet
 from incumbent.tables.parquet import read_partition
@@ -139,6 +140,7 @@ def join_labels(project: Path) -> Health:
     champion = _champion(registry)
     version, watch = champion.version, _watch(champion, params)
     name_flow_run(f"monitor {version}", [f"model:{registry.model}"])
+    digest = feedback_digest(project, params)
     manifest = registry.manifest(version)
     logged = feedback.predictions(version, watch.days)
     labels = []
@@ -146,7 +148,9 @@ def join_labels(project: Path) -> Health:
         known = manifest["data"]["partitions"]
         labels = [*_labels_in_the_data(project, known, params), *feedback.labels(watch.days)]
     model = load_model(project, registry, version)
-    return examine(model, logged, labels, manifest["metrics"], params, watch.confidence)
+    health = examine(model, logged, labels, manifest["metrics"], params, watch.confidence)
+    note_monitored(project, digest)
+    return health
 
 
 @retried
@@ -161,7 +165,8 @@ def report(project: Path, health: Health) -> None:
     if health.decayed:
         name = params.dataset.name
         once = f"{health.version} {health.labelled} {asdict(health.live)}"
-        emit("model.decayed", f"incumbent.model.{name}", name, once=once, payload=health.to_json())
+        resource = f"incumbent.model.{name}"
+        emit(project, "model.decayed", resource, name, once=once, payload=health.to_json())
 
 
 def _labels_in_the_data(project: Path, known: dict[str, str], params: Params) -> list[pd.DataFrame]:

@@ -28,13 +28,15 @@ from tasks.step import enter, retried
 
 
 @retried
-def announce_probation(dataset: str, report: GateReport, version: Version) -> None:
+def announce_probation(project: Path, report: GateReport, version: Version) -> None:
     """Log it, show it in the UI, and emit dataset.on-probation, once for each version."""
+    dataset = load_params(project).dataset.name
     sentences, names = how_to_release(report), report.on_probation
     for sentence in sentences:
         get_run_logger().warning("%s", sentence)
     artifacts.show_probation(sentences)
     emit(
+        project,
         "dataset.on-probation",
         f"incumbent.dataset.{dataset}",
         dataset,

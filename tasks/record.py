@@ -116,6 +116,7 @@ def _emit_decision(run: Run, kind: str, outcome: dict[str, Any]) -> None:
     versions = {"champion": outcome["champion"], "challenger": outcome["challenger"]}
     payload = {"run": run.seq, "data": run.data.short, **versions, **outcome["decision"]}
     emit(
+        run.project,
         event,
         f"incumbent.{what}.{name}",
         name,

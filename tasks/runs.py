@@ -19,6 +19,7 @@ from incumbent.evaluation.plan import Strategy
 from incumbent.gate.probation import Suspension
 from incumbent.params import Params, load_params, own_code
 from incumbent.storage.dataset.git import is_ancestor
+from incumbent.storage.dataset.inputs import inputs_digest
 from incumbent.storage.dataset.probation import record_at
 from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.identity import register_project, require_own_model
@@ -54,7 +55,9 @@ class Run:
     `seq` is its number in the registry, None for a dry run, which leaves nothing there. `champion` is
     the champion when the run began, at `began` (ISO 8601, UTC). `announced` is the data version in the
     run's event, if a later one has superseded it. left_out: partitions that the gate blocked;
-    waiting: those in which no row has a label yet; on_probation: those that are suspicious.
+    waiting: those in which no row has a label yet; on_probation: those that are suspicious. by_event: an
+    event announced its data version, and can do so again. inputs: digest of what it decides on, "" for a
+    revision that somebody named.
     """
 
     project: Path
@@ -70,6 +73,8 @@ class Run:
     left_out: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     on_probation: tuple[str, ...] = ()
+    by_event: bool = False
+    inputs: str = ""
 
     @cached_property
     def params(self) -> Params:
@@ -225,6 +230,8 @@ def open_run(
     """Resolve what to work on and draw a run number. Raises what storage, params and engine.chosen raise."""
     params = load_params(project)
     trains = chosen(engine, params)
+    # Read first: with data that arrive meanwhile, the next poll looks once more than it must.
+    inputs = inputs_digest(project, params) if data_rev == "HEAD" else ""
     data, announced = _latest(project, data_rev, announced_rev)
     registry = open_registry(params, project)
     (require_own_model if dry else register_project)(params, project)
@@ -234,7 +241,10 @@ def open_run(
     seq = None if dry else registry.start_run(about)
     diff = difference(known, data.partitions)
     version = champion.version if champion else None
-    run = Run(project, seq, data, diff, version, strategy, started_by, announced, trains)
+    run = Run(
+        project, seq, data, diff, version, strategy, started_by, announced, trains,
+        by_event=announced_rev is not None, inputs=inputs,
+    )  # fmt: skip
     shutil.rmtree(run.folder, ignore_errors=True)  # of a dry run before, or of a registry that is gone
     return run
 

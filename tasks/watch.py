@@ -1,6 +1,5 @@
 """Check whether the branch's data.dvc, or who is on probation, moved, and announce it if so."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ from prefect import get_run_logger
 from incumbent.errors import BadInput
 from incumbent.params import load_params
 from incumbent.storage.dataset.arrivals import catch_up
+from incumbent.storage.dataset.branch import remembered
 from incumbent.storage.dataset.git import commit_of, is_ancestor, last_change
 from incumbent.storage.dataset.versions import POINTER, VERSIONED, resolve
-from incumbent.tables.atomic import atomic_write
 from incumbent.tables.partitions import difference
-from tasks.arrival import Version, announce
+from tasks.arrival import Version, announce, tell_of
 from tasks.flow_run import name_flow_run
 from tasks.step import enter, retried
 
@@ -43,7 +42,7 @@ def look(project: Path, rev: str | None) -> BranchState:
     """The newest data version of the branch, or of `rev`, against the last one announced."""
     enter(project)
     project = project.resolve()
-    dataset, last = load_params(project).dataset.name, _last_announced(project)
+    dataset, last = load_params(project).dataset.name, remembered(project)[0]
     if rev is None:
         catch_up(project)
     head = commit_of(project, rev or "HEAD")
@@ -70,18 +69,6 @@ def look(project: Path, rev: str | None) -> BranchState:
 
 @retried
 def announce_move(state: BranchState) -> None:
-    """Announce, then remember: a version announced twice is still one event."""
+    """Announce; a version announced twice is still one event. The branch is not where a person asked for."""
     if state.version is not None:
-        announce.fn(state.dataset, state.version)
-        if not state.asked:
-            with atomic_write(_state_file(state.project)) as part:
-                part.write_text(json.dumps({"rev": state.version.data.rev}))
-
-
-def _last_announced(project: Path) -> str | None:
-    path = _state_file(project)
-    return json.loads(path.read_text())["rev"] if path.exists() else None
-
-
-def _state_file(project: Path) -> Path:
-    return project / ".incumbent" / "watched.json"
+        (tell_of if state.asked else announce.fn)(state.project, state.version)

@@ -21,6 +21,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
 from incumbent.errors import BadParams, Conflict, IncumbentError, StorageUnavailable
+from incumbent.local.workspace import place_of
 from incumbent.params import Params
 from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.registry import Registry, open_registry
@@ -117,6 +118,7 @@ def _started(run: Run, window: Window, worker: int) -> FlowRun:
         child = run_deployment(
             DEPLOYMENT,
             parameters={
+                "project": place_of(run.project),
                 "data_rev": run.data.rev,
                 "params": run.params.model_dump(mode="json"),
                 "window": window.to_json(),

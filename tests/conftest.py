@@ -48,7 +48,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     environment = local_s3.client_settings(stack)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            _forget_own_account(patch, stack.project)
+            _forget_own_account(patch, stack.root)
             for name, value in environment.items():
                 patch.setenv(name, value)
             ensure_bucket(BUCKET, environment)

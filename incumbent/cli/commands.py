@@ -9,6 +9,7 @@ import typer
 from incumbent.cli import drop_column, env, expectations, gate, init, models, quarantine, review, stage, ui
 from incumbent.cli.options import VERDICT, Json, Project, enter, pairs, say, show
 from incumbent.cli.outcome import describe, kind_of
+from incumbent.cli.workspace import Workspace
 from incumbent.errors import BadInput
 from incumbent.evaluation.plan import Strategy
 from incumbent.evaluation.roles import TOOK_OFFICE
@@ -36,48 +37,61 @@ app.command("env")(env.env)
 
 
 @app.command()
-def up(project: Project = Path(), as_json: Json = False) -> None:
-    """Start the local stack: S3 server, Prefect server, dashboard, a worker per pool, all deployments."""
-    from incumbent.cli.status import overview
+def up(project: Project = Path(), workspace: Workspace = None, as_json: Json = False) -> None:
+    """Start the local stack: S3 server, Prefect server, dashboard, a worker per pool, all deployments.
+
+    In a folder of projects, and with --workspace, one stack for all projects in it.
+    """
+    from incumbent.cli.workspace import folder_to_start, notices, share_data
     from incumbent.local import stack
     from incumbent.local.environment import environment, led_elsewhere, only
-    from incumbent.storage.dataset.new_project import push_what_is_here, require_project
+    from incumbent.local.workspace import is_workspace
 
     project = project.resolve()
-    require_project(project)  # before anything is started
-
-    def share() -> None:
-        # The shell may name another S3, of another project: the data of this one are not for it.
-        with only(environment(project)):
-            if push_what_is_here(enter(project)):
-                say("the data version of HEAD is on the DVC remote")
-
-    stack.up(project, say, then=share)
-    for name in led_elsewhere(project):
+    root = folder_to_start(project, workspace)  # before anything is started
+    for notice in notices(root):
+        say(notice)
+    stack.up(root, say, then=lambda: share_data(root))
+    for name in led_elsewhere(root):
         say(
             f"{name} is {os.environ[name]}: the other commands go there, not to the stack that was started "
             f"here; 'unset {name}' leads them here"
         )
-    with only(environment(project)):
-        show(overview(enter(project)), as_json, _addresses)
+    if is_workspace(root):
+        show({**stack.status(root), "workspace": str(root)}, as_json, _addresses)
+        return
+    from incumbent.cli.status import overview
+
+    with only(environment(root)):
+        show(overview(enter(root)), as_json, _addresses)
 
 
 @app.command()
-def down(project: Project = Path(), as_json: Json = False) -> None:
-    """Stop the local stack; its data stay in .incumbent/."""
+def down(project: Project = Path(), workspace: Workspace = None, as_json: Json = False) -> None:
+    """Stop the local stack, of a workspace in its folder; its data stay in .incumbent/."""
+    from incumbent.cli.workspace import folder_to_stop
     from incumbent.local import stack
 
-    stack.down(project.resolve(), say)
+    root = folder_to_stop(project.resolve(), workspace)
+    stack.down(root, say)
     if as_json:
-        show(stack.status(project.resolve()), as_json, str)
+        show(stack.status(root), as_json, str)
 
 
 @app.command()
-def status(project: Project = Path(), as_json: Json = False) -> None:
-    """Show what runs, where, and which version is champion."""
+def status(project: Project = Path(), workspace: Workspace = None, as_json: Json = False) -> None:
+    """Show what runs, where, and which version is champion; in a workspace, of all models."""
+    from incumbent.local.workspace import PARAMS, is_workspace, root_of
+
+    root = workspace.resolve() if workspace else root_of(project)
+    if is_workspace(root) and (workspace or not (project / PARAMS).exists()):
+        from incumbent.cli import workspace_status
+
+        show(workspace_status.overview(root), as_json, workspace_status.describe)
+        return
     from incumbent.cli import status as state
 
-    show(state.overview(enter(project)), as_json, state.describe)
+    show(state.overview(enter(root if workspace else project)), as_json, state.describe)
 
 
 @app.command()
@@ -235,15 +249,15 @@ def _health(document: dict[str, Any]) -> str:
 
 
 def _addresses(document: dict[str, Any]) -> str:
-    addresses = document["addresses"]
-    return pairs(
-        [
-            ("Prefect UI", f"{addresses['ui']} (login: {ui.ui_command(document['project'])})"),
-            ("studies", f"{addresses['studies']} (the same login)"),
-            ("S3", addresses["s3"]),
-            ("registry", f"{document['registry']}/{document['model']}"),
-        ]
-    )
+    addresses, workspace = document["addresses"], document.get("workspace")
+    login = ui.ui_command(workspace or document["project"])
+    lines = [("Prefect UI", f"{addresses['ui']} (login: {login})"), ("S3", addresses["s3"])]
+    if workspace:
+        lines.append(("workspace", f"{workspace} (models: incumbent status)"))
+    else:
+        lines.insert(1, ("studies", f"{addresses['studies']} (the same login)"))
+        lines.append(("registry", f"{document['registry']}/{document['model']}"))
+    return pairs(lines)
 
 
 def _arrival(document: dict[str, Any]) -> str:

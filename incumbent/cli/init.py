@@ -42,12 +42,16 @@ def init(
 ) -> None:
     """Make a project around your own table: git, DVC, params.yaml, expectations, the first data version."""
     from incumbent.cli.new_project import create
+    from incumbent.cli.workspace import share
 
     os.environ[PROJECT] = str(project.resolve())
     dataset = DatasetParams.model_validate(
         {"name": "new", "target": target, "key": key or [], "time": time, "formats": _formats(form or [])}
     )
-    show(create(data, dataset, project.resolve(), zone), as_json, _told)
+    document = create(data, dataset, project.resolve(), zone)
+    if document["workspace"]:
+        document["shared"] = share(project.resolve())
+    show(document, as_json, _told)
 
 
 def _formats(given: list[str]) -> dict[str, str]:
@@ -76,7 +80,7 @@ def _told(document: dict[str, Any]) -> str:
             f"the gate's limits: {document['limits']} learned from the data; expectations of your own: "
             f"{document['expectations']} drafted",
             f"Look over {where}/params.yaml and {where}/expectations/, then:",
-            f"  {command('up', where)}",
+            *([] if document.get("shared") else [f"  {command('up', document['workspace'] or where)}"]),
             f"  {command('retrain', where)}",
         ]
     )

@@ -16,11 +16,14 @@ import jinja2
 
 from incumbent.cli.new_table import NewTable, read_table
 from incumbent.cli.options import say
+from incumbent.cli.workspace import require_free_name
 from incumbent.errors import BadData, BadInput
 from incumbent.gate.suspicions import Oddity, oddities
 from incumbent.gate.wording import count
 from incumbent.local.state import make_private
+from incumbent.local.workspace import root_of
 from incumbent.params import METRICS, DatasetParams, Params, parse_params
+from incumbent.tables.atomic import atomic_write
 from incumbent.tables.checks import ColumnWarning, things_to_check
 from incumbent.tables.overview import ColumnOverview, overview
 from incumbent.tables.recognise import Recognised, recognise, sample_of
@@ -37,6 +40,8 @@ AS_THEY_ARE = {
     ".dvcignore": "dvcignore",
     ".gitignore": "gitignore",
 }
+# A member of a workspace has the workspace's.
+OF_THE_STACK = {"prefect.yaml", "kubernetes/cpu.json", "kubernetes/gpu.json"}
 
 
 def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None = None) -> dict[str, Any]:
@@ -46,12 +51,18 @@ def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None =
     from incumbent.storage.dataset import new_project as storage
     from incumbent.storage.dataset.history import learned_path, start_history
 
-    documents = [*AS_THEY_ARE, "params.yaml", "expectations"]
+    root = root_of(project)
+    joins = root != project
+    as_they_are = {path: AS_THEY_ARE[path] for path in AS_THEY_ARE if not (joins and path in OF_THE_STACK)}
+    documents = [*as_they_are, "params.yaml", "expectations"]
     storage.require_room(project, [name for name in documents if not name.startswith(".git")])
     if above := storage.repository_above(project):
         say(f"the project becomes a folder of the git repository {above}")
+    name = _name(project)
+    if joins:
+        require_free_name(project, name)
+        say(f"the project joins the workspace {root}")
     with _staging(project) as staging:
-        name = _name(project)
         table = read_table(data, staging, dataset, zone)
         recognised = _recognised(table, dataset)
         text = _params(name, data, recognised, table)
@@ -66,7 +77,8 @@ def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None =
         version = storage.create(
             project,
             {
-                **{path: _kept(project / path) + _template(source) for path, source in AS_THEY_ARE.items()},
+                **{path: _kept(project / path) + template(source) for path, source in as_they_are.items()},
+                **({".dvc/config": _remote_of_its_own(name)} if joins else {}),
                 "params.yaml": text,
                 f"expectations/{name}.json": json.dumps(suite, indent=2, ensure_ascii=False) + "\n",
                 **history,
@@ -76,6 +88,7 @@ def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None =
         )
     return {
         "project": str(project),
+        "workspace": str(root) if joins else None,
         "name": name,
         "task": recognised.task,
         "target": recognised.target,
@@ -168,11 +181,26 @@ def _params(name: str, data: Path, recognised: Recognised, table: NewTable) -> s
         "formats": table.formats,
         "worthwhile": metric.worthwhile(0) if metric.greater_is_better else None,
     }
-    return environment.from_string(_template("params.yaml.j2")).render(facts)
+    return environment.from_string(template("params.yaml.j2")).render(facts)
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """The text of a template of a new project's files."""
     return (files("incumbent.cli") / "templates" / "project" / name).read_text(encoding="utf-8")
+
+
+def write_deployments(folder: Path) -> None:
+    """A workspace's deployments, and the job templates for Kubernetes that they need there."""
+    for name in sorted(OF_THE_STACK):
+        if not (folder / name).exists():
+            (folder / name).parent.mkdir(exist_ok=True)
+            with atomic_write(folder / name) as part:
+                part.write_text(template(AS_THEY_ARE[name]), encoding="utf-8")
+
+
+def _remote_of_its_own(name: str) -> str:
+    """DVC's configuration with a folder below that of the others: `dvc gc` in one project spares the rest."""
+    return re.sub(r"(url = .*)", rf"\1/{name}", template("dvc-config"))
 
 
 def _kept(gitignore: Path) -> str:

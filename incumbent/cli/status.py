@@ -8,6 +8,7 @@ from incumbent.cli.options import pairs
 from incumbent.cli.ui import ui_command
 from incumbent.errors import IncumbentError
 from incumbent.local import stack
+from incumbent.local.workspace import root_of
 from incumbent.params import load_params
 
 
@@ -15,7 +16,9 @@ def overview(project: Path) -> dict[str, Any]:
     """Never fails on a service that is down: that is what the user asks about."""
     params = load_params(project)
     about = {"project": str(project), "registry": params.registry.address, "model": params.dataset.name}
-    return {**stack.status(project), **about, **_models(project), **_probations(project)}
+    root = root_of(project)
+    member = {"workspace": str(root)} if root != project.resolve() else {}
+    return {**stack.status(project), **about, **member, **_models(project), **_probations(project)}
 
 
 def _models(project: Path) -> dict[str, Any]:
@@ -44,11 +47,20 @@ def _probations(project: Path) -> dict[str, Any]:
         return {"unreadable": str(error)}
 
 
-def describe(document: dict[str, Any]) -> str:
+def services(document: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The services and addresses of a stack, as names and values."""
+    folder = document.get("workspace") or document["project"]
     lines: list[tuple[str, Any]] = [(name, _state(service)) for name, service in document["services"].items()]
-    login = f" (login: {ui_command(document['project'])})"
+    login = f" (login: {ui_command(folder)})"
     for name, address in document["addresses"].items():
         lines.append((name, f"{address}{login}" if address and name in {"ui", "studies"} else address))
+    return lines
+
+
+def describe(document: dict[str, Any]) -> str:
+    lines = services(document)
+    if document.get("workspace"):
+        lines.append(("workspace", document["workspace"]))
     lines.append(("registry", f"{document['registry']}/{document['model']}"))
     unknown = "not known" if "problem" in document else "none"
     provisional = " (provisional)" if document.get("provisional") else ""

@@ -22,8 +22,8 @@ def prepare(stack: Stack) -> Service:
         raise BadInput("the view of the studies is not installed: pip install 'incumbent[local]'")
     if running(stack, NAME) is None:
         stack.settle_ports(NAME, ["http"])
-    has_params = (stack.project / "params.yaml").is_file()
-    address = address_of(stack.project, load_params(stack.project).search.storage if has_params else None)
+    has_params = (stack.root / "params.yaml").is_file()
+    address = address_of(stack.root, load_params(stack.root).search.storage if has_params else None)
     make_storage(address)
     command = (sys.executable, "-P", "-m", "incumbent.local.dashboard_server")
     listen = (HOST, str(stack.ports(NAME)["http"]))

@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from incumbent.local import prefect_server, s3
-from incumbent.local.state import Stack
+from incumbent.local.workspace import stack_of
 
 
 def environment(project: Path) -> dict[str, str]:
-    """The variables for a program of this project; empty when it never had a local stack."""
-    stack = Stack(project.resolve())
+    """The variables for a program of this project, or of any in this workspace; empty when it never had a
+    local stack.
+    """
+    stack = stack_of(project)
     if not stack.exists:
         return {}
     return {**s3.client_settings(stack), **prefect_server.client_settings(stack)}

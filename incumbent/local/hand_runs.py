@@ -9,6 +9,7 @@ from incumbent.errors import StackStopped
 from incumbent.local import processes
 from incumbent.local.environment import environment
 from incumbent.local.state import Stack
+from incumbent.local.workspace import stack_of
 
 PREFIX = "by-hand-"
 SERVERS = ("PREFECT_API_URL", "AWS_ENDPOINT_URL")
@@ -17,7 +18,7 @@ SERVERS = ("PREFECT_API_URL", "AWS_ENDPOINT_URL")
 @contextmanager
 def by_hand(project: Path) -> Iterator[None]:
     """While the block runs, `down` knows of this process; StackStopped is raised where it ended the block."""
-    stack, name = Stack(project.resolve()), f"{PREFIX}{os.getpid()}"
+    stack, name = stack_of(project), f"{PREFIX}{os.getpid()}"
     if not _works_with(project) or not stack.run_dir.is_dir():
         yield
         return
@@ -28,7 +29,7 @@ def by_hand(project: Path) -> Iterator[None]:
         if processes.is_noted(stack, name):
             raise
         raise StackStopped(
-            f"'incumbent down' stopped the local stack of {project} while the run went on; start it with "
+            f"'incumbent down' stopped the local stack of {stack.root} while the run went on; start it with "
             "'incumbent up', and run it again: it goes on where it stopped"
         ) from error
     finally:

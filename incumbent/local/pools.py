@@ -1,5 +1,6 @@
 """Register work pools, deployments and the automation for silent runs with the Prefect server."""
 
+import os
 import subprocess
 from contextlib import suppress
 from datetime import timedelta
@@ -10,6 +11,7 @@ from incumbent.local.login import login
 from incumbent.local.prefect_server import POOLS, PREFECT
 from incumbent.local.processes import Service, log_file, tail
 from incumbent.local.state import Stack
+from incumbent.local.workspace import is_workspace
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -26,7 +28,7 @@ def register(stack: Stack) -> None:
     with SyncPrefectClient(stack.api_url, auth_string=login(stack)) as client:
         for pool in POOLS:
             _make_pool(client, pool)
-        _make_retrain_queue(client)
+        _make_retrain_queue(client, side_by_side() if is_workspace(stack.root) else 1)
         _watch_heartbeats(client)
 
 
@@ -35,7 +37,7 @@ def deploy(stack: Stack, worker: Service) -> None:
     log = log_file(stack, "deploy")
     result = subprocess.run(
         [*PREFECT, "--no-prompt", "deploy", "--all"],
-        cwd=stack.project,
+        cwd=stack.root,
         env=worker.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -45,7 +47,7 @@ def deploy(stack: Stack, worker: Service) -> None:
     )
     log.write_text(result.stdout)
     if result.returncode != 0:
-        what = stack.project / "prefect.yaml"
+        what = stack.root / "prefect.yaml"
         raise IncumbentError(f"could not deploy {what}; the log {log} ends with:\n{tail(log)}")
 
 
@@ -74,12 +76,20 @@ def _devices() -> int:
     return slots()
 
 
-def _make_retrain_queue(client: "SyncPrefectClient") -> None:
-    """A queue that runs one retraining at a time, of whichever deployment; the others wait."""
+def side_by_side() -> int:
+    """How many models of a workspace retrain at once: half as many as there are cores, at least two.
+
+    Much of a run is imports, files and git, on one core; its folds take all.
+    """
+    return max(2, (os.cpu_count() or 1) // 2)
+
+
+def _make_retrain_queue(client: "SyncPrefectClient", limit: int) -> None:
+    """A queue that runs so many retrainings at once, of whichever deployment; the others wait."""
     from prefect.exceptions import ObjectAlreadyExists
 
     with suppress(ObjectAlreadyExists):
-        client.create_work_queue(name="retrain", concurrency_limit=1, work_pool_name="cpu")
+        client.create_work_queue(name="retrain", concurrency_limit=limit, work_pool_name="cpu")
 
 
 def _watch_heartbeats(client: "SyncPrefectClient") -> None:

@@ -67,7 +67,7 @@ def worker(stack: Stack, pool: str) -> Service:
     }
     command = (*PREFECT, "worker", "start")
     options = ("--type", "process", "--pool", pool, "--name", name)
-    return Service(name, command + options, stack.project, _inherited(), settings)
+    return Service(name, command + options, stack.root, _inherited(), settings)
 
 
 def client_settings(stack: Stack) -> dict[str, str]:

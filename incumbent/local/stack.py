@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from incumbent.errors import BadInput
+from incumbent.errors import BadInput, IncumbentError
 from incumbent.local import dashboard, hand_runs, pools, prefect_server, processes, s3
 from incumbent.local.ending import descendants, end, undisturbed
 from incumbent.local.environment import environment, only
@@ -14,6 +14,7 @@ from incumbent.local.login import login, make_login
 from incumbent.local.lost_runs import crash_lost_runs
 from incumbent.local.processes import Service
 from incumbent.local.state import Stack, make_private_dirs
+from incumbent.local.workspace import is_workspace, place_of, projects_of, stack_of
 
 __all__ = ["Stack", "down", "environment", "status", "up"]
 
@@ -25,16 +26,19 @@ SETTLING = 2.5
 SERVERS = (s3.NAME, prefect_server.NAME, dashboard.NAME)
 WORKERS = tuple(prefect_server.worker_name(pool) for pool in prefect_server.POOLS)
 SERVICES = (*SERVERS, *WORKERS)
+# Each project of a workspace has studies of its own, and the page shows those of one.
+OF_A_WORKSPACE = tuple(name for name in SERVICES if name != dashboard.NAME)
 
 
 def up(project: Path, say: Say, then: Callable[[], None] = lambda: None) -> Stack:
     """Start the services that do not run, wait until all are healthy, deploy; safe to repeat.
 
-    `then` is the last step. If a step fails, the services that this call started stop again.
+    Those of the workspace, where the folder is in one. `then` is the last step. If a step fails, the services
+    that this call started stop again.
     """
-    stack = Stack(project.resolve())
-    if not stack.project.is_dir():
-        raise BadInput(f"there is no folder {stack.project}")
+    stack = stack_of(project)
+    if not stack.root.is_dir():
+        raise BadInput(f"there is no folder {stack.root}")
     make_private_dirs(stack)
     with stack.lock():
         if not stack.exists:
@@ -58,9 +62,9 @@ def up(project: Path, say: Say, then: Callable[[], None] = lambda: None) -> Stac
 
 def down(project: Path, say: Say) -> None:
     """Stop all services and the flow runs of the workers; keep data, ports and S3's keys."""
-    stack = Stack(project.resolve())
+    stack = stack_of(project)
     if not stack.state_dir.is_dir():
-        say(f"no local stack in {stack.project}")
+        say(f"no local stack in {stack.root}")
         return
     make_private_dirs(stack)
     with stack.lock():
@@ -71,22 +75,28 @@ def down(project: Path, say: Say) -> None:
 
 def status(project: Path) -> dict[str, Any]:
     """The services, whether they run and answer, and the addresses."""
-    stack = Stack(project.resolve())
+    stack = stack_of(project)
     known = stack.exists
     addresses = {
         "ui": stack.ui_url if known else None,
         "api": stack.api_url if known else None,
         "s3": stack.s3_url if known else None,
-        "studies": dashboard.url(stack) if known else None,
     }
-    return {"services": {name: describe(stack, name) for name in SERVICES}, "addresses": addresses}
+    if dashboard.NAME in services(stack):
+        addresses["studies"] = dashboard.url(stack) if known else None
+    return {"services": {name: describe(stack, name) for name in services(stack)}, "addresses": addresses}
+
+
+def services(stack: Stack) -> tuple[str, ...]:
+    """The services that the stack consists of."""
+    return OF_A_WORKSPACE if is_workspace(stack.root) else SERVICES
 
 
 def access(project: Path) -> dict[str, Any]:
     """Addresses and login of the web pages. Raises BadInput when the stack is not up."""
-    stack = Stack(project.resolve())
+    stack = stack_of(project)
     if not is_healthy(stack, prefect_server.NAME):
-        raise BadInput(f"the local stack of {stack.project} is not up; start it with 'incumbent up'")
+        raise BadInput(f"the local stack of {stack.root} is not up; start it with 'incumbent up'")
     user, _, password = login(stack).partition(":")
     return {
         "ui": stack.ui_url,
@@ -96,27 +106,46 @@ def access(project: Path) -> dict[str, Any]:
 
 
 def _start_servers(stack: Stack, say: Say) -> None:
-    from incumbent.storage.dataset.dvc_remote import lead_to
-    from incumbent.storage.dataset.versions import explained
     from incumbent.storage.s3.address import ensure_bucket
 
     # S3 starts and settles during the several seconds that Prefect needs.
     _start(stack, s3.prepare(stack), say)
     _start(stack, prefect_server.prepare_server(stack), say)
-    _start(stack, dashboard.prepare(stack), say)
+    if dashboard.NAME in services(stack):
+        _start(stack, dashboard.prepare(stack), say)
     wait_healthy(stack, s3.NAME, say)
-    variables = environment(stack.project)
+    variables = environment(stack.root)
     with only(variables):
         ensure_bucket(BUCKET, variables)
-    with explained(stack.project):
-        lead_to(stack.project, BUCKET, variables)
+    _lead_to_s3(stack, say)
     settled = time.monotonic() + SETTLING
     wait_healthy(stack, prefect_server.NAME, say)
-    wait_healthy(stack, dashboard.NAME, say)
+    if dashboard.NAME in services(stack):
+        wait_healthy(stack, dashboard.NAME, say)
     pools.register(stack)
     server = processes.running(stack, s3.NAME)
     if server is not None and time.time() - server.create_time() < 10:
         time.sleep(max(0.0, settled - time.monotonic()))
+
+
+def _lead_to_s3(stack: Stack, say: Say) -> None:
+    """Let DVC's own command find the S3 server, in every project; one that is broken holds up no other."""
+    for project in projects_of(stack.root):
+        try:
+            join(project)
+        except IncumbentError as error:
+            if not is_workspace(stack.root):
+                raise
+            say(f"{place_of(project)}: {error}")
+
+
+def join(project: Path) -> None:
+    """Let DVC's own command in the project reach the stack's S3. Raises BadInput where DVC refuses."""
+    from incumbent.storage.dataset.dvc_remote import lead_to
+    from incumbent.storage.dataset.versions import explained
+
+    with explained(project):
+        lead_to(project, BUCKET, environment(project))
 
 
 def _start_workers(stack: Stack, say: Say) -> None:
@@ -126,7 +155,7 @@ def _start_workers(stack: Stack, say: Say) -> None:
     _release_runs(stack, [worker.name for worker in new])
     for worker in new:
         _start(stack, worker, say)
-    if (stack.project / "prefect.yaml").is_file():
+    if (stack.root / "prefect.yaml").is_file():
         say("deploying prefect.yaml")
         pools.deploy(stack, workers[0])
     for worker in workers:

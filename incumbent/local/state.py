@@ -22,14 +22,14 @@ PORTS = range(10_000, 22_000)
 
 @dataclass(frozen=True)
 class Stack:
-    """The local stack of one project; a frozen value."""
+    """The local stack of a project, or of a workspace; `root` is its folder. A frozen value."""
 
-    project: Path
+    root: Path
 
     @property
     def state_dir(self) -> Path:
         """All state of the stack; delete it, while stopped, to reset the stack."""
-        return self.project / ".incumbent"
+        return self.root / ".incumbent"
 
     @property
     def run_dir(self) -> Path:
@@ -66,7 +66,7 @@ class Stack:
         """Name -> port of a service. Raises BadInput when it never started."""
         ports = self.known_ports(service)
         if not ports:
-            raise BadInput(f"no local stack in {self.project}; start it with 'incumbent up'")
+            raise BadInput(f"no local stack in {self.root}; start it with 'incumbent up'")
         return ports
 
     def known_ports(self, service: str) -> dict[str, int]:

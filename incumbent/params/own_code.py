@@ -3,7 +3,8 @@
 import hashlib
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,16 @@ def look_in(project: Path) -> None:
     folder = str(project.resolve())
     if folder not in sys.path:
         sys.path.append(folder)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """The block's additions to sys.path end with it: modules of the next project may have the same names."""
+    before = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def load(path: str) -> tuple[Function, str]:

@@ -91,7 +91,7 @@ def test_the_ui_shows_all_that_a_person_decides_by(careful: Project, waiting: di
     fields = schema[0]["parameter_openapi_schema"]
     assert fields["properties"]["decision"]["enum"] == ["approve", "refuse"]
     assert set(fields["required"]) == {"version", "decision", "reason", "by"}
-    assert json.loads(unquote(unquote(query))) == {"version": version}
+    assert json.loads(unquote(unquote(query))) == {"project": ".", "version": version}
     assert "[The whole report](" in page
     report = (careful.path / ".incumbent" / "runs" / f"{waiting['run']:012d}" / "report.html").read_text()
     assert f"incumbent models approve {version} --reason TEXT" in report
@@ -148,7 +148,7 @@ def test_an_answer_that_can_not_be_is_one_line(careful: Project, waiting: dict[s
 def test_an_alert_tells_people(project: Project, arrival: dict[str, Any]) -> None:
     with within(project.environment):
         emit(
-            *("model.pending", "incumbent.model.flights", "flights"),
+            *(project.path, "model.pending", "incumbent.model.flights", "flights"),
             once="a test",
             payload={"challenger": "v777", "reasons": ["better than v1", "a person decides"]},
         )

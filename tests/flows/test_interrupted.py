@@ -71,7 +71,7 @@ def test_of_a_burst_of_versions_the_last_is_trained_and_the_others_are_told_of(
     began, versions = time.monotonic(), []
     for file in parts(place.months[2], tmp_path, BURST):
         versions.append(add_partitions(place.path, [file]))
-        announce.fn("flights", Version(versions[-1], Diff(added=(file.name,))))
+        announce.fn(place.path, Version(versions[-1], Diff(added=(file.name,))))
     took = time.monotonic() - began
     runs = eventually(lambda: ended(place, BURST), 500)
     assert {run["state_type"] for run in runs} == {"COMPLETED"}
@@ -325,7 +325,7 @@ def start(place: Project) -> str:
     """A full run on a worker; the flow run's id."""
     wanted = {"parameters": {"strategy": "full", "started_by": "a test"}}
     with prefect_api(place.environment) as prefect:
-        deployment = prefect.get("deployments/name/retrain/on-schedule").raise_for_status().json()["id"]
+        deployment = prefect.get("deployments/name/retrain/by-hand").raise_for_status().json()["id"]
         return str(prefect.post(f"deployments/{deployment}/create_flow_run", json=wanted).json()["id"])
 
 

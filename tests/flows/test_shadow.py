@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -229,10 +230,10 @@ def dying(project: Project, monkeypatch: pytest.MonkeyPatch, **promotion: Any) -
     """A run that made the shadow champion, and died before it could tell."""
     run, emit = later(project, **promotion), tasks.hindsight.emit
 
-    def cut_off(event: str, *args: Any, **about: Any) -> None:
+    def cut_off(path: Path, event: str, *args: Any, **about: Any) -> None:
         if event == "model.promoted":
             raise KeyboardInterrupt
-        emit(event, *args, **about)
+        emit(path, event, *args, **about)
 
     with monkeypatch.context() as patch:
         patch.setattr(tasks.hindsight, "emit", cut_off)

@@ -195,7 +195,8 @@ def test_a_suspicious_month_is_told_with_its_reasons(
         "partitions": ["2013-05.parquet"],
         "reasons": ["2013-05.parquet: mean of distance: 9", "and more"],
     }
-    emit("dataset.on-probation", "incumbent.dataset.flights", "flights", once="a test", payload=about)
+    resource = "incumbent.dataset.flights"
+    emit(inside.path, "dataset.on-probation", resource, "flights", once="a test", payload=about)
     [told] = eventually(lambda: [each for each in subscribed if "on probation" in each["subject"]])
     assert told["subject"] == "incumbent: flights: 2013-05.parquet on probation"
     assert told["body"].startswith("2013-05.parquet: mean of distance: 9; and more. Not trained on until")

@@ -10,8 +10,10 @@ import pytest
 
 from incumbent.errors import IncumbentError
 from incumbent.storage.dataset.arrivals import add_partitions
-from incumbent.storage.dataset.dvc_remote import LOCAL, lead_to
+from incumbent.storage.dataset.dvc_remote import LOCAL, address_here, lead_to
 from incumbent.storage.dataset.git import git
+from incumbent.storage.dataset.new_project import push_what_is_here
+from incumbent.storage.s3.address import open_store
 from tests.conftest import BUCKET, S3
 from tests.storage.clones import partition
 
@@ -88,3 +90,13 @@ def test_our_own_dvc_follows_the_environment(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(IncumbentError, match=str(clone)):
         add_partitions(clone, [partition(tmp_path, 4)])
+
+
+def test_a_version_that_is_on_the_remote_is_not_pushed_again(clone: Path, tmp_path: Path) -> None:
+    listing = add_partitions(clone, [partition(tmp_path, 3)]).md5
+    assert not push_what_is_here(clone)
+    address = address_here(clone)
+    assert address is not None
+    open_store(address).delete(f"files/md5/{listing[:2]}/{listing[2:]}")
+    assert push_what_is_here(clone)
+    assert not push_what_is_here(clone)

@@ -116,6 +116,29 @@ def test_arrivals_of_two_projects_reach_another_clone(origin: Path, tmp_path: Pa
     assert folder_of(loans) == "models/loans"
 
 
+def test_two_projects_that_push_at_once_both_get_everything_in(origin: Path, tmp_path: Path) -> None:
+    projects = [cloned(origin, name[0]) / "models" / name for name in ("loans", "rents")]
+    before = [names(project) for project in projects]
+    arrivals = [
+        subprocess.Popen(adding(project, tmp_path, (2, 3, 4)), env=os.environ) for project in projects
+    ]
+    assert [arrival.wait(120) for arrival in arrivals] == [0, 0]
+    last = cloned(origin, "last")
+    for project, known in zip(("loans", "rents"), before, strict=True):
+        added = [f"month-{number}.parquet" for number in (2, 3, 4)]
+        assert names(last / "models" / project) == sorted([*known, *added])
+
+
+def adding(project: Path, folder: Path, months: tuple[int, ...]) -> list[str]:
+    """The command of a process that adds a version a month."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from incumbent.storage.dataset.arrivals import add_partitions\n"
+        "for file in sys.argv[2:]: add_partitions(Path(sys.argv[1]), [Path(file)])"
+    )
+    return [sys.executable, "-c", code, str(project), *(str(partition(folder, each)) for each in months)]
+
+
 def test_bytes_are_read_from_the_remote_without_a_checkout(origin: Path, tmp_path: Path) -> None:
     project = cloned(origin, "clone") / "models" / "loans"
     version = resolve(project)

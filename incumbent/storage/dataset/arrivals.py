@@ -83,7 +83,7 @@ def _commit(
     message: str,
 ) -> str:
     """Returns the commit of the newest data version."""
-    with _locked(project):
+    with arrivals_locked(project):
         _undo_interrupted(project)
         _require_clean(project, [*([POINTER] if files else []), *documents])
         for attempt in Retrying(
@@ -105,7 +105,7 @@ def catch_up(project: Path) -> None:
 
     Raises BadInput when the branch has commits that its upstream lacks.
     """
-    with _locked(project):
+    with arrivals_locked(project):
         _undo_interrupted(project)
         _catch_up(project)
 
@@ -218,7 +218,7 @@ def _catch_up(project: Path) -> None:
 
 
 @contextmanager
-def _locked(project: Path) -> Iterator[None]:
+def arrivals_locked(project: Path) -> Iterator[None]:
     """Lock the clone: one arrival at a time, for all of its projects; others wait. Between clones, the git
     remote decides.
     """

@@ -49,6 +49,16 @@ def lead_to(project: Path, bucket: str, variables: Mapping[str, str]) -> None:
     _keep_from_git(project)
 
 
+def address_here(project: Path) -> str | None:
+    """Address of the default remote, if it is at the S3 of the AWS_* variables; None for one elsewhere."""
+    from dvc.config import Config
+
+    config = Config(str(project / ".dvc"))
+    remote = config["remote"].get(config["core"].get("remote"), {})
+    elsewhere = THEIRS & remote.keys() and not _is_ours(remote)
+    return None if elsewhere else remote.get("url")
+
+
 def open_repo(project: Path) -> "Repo":
     """DVC's repository, with its remote at AWS_ENDPOINT_URL; the caller closes it."""
     from dvc.repo import Repo

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from incumbent.errors import BadInput
 from incumbent.params import load_params
-from incumbent.storage.dataset.dvc_remote import open_repo
+from incumbent.storage.dataset.dvc_remote import address_here, open_repo
 from incumbent.storage.dataset.git import commit_of, git
 from incumbent.storage.dataset.versions import DATA, POINTER, explained, resolve
+from incumbent.storage.s3.address import ADDRESS, open_store
 from incumbent.tables.partitions import DataVersion
 
 CACHE = Path(".dvc") / "cache" / "files" / "md5"
@@ -84,18 +85,40 @@ def create(
 
 
 def push_what_is_here(project: Path) -> bool:
-    """Push the data version of HEAD to the DVC remote if it was made on this machine; return whether."""
-    from ruamel.yaml import YAML
+    """Push the data version of HEAD to the DVC remote if it was made on this machine and is not there yet;
+    return whether.
 
+    Raises BadInput for a data.dvc that is not as DVC writes it.
+    """
     pointer = project / POINTER
     if not pointer.is_file():
         return False
-    md5 = YAML(typ="safe").load(pointer.read_text())["outs"][0]["md5"]
-    if not (project / CACHE / md5[:2] / md5[2:]).exists():
+    md5 = _listing(pointer)
+    if not (project / CACHE / md5[:2] / md5[2:]).exists() or _is_pushed(project, md5):
         return False
     with explained(project), open_repo(project) as repo:
         repo.push(targets=[str(pointer.resolve())])
     return True
+
+
+def _is_pushed(project: Path, listing: str) -> bool:
+    """Is the listing on the remote? DVC pushes it last. One request, where a push asks for each file."""
+    with explained(project):
+        address = address_here(project)
+    if address is None or ADDRESS.fullmatch(address) is None:
+        return False
+    return open_store(address).exists(f"files/md5/{listing[:2]}/{listing[2:]}")
+
+
+def _listing(pointer: Path) -> str:
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        return str(YAML(typ="safe").load(pointer.read_text())["outs"][0]["md5"])
+    except (YAMLError, LookupError, TypeError, UnicodeDecodeError) as error:
+        raise BadInput(
+            f"{pointer} is not as DVC writes it ({' '.join(str(error).split())}); restore it from git's log"
+        ) from error
 
 
 @contextmanager

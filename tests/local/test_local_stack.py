@@ -86,6 +86,10 @@ deployments:
         within: 0
         schedule_after: 36000
         parameters: {result: "event {{ event.id }}"}
+  - name: tiny-daily
+    entrypoint: flows/tiny.py:tiny
+    work_pool: {name: cpu}
+    schedules: [{interval: 86400}]
   - name: tiny-gpu
     entrypoint: flows/tiny.py:tiny
     work_pool: {name: gpu, job_variables: {command: python -m prefect.engine}}
@@ -297,6 +301,14 @@ def test_events_and_runs_at_once_are_all_taken(project: Path) -> None:
     with prefect_api(environment(project)) as server, ThreadPoolExecutor(10) as pool:
         list(pool.map(partial(tell, server), events))
     wait_for(lambda: made() == {f"{how} {event}" for how in ("event", "by hand") for event in events})
+
+
+def test_what_has_a_schedule_is_scheduled(project: Path) -> None:
+    def scheduled() -> set[str]:
+        wanted = {"name": {"any_": ["tiny-daily"]}}
+        return {run["state_name"] for run in api(project, "flow_runs/filter", deployments=wanted) or []}
+
+    wait_for(lambda: scheduled() == {"Scheduled"})
 
 
 def test_the_gpu_pool_runs_a_flow_on_each_device_or_core(project: Path) -> None:

@@ -226,6 +226,15 @@ def alerts(team: Team) -> list[str]:
     ]
 
 
+def test_monitor_runs_where_something_was_predicted(
+    team: Team, first: dict[str, Any], tmp_path: Path
+) -> None:
+    done = called("score", team.table("south", 9), tmp_path / "out.csv", project=team["south"])
+    assert done.code == 0, done.err
+    assert poll(team.root)["busy"] == 1
+    assert eventually(lambda: (team["south"] / ".incumbent" / "monitored.json").exists(), 60)
+
+
 def test_once_all_is_seen_to_a_look_finds_nothing(team: Team, first: dict[str, Any]) -> None:
     assert poll(team.root)["busy"] == 0
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from incumbent.cli import drop_column, env, expectations, gate, init, models, quarantine, review, stage, ui
+from incumbent.cli.doctor import command as doctor
 from incumbent.cli.options import VERDICT, Json, Project, enter, pairs, say, show
 from incumbent.cli.outcome import describe, kind_of
 from incumbent.cli.workspace import Workspace
@@ -34,6 +35,7 @@ app.command("stage")(stage.stage)
 app.command("drop-column")(drop_column.drop_column)
 app.command("ui")(ui.ui)
 app.command("env")(env.env)
+app.command("doctor")(doctor.doctor)
 
 
 @app.command()

@@ -34,6 +34,16 @@ def enter(project: Path) -> Path:
     load_params(project)
     own_code.look_in(project)
     os.environ[PROJECT] = str(project)
+    use_stack(project)
+    with suppress(OSError):  # somebody else's project, or a read-only one
+        make_private(project / ".incumbent")  # rows of the data are kept there, and models
+    # LightGBM beside a busy neighbour is many times slower under OpenMP's default.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return project
+
+
+def use_stack(project: Path) -> None:
+    """Everything talks to the folder's stack, if it has one, unless the environment names another server."""
     own = {name for name in os.environ if name.startswith("AWS_")}
     elsewhere = bool(own & {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"})
     if environment(project) and not elsewhere:
@@ -42,11 +52,6 @@ def enter(project: Path) -> Path:
     for name, value in _without_login_for_others(environment(project)).items():
         if not (elsewhere and name.startswith("AWS_")):
             os.environ.setdefault(name, value)
-    with suppress(OSError):  # somebody else's project, or a read-only one
-        make_private(project / ".incumbent")  # rows of the data are kept there, and models
-    # LightGBM beside a busy neighbour is many times slower under OpenMP's default.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    return project
 
 
 def _without_login_for_others(stack: dict[str, str]) -> dict[str, str]:

@@ -45,10 +45,11 @@ def _require_server() -> None:
             # The server is healthy for everybody; this it tells only whom it lets in.
             client.request("POST", "/flow_runs/count", json={}).raise_for_status()
         except httpx.HTTPError as error:
-            raise _explained(error) from error
+            raise explained(error) from error
 
 
-def _explained(error: httpx.HTTPError) -> BadInput | StorageUnavailable:
+def explained(error: httpx.HTTPError) -> BadInput | StorageUnavailable:
+    """What to raise where the configured server does not answer, or refuses the login."""
     address = PREFECT_API_URL.value()
     refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in {401, 403}
     if refused:

@@ -50,7 +50,9 @@ def main(host: str, port: int) -> None:
     """Serve until the process is stopped."""
     from optuna_dashboard import wsgi
 
-    app = wsgi(os.environ["INCUMBENT_STUDIES"])
+    from incumbent.search.studies import with_driver
+
+    app = wsgi(with_driver(os.environ["INCUMBENT_STUDIES"]))
     make_server(host, port, behind_login(app, os.environ["INCUMBENT_LOGIN"]), Server).serve_forever()
 
 

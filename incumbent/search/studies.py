@@ -159,6 +159,7 @@ def quiet() -> Iterator[None]:
 def _storage(address: str) -> BaseStorage:
     from sqlalchemy.exc import ArgumentError
 
+    address = with_driver(address)
     sqlite = address.startswith("sqlite")
     try:
         with quiet():
@@ -176,9 +177,19 @@ def _storage(address: str) -> BaseStorage:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         return storage
     except (ImportError, ArgumentError) as error:  # also for a dialect that does not exist
-        raise BadParams(
-            f"search.storage can't be opened: {error}; for postgresql:// install 'incumbent[postgres]'"
-        ) from error
+        raise unusable(error) from error
+
+
+def with_driver(address: str) -> str:
+    """The address with the driver that we install: SQLAlchemy 2.0 would look for psycopg2, 2.1 does not."""
+    return address.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def unusable(error: Exception) -> BadParams:
+    """What to raise for an address of no database, or without a driver for it."""
+    return BadParams(
+        f"search.storage can't be opened: {error}; for postgresql:// install 'incumbent[postgres]'"
+    )
 
 
 def _retry(study: optuna.Study, trial: FrozenTrial) -> None:

@@ -16,6 +16,7 @@ from incumbent.errors import BadParams, NotFound, StorageUnavailable
 from incumbent.features.rows import Rows
 from incumbent.params import Params
 from incumbent.search import studies
+from incumbent.search.storage_check import try_postgres
 from incumbent.search.studies import StudyRef, study_ref
 from incumbent.search.tune import DEADLINE, StudyResult, begin, conclude, join, tune, whats_next
 from tests.building import ROOT, changed
@@ -233,3 +234,23 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
     return seen
+
+
+def test_a_postgres_that_can_keep_studies_is_left_as_it_was(postgres: str) -> None:
+    import sqlalchemy as sa
+
+    with sa.create_engine(postgres, isolation_level="AUTOCOMMIT").connect() as owner:
+        owner.execute(sa.text("CREATE ROLE looker LOGIN"))
+        owner.execute(sa.text("CREATE DATABASE empty"))
+    empty = postgres.replace("/postgres?", "/empty?")
+    assert try_postgres(empty, 3.0).endswith("answers, and tables can be made")
+    looker = sa.make_url(empty).set(username="looker").render_as_string()
+    with pytest.raises(StorageUnavailable, match=r"GRANT CREATE ON SCHEMA public TO looker"):
+        try_postgres(looker, 3.0)
+    with sa.create_engine(empty).connect() as connection:
+        assert sa.inspect(connection).get_table_names() == []
+
+
+def test_a_postgres_that_is_away_is_said_without_a_wait() -> None:
+    with pytest.raises(StorageUnavailable, match="did not answer or refused the connection"):
+        try_postgres("postgresql://nobody@127.0.0.1:9/nothing", 1.0)

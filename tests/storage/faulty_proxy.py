@@ -2,6 +2,7 @@
 
 import http.client
 import http.server
+import os
 import random
 import socket
 import struct
@@ -11,11 +12,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Literal
 from urllib.parse import urlsplit
 
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
 Kind = Literal[
-    "409", "503", "skew", "500 before", "500 after", "garbled", "reset before", "reset after",
+    "409", "503", "skew", "denied", "500 before", "500 after", "garbled", "reset before", "reset after",
     "blackhole", "truncate", "corrupt", "reset mid-body", "twice",
 ]  # fmt: skip
 
@@ -24,6 +30,7 @@ CODES = {
     "409": (409, "ConditionalRequestConflict"),
     "503": (503, "SlowDown"),
     "skew": (403, "RequestTimeTooSkewed"),
+    "denied": (403, "AccessDenied"),
     "500 before": (500, "InternalError"),
     "500 after": (500, "InternalError"),
 }
@@ -56,6 +63,16 @@ class Faults:
     """When given, every twentieth request fails, in a way that is drawn too."""
     closed: bool = False
     """The server is being restarted: nothing gets through."""
+    heedless: bool = False
+    """Conditions get lost on the way, as if the store ignored them."""
+    racy: bool = False
+    """Conditions get lost where two writers come at once, as if the store looked first and wrote later."""
+    at_work: int = 0
+    """Conditional writes under way."""
+    cached: dict[str, tuple[int, dict[str, str], bytes]] | None = None
+    """When given, a cache in front of the store that never forgets."""
+    ahead: float = 0.0
+    """Seconds that its clock is ahead."""
     drawn: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -111,7 +128,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if kind == "twice":
                 self._forward(sent)
             if kind is None or kind in REACH_THE_SERVER:
-                status, headers, body = self._forward(sent)
+                status, headers, body = self._cached() or self._forward(sent)
         except (OSError, http.client.HTTPException):
             return self._reset()  # the server died
         if fault:
@@ -142,7 +159,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _forward(self, sent: bytes) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection(self.upstream, timeout=60)
         connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
+        for name, value in self._headers(sent).items():
             if name.lower() not in ("connection", "expect"):
                 connection.putheader(name, value)
         connection.endheaders(sent)
@@ -150,7 +167,39 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = answer.read()
         connection.close()
         kept = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+        if self.faults.ahead:
+            kept["Date"] = formatdate(time.time() + self.faults.ahead, usegmt=True)
         return answer.status, kept, body
+
+    def _cached(self) -> tuple[int, dict[str, str], bytes] | None:
+        if self.faults.cached is None or self.command != "GET":
+            return None
+        if self.path not in self.faults.cached:
+            self.faults.cached[self.path] = self._forward(b"")
+        return self.faults.cached[self.path]
+
+    def _headers(self, sent: bytes) -> dict[str, str]:
+        given = dict(self.headers.items())
+        if not CONDITIONS & given.keys() or not (self.faults.heedless or self._is_contended()):
+            return given
+        kept = {name: value for name, value in given.items() if name not in {*CONDITIONS, "Authorization"}}
+        url = f"http://{given['Host']}{self.path}"
+        request = AWSRequest(self.command, url, headers=kept, data=sent)
+        own = Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+        S3SigV4Auth(own, "s3", "us-east-1").add_auth(request)  # a signature covers the conditions
+        return dict(request.headers.items())
+
+    def _is_contended(self) -> bool:
+        if not self.faults.racy:
+            return False
+        with self.faults.lock:
+            self.faults.at_work += 1
+        time.sleep(0.1)
+        contended = self.faults.at_work > 1
+        time.sleep(0.1)
+        with self.faults.lock:
+            self.faults.at_work -= 1
+        return contended
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes, length: int | None = None) -> None:
         self.send_response_only(status)
@@ -170,4 +219,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Keep the test's output clean."""
 
 
+CONDITIONS = {"If-Match", "If-None-Match"}
 HOP_BY_HOP = {"connection", "content-length", "transfer-encoding", "keep-alive"}

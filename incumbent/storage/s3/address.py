@@ -52,8 +52,10 @@ def _create_bucket(connection: Connection, name: str) -> None:
             raise
 
 
-def open_store(address: str) -> Store:
+def open_store(address: str, timeout: float | None = None) -> Store:
     """Open "s3://bucket/prefix" with the endpoint and credentials of the process's AWS_* variables.
+
+    timeout: as in `connect`.
 
     Sends nothing yet. Raises BadParams for a malformed address, StorageUnavailable for unusable variables.
     """
@@ -61,10 +63,10 @@ def open_store(address: str) -> Store:
     if match is None or ".." in address:
         raise BadParams(f"bad S3 address {address!r}: it must look like s3://bucket/prefix")
     ours = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
-    return Store(match["bucket"], match["root"] or "", _connection(ours))
+    return Store(match["bucket"], match["root"] or "", _connection(ours, timeout))
 
 
 @lru_cache(maxsize=8)
-def _connection(_variables: tuple[tuple[str, str], ...]) -> Connection:
+def _connection(_variables: tuple[tuple[str, str], ...], timeout: float | None) -> Connection:
     """One connection for the same variables: making the clients takes a tenth of a second."""
-    return connect()
+    return connect(timeout=timeout)

@@ -72,8 +72,10 @@ class Connection:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def connect(environment: Mapping[str, str] | None = None) -> Connection:
+def connect(environment: Mapping[str, str] | None = None, timeout: float | None = None) -> Connection:
     """Make clients out of the AWS_* variables in `environment` (default: this process's own).
+
+    timeout: seconds that a request may take, and then none is sent again: to ask, not to work.
 
     Raises StorageUnavailable if the variables make no usable client. Sends nothing.
     """
@@ -86,7 +88,8 @@ def connect(environment: Mapping[str, str] | None = None) -> Connection:
             region_name=given.get("AWS_DEFAULT_REGION"),
         )
         client = partial(session.client, "s3", endpoint_url=given.get("AWS_ENDPOINT_URL"))
-        reads, writes = client(config=_config(READ_ATTEMPTS)), client(config=_config(1))
+        reads = client(config=_config(1 if timeout else READ_ATTEMPTS, timeout))
+        writes = client(config=_config(1, timeout))
         credentials = session.get_credentials()
     except (BotoCoreError, ValueError) as error:
         raise StorageUnavailable(
@@ -97,10 +100,10 @@ def connect(environment: Mapping[str, str] | None = None) -> Connection:
     return Connection(reads, writes, hint)
 
 
-def _config(attempts: int) -> Config:
+def _config(attempts: int, timeout: float | None) -> Config:
     return Config(
-        connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
+        connect_timeout=timeout or CONNECT_TIMEOUT,
+        read_timeout=timeout or READ_TIMEOUT,
         signature_version="s3v4",  # for links, too: many stores refuse boto3's default for them
         retries={"mode": "standard", "total_max_attempts": attempts},
     )

@@ -80,8 +80,13 @@ def prove_conditions(connection: Connection, bucket: str, key: str) -> None:
     except ClientError as error:
         if status_of(error) != 501:
             raise
-    raise StorageUnavailable(
+    raise ignored(connection, f"s3://{bucket}/{key}")
+
+
+def ignored(connection: Connection, address: str) -> StorageUnavailable:
+    """What to raise where a store accepts a write whose condition does not hold."""
+    return StorageUnavailable(
         f"the S3 store at {connection.endpoint} ignores conditional writes (If-Match, If-None-Match) at "
-        f"s3://{bucket}/{key}: two promotions could overwrite each other; use a store that has them, such as "
+        f"{address}: two promotions could overwrite each other; use a store that has them, such as "
         "AWS S3, MinIO, Ceph, Cloudflare R2 or SeaweedFS"
     )

@@ -59,6 +59,11 @@ class Store:
         self._s3 = connection
         self._proven = False
 
+    @property
+    def connection(self) -> Connection:
+        """The clients that it works with."""
+        return self._s3
+
     def url(self, key: str = "") -> str:
         """The whole address of a key, for messages."""
         return f"s3://{self.bucket}/{self._path(key)}"

@@ -52,16 +52,19 @@ def test_a_healthy_stack_has_nothing_that_failed(project: Project) -> None:
 
 
 def test_pools_and_queues_that_are_not_right_are_said_with_the_command(project: Project) -> None:
+    usual = project.api("work_pools/cpu/queues/filter", {"work_queues": {"name": {"any_": ["retrain"]}}})
+    limit = usual[0]["concurrency_limit"]
     with (
         changed(project, "work_pools/gpu", "is_paused", True, usual=False),
-        changed(project, "work_pools/cpu/queues/retrain", "concurrency_limit", None, usual=1),
+        changed(project, "work_pools/cpu/queues/retrain", "concurrency_limit", None, usual=limit),
     ):
         found = checks(project.run("doctor", "--json"))
     assert found["pool gpu"][0] == "failed"
     assert "'prefect work-pool resume gpu'" in found["pool gpu"][1]
     assert found["queue retrain"][0] == "warning"
     assert (
-        "'prefect work-queue set-concurrency-limit retrain 1 --pool cpu' sets it" in found["queue retrain"][1]
+        "'prefect work-queue set-concurrency-limit retrain 2 --pool cpu' sets one"
+        in found["queue retrain"][1]
     )
 
 
@@ -136,7 +139,7 @@ def test_another_project_on_the_same_server_is_warned_before_it_deploys(
     state, says = found["deployments' project"]
     assert (done.code, state) == (1, "failed")
     assert says.startswith("retrain/on-new-data on this server is somebody else's: it runs ")
-    assert f"flows.retrain.retrain in {project.path}; deploying this project would replace it" in says
+    assert f"flows.retrain.retrain in {project.path}; deploying here would replace it" in says
     assert found["S3 conditional writes"][0] == "ok"
 
 

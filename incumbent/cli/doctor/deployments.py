@@ -37,9 +37,9 @@ class Declared:
         return bool(self.triggers or self.schedules)
 
 
-def declared(project: Path) -> list[Declared]:
-    """The deployments of the project's prefect.yaml; none without that file."""
-    file = project / "prefect.yaml"
+def declared(root: Path) -> list[Declared]:
+    """The deployments of the workspace's prefect.yaml, a project alone being one; none without that file."""
+    file = root / "prefect.yaml"
     if not file.is_file():
         return []
     return [_read(each) for each in YAML(typ="safe").load(file.read_text(encoding="utf-8"))["deployments"]]
@@ -61,19 +61,19 @@ def _read(entry: dict[str, Any]) -> Declared:
 
 
 def check_deployments(
-    server: PrefectServer, deployments: Sequence[Declared], project: Path
+    server: PrefectServer, deployments: Sequence[Declared], root: Path
 ) -> Iterator[Finding]:
-    """All of prefect.yaml, this project's own, and started by enabled automations."""
+    """All of prefect.yaml, this workspace's own, and started by enabled automations."""
     flows = {flow["id"]: flow["name"] for flow in server.all("/flows/filter")}
     every = {
         f"{flows.get(each['flow_id'])}/{each['name']}": each for each in server.all("/deployments/filter")
     }
     served = {each.name: every[each.name] for each in deployments if each.name in every}
-    redeploy = f"in {project}, {server.command('prefect deploy --all')}"
+    redeploy = f"in {root}, {server.command('prefect deploy --all')}"
     yield tried("deployments", lambda: _deployments(deployments, served, redeploy))
     automations = server.all("/automations/filter")
     if served:
-        yield tried("deployments' project", lambda: _project(server, deployments, served, project))
+        yield tried("deployments' project", lambda: _project(server, deployments, served, root))
         if any(each.schedules for each in deployments):
             yield tried("schedules", lambda: _schedules(server, deployments, served))
         yield tried("triggers", lambda: _triggers(deployments, served, automations, redeploy))
@@ -115,7 +115,7 @@ def _project(
     server: PrefectServer,
     deployments: Sequence[Declared],
     served: dict[str, dict[str, Any]],
-    project: Path,
+    root: Path,
 ) -> str:
     """Deployments are known by their names alone: another project's of the same name take their place."""
     pools = {pool["name"]: pool for pool in server.all("/work_pools/filter")}
@@ -124,11 +124,12 @@ def _project(
         if (there := served.get(each.name)) is None:
             continue
         place = _place(there, pools.get(there["work_pool_name"], {}))
-        if there["entrypoint"] != each.entrypoint or _is_foreign(place, project):
+        if there["entrypoint"] != each.entrypoint or _is_foreign(place, root):
             where = f" in {place}" if place else ""
             raise BadInput(
                 f"{each.name} on this server is somebody else's: it runs {there['entrypoint']}{where}; "
-                "deploying this project would replace it: give each its own server by PREFECT_API_URL"
+                "deploying here would replace it: give each its own server by PREFECT_API_URL, or put both "
+                "projects into one workspace (docs/workspace.md)"
             )
         if place:
             places.add(place)
@@ -151,12 +152,12 @@ def _place(deployment: dict[str, Any], pool: dict[str, Any]) -> str | None:
     return given or properties.get("repository", {}).get("default")
 
 
-def _is_foreign(place: str | None, project: Path) -> bool:
+def _is_foreign(place: str | None, root: Path) -> bool:
     if place is None:
         return False
     if not place.startswith("/"):
-        return not is_same_repository(project, place)
-    return Path(place).is_dir() and not is_same_project(project, Path(place))
+        return not is_same_repository(root, place)
+    return Path(place).is_dir() and not is_same_project(root, Path(place))
 
 
 def _schedules(

@@ -75,7 +75,7 @@ def _workers(server: PrefectServer, pool: dict[str, Any], needed: bool) -> str:
 def _queue(server: PrefectServer, pool: str, name: str) -> str:
     queues = {queue["name"]: queue for queue in server.all(f"/work_pools/{pool}/queues/filter")}
     if name not in queues:
-        make = server.command(f"prefect work-queue create {name} --pool {pool} --limit 1")
+        make = server.command(f"prefect work-queue create {name} --pool {pool} --limit 2")
         raise BadInput(f"the pool {pool} has no queue '{name}'; {make} makes it")
     if queues[name]["is_paused"]:
         raise BadInput(
@@ -84,7 +84,7 @@ def _queue(server: PrefectServer, pool: str, name: str) -> str:
     limit = queues[name]["concurrency_limit"]
     if limit is None:
         raise Doubtful(
-            "the queue has no limit, so retrainings of one model can run side by side, and all but one of "
-            f"them for nothing; 'prefect work-queue set-concurrency-limit {name} 1 --pool {pool}' sets it"
+            "the queue has no limit, so a burst of arrivals retrains as many models at once, on however few "
+            f"cores; 'prefect work-queue set-concurrency-limit {name} 2 --pool {pool}' sets one"
         )
     return f"{limit} at a time"

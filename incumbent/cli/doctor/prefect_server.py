@@ -15,6 +15,7 @@ from incumbent.cli.doctor.pools import check_pools
 from incumbent.cli.doctor.prefect_api import PrefectServer, prefect_server
 from incumbent.errors import BadInput, IncumbentError
 from incumbent.local.environment import environment
+from incumbent.local.workspace import root_of
 from incumbent.params import Params
 from tasks.alerts import BLOCK
 
@@ -36,9 +37,10 @@ def check_prefect(project: Path, params: Params | None) -> Iterator[Finding]:
 
 
 def _check_set_up(server: PrefectServer, project: Path, params: Params) -> Iterator[Finding]:
-    deployments = declared(project)
+    root = root_of(project)
+    deployments = declared(root)
     yield from check_pools(server, deployments, params)
-    yield from check_deployments(server, deployments, project)
+    yield from check_deployments(server, deployments, root)
 
 
 def _version(server: PrefectServer) -> str:

@@ -40,7 +40,7 @@ from incumbent.storage.s3.address import open_store
 from incumbent.tables.partitions import DataVersion, Diff
 from tasks.arrival import Version, tell_of
 
-QUICK = {"search": {"trials": 1, "folds": 2}, "learner": {"rounds": 50}}
+QUICK = {"search": {"trials": 2, "folds": 3}}
 ROWS = 400
 POLLS_AN_HOUR = 12
 ACTIVE = {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}

@@ -1,4 +1,4 @@
-"""See to what a look at the projects has shown; what fails in one is told, and holds up no other."""
+"""See to what a look at the projects has shown; what fails in one alerts people, and holds up no other."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -56,13 +56,11 @@ def _put_off(run: Run, other: Running) -> str:
 
 
 def _wait(run: Run, seq: int, retrainings: Retrainings) -> Claim:
-    told = None
+    other = None
     while not isinstance(answer := retrainings.begin(seq, LEASE_SECONDS), Claimed):
-        if answer.run_seq != told:
-            get_run_logger().info(
-                "run %d is retraining '%s'; waiting for it", answer.run_seq, run.registry.model
-            )
-            told = answer.run_seq
+        if answer.run_seq != other:
+            other = answer.run_seq
+            get_run_logger().info("run %d is retraining '%s'; waiting for it", other, run.registry.model)
         time.sleep(LOOK)
     return answer.claim
 

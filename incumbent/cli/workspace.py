@@ -92,7 +92,7 @@ def _dataset(project: Path) -> str | None:
 
 
 def share_data(root: Path) -> None:
-    """Push what was made here to the stack's DVC remote; of a workspace, a project that fails is told."""
+    """Push what was made here to the stack's DVC remote; of a workspace, people hear of one that fails."""
     from incumbent.storage.dataset.new_project import push_what_is_here
 
     # The shell may name another S3, of another project: these data are not for it.

@@ -1,6 +1,7 @@
 """Two runs meet at the registry: the later look decides, and nobody wins against a champion it never met."""
 
 import signal
+import threading
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from prefect.logging import disable_run_logger
 
 from incumbent.evaluation.decide import Hold
 from incumbent.storage.registry.registry import Claimed
+from incumbent.storage.registry.retrainings import Retrainings
 from tasks.lease import lease
 from tasks.promotion import promote
-from tasks.runs import LEASE_SECONDS, open_run
+from tasks.runs import LEASE_SECONDS, Run, open_run
+from tasks.turn import turn
 from tests.flows.conftest import Project, edited
 from tests.flows.preparing import prepared
 
@@ -67,6 +70,30 @@ def test_a_promotion_whose_answer_was_lost_is_not_held_on_the_second_try(
     champion = run.registry.champion()
     assert champion is not None
     assert champion.version == run.version
+
+
+def test_a_run_by_hand_waits_for_the_one_at_work_and_starts_from_its_champion(
+    inside: Project, arrival: dict[str, Any]
+) -> None:
+    with disable_run_logger():
+        rival, run = prepared(inside), prepared(inside)
+    assert rival.seq
+    assert run.seq
+    retrainings = Retrainings(run.registry)
+    held = retrainings.begin(rival.seq, LEASE_SECONDS)
+    assert isinstance(held, Claimed)
+
+    def end() -> None:
+        assert rival.seq
+        rival.registry.promote(rival.version, rival.seq, rival.registry.champion(), "while the other waited")
+        rival.registry.release(held.claim)
+
+    threading.Timer(3, end).start()
+    with disable_run_logger(), turn(run, run.seq) as answer:
+        assert isinstance(answer, Run)
+        assert answer.champion == rival.version
+        assert retrainings.at_work(LEASE_SECONDS) == run.seq
+    assert retrainings.at_work(LEASE_SECONDS) is None
 
 
 def stumble() -> None:

@@ -66,7 +66,8 @@ def rebuild(order: Order) -> Challenger:
 
 def _train(order: Order) -> Challenger:
     manifest = order.manifest
-    params = Params.model_validate(manifest["params"])
+    search = {"rows": None, **manifest["params"]["search"]}  # releases without the bound trained on all alike
+    params = Params.model_validate({**manifest["params"], "search": search})
     params = params.model_copy(update={"promotion": params.promotion.model_copy(update={"seeds": 1})})
     if order.parent is None:
         study, window = StudyResult(manifest["options"], manifest["rounds"], ()), _window(manifest)

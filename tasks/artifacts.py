@@ -113,17 +113,27 @@ def show_study(trials: int, pruned: int, options: Mapping[str, Any], pictures: M
 
 
 def show_training(cv: CrossValidation | None, pictures: Mapping[str, bytes]) -> None:
-    estimate = (
-        f"# Cross-validation: {cv.metric} {cv.mean:.4f} ± {cv.std:.4f}\n\n"
-        f"{len(cv.folds)} folds of {cv.rows:,} training rows: {', '.join(f'{s:.4f}' for s in cv.folds)}"
-        if cv
-        else "# Updated from the champion\n\nAn update is not cross-validated; the new rows judge it."
-    )
     images = [_image(title, png) for title, png in pictures.items()]
     create_markdown_artifact(
         key="cross-validation",
         description="How well the model predicts rows that it was not trained on, fold by fold",
-        markdown="\n\n".join([estimate, *images]),
+        markdown="\n\n".join([_estimate(cv), *images]),
+    )
+
+
+def _estimate(cv: CrossValidation | None) -> str:
+    if cv is None:
+        return "# Updated from the champion\n\nAn update is not cross-validated; the new rows judge it."
+    if part := cv.left_out:
+        interval = f" [{part.low:.4f}, {part.high:.4f}]" if part.low is not None else ""
+        return (
+            f"# Estimate: {cv.metric} {cv.mean:.4f}{interval}\n\n"
+            f"{part.rows:,} rows, predicted by a training without their groups: {cv.rows:,} training rows "
+            "are too many for folds (search.rows)"
+        )
+    return (
+        f"# Cross-validation: {cv.metric} {cv.mean:.4f} ± {cv.std:.4f}\n\n"
+        f"{len(cv.folds)} folds of {cv.rows:,} training rows: {', '.join(f'{s:.4f}' for s in cv.folds)}"
     )
 
 

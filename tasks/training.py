@@ -53,7 +53,7 @@ def train(run: Run) -> None:
     for file in run.folder.glob("checkpoint-*"):
         file.unlink()
     pictures = {"Importances": plots.importances(challenger.importances)}
-    if challenger.cv:
+    if challenger.cv and not challenger.cv.left_out:
         pictures = {"Folds": plots.folds(challenger.cv.folds, challenger.cv.metric), **pictures}
     artifacts.show_training(challenger.cv, pictures)
     if challenger.device.fell_back:

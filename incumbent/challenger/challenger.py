@@ -55,7 +55,7 @@ class Challenger:
         document: dict[str, Any] = {}
         for name, value in asdict(self).items():
             document |= lineage if name == "lineage" else {name: value}
-        return document
+        return document | {"cv": self.cv and self.cv.to_json()}
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> "Challenger":

@@ -9,6 +9,7 @@ import pandas as pd
 
 from incumbent.challenger.challenger import Challenger
 from incumbent.errors import BadData
+from incumbent.features.choosing_rows import are_many, choosing_rows, with_scaled_gap
 from incumbent.features.out_of_sample import OutOfSample
 from incumbent.features.rows import (
     Rows,
@@ -27,7 +28,7 @@ from incumbent.models.calibration import Output
 from incumbent.models.golden import GOLDEN, make_golden
 from incumbent.models.model import Model, importances
 from incumbent.models.onnx_export import Export, export_onnx
-from incumbent.params import Params
+from incumbent.params import LightGBMParams, Params
 from incumbent.search.studies import StudyRef
 from incumbent.search.tune import StudyResult, join, tune
 from incumbent.search.window import EVERYTHING, Window
@@ -35,6 +36,7 @@ from incumbent.training.balance import Balance
 from incumbent.training.cross_validation import CrossValidation, cross_validate
 from incumbent.training.engine import LOCAL, Engine
 from incumbent.training.lineage import Lineage, Parent
+from incumbent.training.many_rows import streamed, train_many
 from incumbent.training.on_ray import deal, fit_together
 from incumbent.training.train import Fitted, challenger_seeds, cross_fit, train_full, update
 from incumbent.training.training_sets import encoded, learned_balance, train_with
@@ -62,22 +64,25 @@ def search(
     ref: StudyRef | None = None,
     engine: Engine = LOCAL,
 ) -> StudyResult:
-    """Tune on the training rows of the partitions, in their order; `ref` is the address of the study.
+    """Tune on the training rows of the partitions, in their order, and of many on a sample (search.rows);
+    `ref` is the address of the study.
 
-    With Ray, tune on a sample of them: the one that is kept for updates.
+    With Ray the sample is the one that is kept for updates.
     """
     if engine.name == "ray":
         schema, counts = survey(window.of(paths), params)
         deal(counts, engine.workers)  # raise before the search what would fail in training
         rows = _sampled(sample_partitions(window.of(paths), params, None), schema, params)
     else:
-        schema, rows = training_rows(window.of(paths), params)
+        schema, rows = choosing_rows(window.of(paths), params)
+        params = with_scaled_gap(params, window.of(paths), rows)
     return tune(window.weighed(rows), open_learner(params, schema), schema, params, ref)
 
 
 def search_share(paths: Sequence[Path], params: Params, window: Window, ref: StudyRef, worker: int) -> None:
     """One worker's share of the same search; the study at `ref` must exist."""
-    schema, rows = training_rows(window.of(paths), params)
+    schema, rows = choosing_rows(window.of(paths), params)
+    params = with_scaled_gap(params, window.of(paths), rows)
     join(window.weighed(rows), open_learner(params, schema), schema, params, ref, worker)
 
 
@@ -104,13 +109,24 @@ def make_full(
     paths = window.of(paths)
     if engine.name == "ray":
         return _full_on_ray(paths, params, study, folder, engine, estimate)
+    if are_many(paths, params) and (trees := streamed(params)):
+        return _full_of_many(paths, trees, params, study, folder, window, estimate)
     schema, rows = training_rows(paths, params)
     rows, learner = window.weighed(rows), open_learner(params, schema)
     read = encoded(rows, schema, learned=True)
     binned = learner.bin(read.X, rows.y)
     cv, output, out_of_sample = None, Output(), None
     if estimate or params.learns_from_folds:
-        folds = cross_validate(rows, learner, binned, study.tuned, schema, params, drawn_anew=drawn_anew)
+        folds = cross_validate(
+            rows,
+            learner,
+            binned,
+            study.tuned,
+            schema,
+            params,
+            drawn_anew=drawn_anew,
+            one_fold=are_many(paths, params),
+        )
         cv, output = folds.estimate, folds.output
         out_of_sample = OutOfSample.of(paths, rows, folds.rows, folds.predictions) if estimate else None
     balance = learned_balance(
@@ -124,6 +140,25 @@ def make_full(
     lineage = Lineage(schema, balance, output, study.options)
     files = _write(fitted, lineage, sample, golden, learner.file, folder, out_of_sample)
     return _challenger("full", fitted, lineage, files, cv)
+
+
+def _full_of_many(
+    paths: Sequence[Path],
+    trees: LightGBMParams,
+    params: Params,
+    study: StudyResult,
+    folder: Path,
+    window: Window,
+    estimate: bool,
+) -> Challenger:
+    """make_full for more rows than search.rows: their features are never in memory together."""
+    made = train_many(paths, trees, params, study.tuned, window.weighed, estimate=estimate)
+    lineage = Lineage(made.schema, Balance(), made.output, study.options)
+    replay = made.sample.iloc[: params.retrain.replay]
+    golden = latest_rows(paths, params) if replay.empty else replay
+    file = learner_type(params.learner.name).file
+    files = _write(made.fitted, lineage, replay, golden, file, folder, made.out_of_sample)
+    return _challenger("full", made.fitted, lineage, files, made.estimate)
 
 
 def _full_on_ray(

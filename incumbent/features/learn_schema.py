@@ -33,6 +33,7 @@ def learn_schema(
     learner = SchemaLearner(dataset, task, clean or CleanParams(), features or FeatureParams())
     for frame in frames:
         learner.add(frame)
+        del frame  # the next is made before the name is bound to it: two would be in memory
     return learner.learned(folds)
 
 

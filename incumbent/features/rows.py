@@ -3,7 +3,7 @@
 Only one partition is in memory as a frame at a time; its rows stay as a float32 matrix.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -95,14 +95,18 @@ def survey(paths: Sequence[Path], params: Params) -> tuple[Schema, list[int]]:
     counts: list[int] = []
 
     def counted() -> Iterator[pd.DataFrame]:
-        for frame, _ in frames(paths, params, Side.TRAINING):
+        for frame in training_frames(paths, params):
             counts.append(len(frame))
             yield frame
 
-    schema = learn_schema(
-        counted(), params.dataset, params.task, params.clean, params.features, params.search.folds
+    return schema_of(counted(), params), counts
+
+
+def schema_of(frames: Iterable[pd.DataFrame], params: Params) -> Schema:
+    """The schema of training rows, without target encoding. Raises as learn_schema."""
+    return learn_schema(
+        frames, params.dataset, params.task, params.clean, params.features, params.search.folds
     )
-    return schema, counts
 
 
 def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params, *, grouped: bool = False) -> Rows:
@@ -140,11 +144,25 @@ def sample(parts: Sequence[pd.DataFrame], size: int) -> pd.DataFrame:
     its parent's sample and the new rows, without reading history.
     """
     pool = pd.concat(parts, ignore_index=True)
-    # Hash numbers as floats: a column is of integers until its first empty cell.
-    numbers = pool.select_dtypes("number").columns
-    hashes = pd.util.hash_pandas_object(pool.astype(dict.fromkeys(numbers, "float64")), index=False)
-    order = np.argsort(hashes.to_numpy(), kind="stable")
+    order = np.argsort(row_hashes(pool), kind="stable")
     return pool.iloc[order[:size]].reset_index(drop=True)
+
+
+def sample_and(kept: pd.DataFrame | None, frame: pd.DataFrame, size: int) -> pd.DataFrame:
+    """sample([kept, frame], size) without a copy of the rows that can't be in it; kept: an earlier sample."""
+    if kept is None:
+        return sample([frame], size)
+    if len(kept) == size > 0 and kept.dtypes.equals(frame.dtypes):  # other types hash differently together
+        frame = frame[row_hashes(frame) <= row_hashes(kept).max()]
+    return sample([kept, frame], size)
+
+
+def row_hashes(frame: pd.DataFrame) -> np.ndarray:
+    """A hash of each row's values, (n,) uint64; equal rows have equal ones."""
+    # Hash numbers as floats: a column is of integers until its first empty cell.
+    numbers = frame.select_dtypes("number").columns
+    hashes = pd.util.hash_pandas_object(frame.astype(dict.fromkeys(numbers, "float64")), index=False)
+    return hashes.to_numpy()
 
 
 def sample_partitions(paths: Sequence[Path], params: Params, start: pd.DataFrame | None) -> pd.DataFrame:
@@ -152,18 +170,18 @@ def sample_partitions(paths: Sequence[Path], params: Params, start: pd.DataFrame
 
     The rows keep the columns that need all rows of a file: see Derivation.added.
     """
-    merged = [] if start is None else [start]
-    for frame, _ in frames(paths, params, Side.TRAINING):
-        merged = [sample([*merged, _added(frame, params)], params.retrain.replay)]
-    return merged[0]
+    merged = start
+    for frame in training_frames(paths, params):
+        merged = sample_and(merged, with_added(frame, params), params.retrain.replay)
+    return pd.DataFrame() if merged is None else merged
 
 
 def latest_rows(paths: Sequence[Path], params: Params) -> pd.DataFrame:
     """Training rows of the last partition that has any, with the same columns as in sample_partitions."""
     for path in reversed(paths):
-        frame, _ = next(frames([path], params, Side.TRAINING))
+        frame = next(training_frames([path], params))
         if len(frame):
-            return _added(frame, params)
+            return with_added(frame, params)
     raise BadData("every row is in the holdout")
 
 
@@ -183,7 +201,8 @@ def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
     return np.concatenate(known) if known else None
 
 
-def _added(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
+def with_added(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """All rows of a file with the columns that need all of them: see Derivation.added."""
     return Derivation(params.features, params.dataset.time, params.dataset.target).added(frame)
 
 
@@ -198,17 +217,73 @@ def frames(
     for path in paths:
         frame = read_partition(path)
         hashes = group_hashes(frame, params.split.by)
-        held_out = hashes < params.split.holdout
-        labelled = is_labelled(frame, params.dataset.target)
-        mask = (held_out if side is Side.HOLDOUT else ~held_out) & labelled
-        if params.clean.duplicates and side is Side.TRAINING:
-            copies = mask & frame.duplicated().to_numpy()
-            mask &= ~copies
-            if cleaning_counts is not None:
-                cleaning_counts["duplicates"] += int(copies.sum())
-        kept = frame.loc[mask]
-        # Empty cells turn booleans into objects, which hash differently.
-        yield kept if labelled.all() else with_inferred(kept, params.dataset.target), hashes[mask]
+        mask = _of_side(frame, hashes, params, side, cleaning_counts)
+        yield _kept(frame, mask, params), hashes[mask]
+
+
+def training_frames(
+    paths: Sequence[Path],
+    params: Params,
+    cleaning_counts: CleaningCounts | None = None,
+    columns: Sequence[str] | None = None,
+) -> Iterator[pd.DataFrame]:
+    """The rows of `frames` to train on, without their groups, which cost more to hash than all else.
+
+    columns: those to read, all if None.
+    """
+    for path in paths:
+        yield _training_frame(path, params, cleaning_counts, columns)
+
+
+def _training_frame(
+    path: Path, params: Params, cleaning_counts: CleaningCounts | None, columns: Sequence[str] | None
+) -> pd.DataFrame:
+    frame = read_partition(path, columns)
+    hashes = group_hashes(frame, params.split.by) if params.split.holdout else np.ones(len(frame))
+    return _kept(frame, _of_side(frame, hashes, params, Side.TRAINING, cleaning_counts), params)
+
+
+def _of_side(
+    frame: pd.DataFrame,
+    hashes: np.ndarray,
+    params: Params,
+    side: Side,
+    cleaning_counts: CleaningCounts | None,
+) -> np.ndarray:
+    """Mask of the labelled rows of one side, (n,) bool; hashes: of their groups."""
+    held_out = hashes < params.split.holdout
+    labelled = is_labelled(frame, params.dataset.target)
+    mask = (held_out if side is Side.HOLDOUT else ~held_out) & labelled
+    if params.clean.duplicates and side is Side.TRAINING:
+        copies = mask & copies_of(frame)
+        mask &= ~copies
+        if cleaning_counts is not None:
+            cleaning_counts["duplicates"] += int(copies.sum())
+    return np.asarray(mask)
+
+
+def copies_of(frame: pd.DataFrame) -> np.ndarray:
+    """Mask of the rows that are exact copies of one before, (n,) bool.
+
+    Only rows whose hash another row shares are compared: comparing all is ten times as dear.
+    """
+    if any(pd.api.types.is_object_dtype(dtype) for dtype in frame.dtypes):
+        return frame.duplicated().to_numpy()  # there 1 and 1.0 are alike, and their hashes differ
+    numbers = frame.select_dtypes("float")
+    alike = frame.assign(
+        **(numbers + 0.0).where(numbers.notna(), np.nan)
+    )  # so that 0 and -0 are, and each NaN
+    shared = pd.Series(row_hashes(alike)).duplicated(keep=False).to_numpy()
+    copies = np.zeros(len(frame), dtype=bool)
+    copies[shared] = frame[shared].duplicated().to_numpy()
+    return copies
+
+
+def _kept(frame: pd.DataFrame, mask: np.ndarray, params: Params) -> pd.DataFrame:
+    kept = frame if mask.all() else frame.loc[mask]
+    # Empty cells turn booleans into objects, which hash differently.
+    target = params.dataset.target
+    return kept if frame[target].notna().all() else with_inferred(kept, target)
 
 
 def with_inferred(frame: pd.DataFrame, target: str) -> pd.DataFrame:

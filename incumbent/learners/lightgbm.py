@@ -109,7 +109,7 @@ class LightGBM:
 
     def bin(self, X: np.ndarray, y: np.ndarray) -> lgb.Dataset:
         """(n, features) float32 and (n,) labels -> one Dataset; its bins depend on X alone."""
-        with _refusals():
+        with refusals():
             binned = lgb.Dataset(
                 X, y, categorical_feature=self._categorical, params=self._params({}), free_raw_data=False
             )
@@ -137,9 +137,9 @@ class LightGBM:
     ) -> Iterator[Point]:
         """Boost on rows `fit`; yield the score on rows `held` every EVALUATE_EVERY rounds."""
         params, last = self._params(_splitting(options, binned)), self._learner.rounds
-        with _refusals():
-            booster = lgb.Booster(params, _part(binned, params, fit, weights))
-            booster.add_valid(_part(binned, params, held), "fold")
+        with refusals():
+            booster = lgb.Booster(params, part_of(binned, params, fit, weights))
+            booster.add_valid(part_of(binned, params, held), "fold")
         rank = self._ranking(binned, held)
         for done in range(1, last + 1):
             booster.update()
@@ -164,8 +164,8 @@ class LightGBM:
         # A stretch ends early only if no split gains anything; then training is complete.
         while done < rounds and done % every == 0:
             goal = min(done + every, rounds)
-            with _refusals():
-                part = _part(binned, params, rows, weights)
+            with refusals():
+                part = part_of(binned, params, rows, weights)
                 if model is not None:
                     part.get_data()  # init_model predicts from the raw features
                 its_own = {**params, "seed": (self._seed + done) % 2**31}
@@ -184,7 +184,7 @@ class LightGBM:
         It computes bins from all shares together, so trees need no `start`.
         """
         params = self._params(options)
-        with _refusals():
+        with refusals():
             data = lgb.Dataset(share.X, share.y, categorical_feature=self._categorical, params=params)
             model = lgb.train(params, data, rounds)
         whole = _ADDRESSES.sub(r"[\1: ]", model.model_to_string())
@@ -264,7 +264,7 @@ def _some(batch: Batch, most: int, rng: np.random.Generator) -> Batch:
     return Batch(batch.X[chosen], batch.y[chosen], weights)
 
 
-def _part(
+def part_of(
     binned: lgb.Dataset, params: dict[str, Any], rows: np.ndarray | None, weights: np.ndarray | None = None
 ) -> lgb.Dataset:
     """A Dataset of these rows, ascending, with weights of its own; the shared Dataset stays as it is.
@@ -281,7 +281,7 @@ def _part(
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     try:
         yield
     except lgb.basic.LightGBMError as error:

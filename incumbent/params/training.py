@@ -13,6 +13,9 @@ OURS = {
     *("device_type", "device"),
 }
 
+SEARCH_ROWS = 200_000
+"""The default of search.rows, and the rows that choose a window."""
+
 
 class ImbalanceParams(Section):
     method: Literal["weights", "over", "under", "smote"] | None = Field(
@@ -107,6 +110,12 @@ class SearchParams(Section):
     timeout: float | None = Field(None, gt=0, description="seconds after which no new trial begins")
     stall: int | None = Field(None, ge=1, description="trials without a better one after which it stops")
     grid: dict[str, list[int | float]] = Field({}, description="values to try, for the strategy grid")
+    rows: int | None = Field(
+        SEARCH_ROWS,
+        ge=100,
+        description="training rows that the search works on; of more, on a sample of whole groups. "
+        "null: all, whatever it costs",
+    )
     folds: int = Field(5, ge=2, le=100)
     scheme: Literal["stratified", "stratified-group", "k-fold", "time-series", "leave-one-out"] = Field(
         "stratified",

@@ -19,6 +19,7 @@ from incumbent.params.metrics import METRICS, Task
 from incumbent.params.promotion import MonitorParams, PromotionParams, RegistryParams
 from incumbent.params.section import Section
 from incumbent.params.training import (
+    SEARCH_ROWS,
     BiasParams,
     DecisionParams,
     ImbalanceParams,
@@ -186,4 +187,5 @@ def _shaping(dataset: Mapping[str, Any]) -> dict[str, Any]:
 
 def _search_result_keys(search: Mapping[str, Any]) -> dict[str, Any]:
     """The keys that affect the result of a search: all but storage and workers."""
-    return {name: value for name, value in search.items() if name not in ("storage", "workers")}
+    known = {"rows": SEARCH_ROWS, **search}  # an upgrade alone is no reason to train anew
+    return {name: value for name, value in known.items() if name not in ("storage", "workers")}

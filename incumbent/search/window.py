@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from incumbent.compare import Comparison, try_compare
-from incumbent.features.rows import Rows, training_rows
+from incumbent.features.choosing_rows import choosing_rows
+from incumbent.features.rows import Rows
 from incumbent.features.schema import Schema
 from incumbent.learners import Learner, Point, open_learner
 from incumbent.params import Params
+from incumbent.params.training import SEARCH_ROWS
 from incumbent.search.curves import stop_early
 from incumbent.search.strategies import typical_options
 from incumbent.training.training_sets import Fold, make_folds
@@ -67,14 +69,16 @@ def choose_window(paths: Sequence[Path], params: Params) -> Window:
     so on, and two of all partitions in which older rows count less, are scored on the test rows. A window
     replaces all history only if its model is significantly better, by the paired test that also decides
     promotions, with its confidence corrected for the number of windows (Bonferroni). Only training rows are
-    read, never the holdout. Raises BadData as `training_rows`.
+    read, never the holdout, and of many a sample. Raises BadData as `choosing_rows`.
     """
     asked = params.retrain.window
     if asked != "auto":
         return Window(None if asked == "all" else asked, reason=f"retrain.window = {asked}")
     if len(paths) < 3:
         return Window(reason="all history: it is too short to try a part of it")
-    schema, rows = training_rows(paths, params)
+    # Not search.rows: the stage of `dvc repro` that chooses the window has not that key among its inputs.
+    params = params.model_copy(update={"search": params.search.model_copy(update={"rows": SEARCH_ROWS})})
+    schema, rows = choosing_rows(paths, params)
     tested = _tested(rows, len(paths))
     if tested is None:
         needed = f"{LEAST_ROWS} rows in {LEAST_GROUPS} groups are needed to judge"

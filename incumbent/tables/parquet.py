@@ -13,14 +13,15 @@ from incumbent.errors import BadData
 
 def read_partition(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """One Parquet file, or some columns of it, as a frame. Raises BadData for an empty file or no Parquet."""
-    if not path.is_file():
-        raise BadData(f"no such file: {path}")
-    if path.stat().st_size == 0:
-        raise BadData(f"{path} is empty (0 bytes)")
+    _require_bytes(path)
     with readable(path):
         # Without pandas' own metadata: a damaged one fails in many ways, and it hides index columns.
         names = None if columns is None else list(columns)
-        frame = pq.read_table(path, columns=names).replace_schema_metadata(None).to_pandas()
+        table = pq.read_table(path, columns=names, pre_buffer=False).replace_schema_metadata(None)
+        # Each column's Arrow memory goes as soon as pandas has it, and back to the system.
+        frame = table.to_pandas(split_blocks=True, self_destruct=True)
+    del table
+    pa.default_memory_pool().release_unused()
     if frame.empty:
         raise BadData(f"{path} has columns but no rows")
     return frame
@@ -30,6 +31,25 @@ def schema_of(path: Path) -> pa.Schema:
     """As the footer has it. Raises BadData for a file that is not Parquet."""
     with readable(path):
         return pq.read_schema(path)
+
+
+def _require_bytes(path: Path) -> None:
+    if not path.is_file():
+        raise BadData(f"no such file: {path}")
+    if path.stat().st_size == 0:
+        raise BadData(f"{path} is empty (0 bytes)")
+
+
+def columns_of(path: Path) -> list[str]:
+    """Names, as the footer has them. Raises BadData for a file that is not Parquet."""
+    return list(schema_of(path).names)
+
+
+def rows_of(path: Path) -> int:
+    """Number of rows, as the footer has it. Raises BadData as read_partition."""
+    _require_bytes(path)
+    with readable(path):
+        return int(pq.read_metadata(path).num_rows)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Which side is a row on? A hash of its group decides, so the answer never changes."""
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,18 @@ def group_hashes(frame: pd.DataFrame, by: list[str]) -> np.ndarray:
     the whole row, so exact duplicates stay together. The text that is hashed does not depend on the
     dtype: 3 and a float column's 3.0 are the same group. Raises BadData when a column is missing.
     """
-    missing = [name for name in by if name not in frame]
-    if missing:
-        raise BadData(f"split.by names {missing}, but the data has only {sorted(map(str, frame.columns))}")
+    require_columns(frame, by)
     columns = by or sorted(map(str, frame.columns))
     group = frame.groupby(columns, dropna=False, sort=False).ngroup().to_numpy()
     texts = _texts(frame.loc[~frame.duplicated(columns), columns])
     return np.fromiter(map(_uniform, texts), dtype="float64", count=len(texts))[group]
+
+
+def require_columns(frame: pd.DataFrame, by: Sequence[str]) -> None:
+    """Raises BadData when a column of split.by is missing."""
+    missing = [name for name in by if name not in frame]
+    if missing:
+        raise BadData(f"split.by names {missing}, but the data has only {sorted(map(str, frame.columns))}")
 
 
 def _uniform(text: str) -> float:

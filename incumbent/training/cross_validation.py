@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incumbent.compare import Fairness, as_decisions, fairness, score
+from incumbent.compare import Fairness, as_decisions, estimate, fairness, score
+from incumbent.errors import BadData
 from incumbent.features.rows import Rows
 from incumbent.features.schema import Schema
 from incumbent.learners import Learner
@@ -37,7 +38,8 @@ class CrossValidation:
     deviation; `rows`: number of training rows.
 
     `cost`: mean cost of a row by `decision` at the chosen threshold, None without costs; `treatment`: the
-    effect of `bias`, None without.
+    effect of `bias`, None without; `left_out`: where there are too many rows for folds, those that one
+    training left out and predicted, and `folds` has their score; None with folds.
     """
 
     metric: str
@@ -47,16 +49,33 @@ class CrossValidation:
     rows: int
     cost: float | None = None
     treatment: Treatment | None = None
+    left_out: "LeftOut | None" = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        document = asdict(self)
+        return document if self.left_out else {k: v for k, v in document.items() if k != "left_out"}
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> "CrossValidation":
-        saved = document.get("treatment")
+        saved, part = document.get("treatment"), document.get("left_out")
         pairs = {name: tuple(value) for name, value in (saved or {}).items() if name != "column"}
         treatment = saved and Treatment(saved["column"], **pairs)
-        return CrossValidation(**{**document, "folds": tuple(document["folds"]), "treatment": treatment})
+        read = {
+            "folds": tuple(document["folds"]),
+            "treatment": treatment,
+            "left_out": part and LeftOut(**part),
+        }
+        return CrossValidation(**{**document, **read})
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows that a training left out and predicted: their number, and the interval of the score, by groups of
+    split.by with promotion.confidence; None where they can't tell it."""
+
+    rows: int
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
@@ -108,39 +127,58 @@ def cross_validate(
     params: Params,
     *,
     drawn_anew: bool = True,
+    one_fold: bool = False,
 ) -> CrossValidated:
     """Refit every fold, the way the final model is fitted, with each of `challenger_seeds`.
 
     Out-of-fold predictions also give the calibration and the threshold; the folds' scores are those of
     calibrated predictions. The folds are drawn anew, as those of the search have chosen the options; versions
-    of earlier releases learned their calibration from the latter.
+    of earlier releases learned their calibration from the latter. one_fold: of five, refit and predict the
+    last alone, where there are too many rows for all.
     """
-    judging = judging_folds(rows, params.search, params.seed) if drawn_anew else []
-    splits = judging or folds(rows, params.search, params.seed)
+    search = params.search.model_copy(update={"folds": 5}) if one_fold else params.search
+    judging = judging_folds(rows, search, params.seed) if drawn_anew else []
+    splits = judging or folds(rows, search, params.seed)
+    if one_fold:
+        splits = splits[-1:]
     seeds = [learner.reseeded(seed) for seed in challenger_seeds(params)]
-    held_out, *others = [_out_of_fold(rows, splits, each, binned, tuned, schema, params) for each in seeds]
-    scores, output, cost = held_out.scores(params.promotion), held_out.output, None
-    if output.threshold is not None:
-        positive = np.concatenate(held_out.predictions) >= output.threshold
-        cost = mean_cost(np.concatenate(held_out.y), positive, params.decision)
+    held_out = [_out_of_fold(rows, splits, each, binned, tuned, schema, params) for each in seeds]
     treatment = None
     if rows.protected is not None:
         plain = replace(rows, protected=None)
         without = _out_of_fold(plain, splits, learner, binned, tuned, schema, params)
-        treatment = _treatment(rows, without, held_out, params)
-    estimate = CrossValidation(
+        treatment = _treatment(rows, without, held_out[0], params)
+    validated = validation_of(held_out, rows.group, len(rows.y), params, one_fold=one_fold)
+    validated = replace(validated, estimate=replace(validated.estimate, treatment=treatment))
+    if judging:
+        return validated
+    # Rows of a single group can't judge; their folds still estimate.
+    return replace(validated, rows=np.zeros(0, dtype=np.intp), predictions=np.zeros((len(seeds), 0)))
+
+
+def validation_of(
+    held_out: Sequence[OutOfFold], group: np.ndarray, rows: int, params: Params, *, one_fold: bool
+) -> CrossValidated:
+    """What the predictions of each seed's models give; the first seed's estimate.
+
+    group: as Rows.group, of the rows that OutOfFold numbers; rows: number of training rows.
+    """
+    first, cost = held_out[0], None
+    scores, output = first.scores(params.promotion), first.output
+    if output.threshold is not None:
+        positive = np.concatenate(first.predictions) >= output.threshold
+        cost = mean_cost(np.concatenate(first.y), positive, params.decision)
+    estimated = CrossValidation(
         params.promotion.metric,
         tuple(scores),
         float(np.mean(scores)),
         float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0,
-        len(rows.y),
+        rows,
         cost,
-        treatment,
+        left_out=_left_out(first, group, params) if one_fold else None,
     )
-    if not judging:  # rows of a single group can't judge; their folds still estimate
-        return CrossValidated(estimate, output, np.zeros(0, dtype=np.intp), np.zeros((len(seeds), 0)))
-    predictions = np.stack([_cross_calibrated(each, params) for each in (held_out, *others)])
-    return CrossValidated(estimate, output, np.concatenate(held_out.rows), predictions)
+    predictions = np.stack([_cross_calibrated(each, params) for each in held_out])
+    return CrossValidated(estimated, output, np.concatenate(first.rows), predictions)
 
 
 def _out_of_fold(
@@ -167,6 +205,18 @@ def _out_of_fold(
     y, scores = np.concatenate(labels), np.concatenate(raw)
     output = learn_output(y, scores, params.imbalance.calibrate, params.decision)
     return OutOfFold(held, labels, raw, output, scored)
+
+
+def _left_out(held_out: OutOfFold, group: np.ndarray, params: Params) -> LeftOut:
+    """group: (n,) as Rows.group, of all rows."""
+    y, threshold = np.concatenate(held_out.y), held_out.output.threshold
+    decided = as_decisions(np.concatenate(held_out.predictions), threshold, params.promotion)
+    held = np.concatenate(held_out.rows)
+    try:
+        interval = estimate(y, decided, group[held], params.promotion, seed=params.seed)
+    except BadData:  # too few groups
+        return LeftOut(len(y), None, None)
+    return LeftOut(len(y), interval.low, interval.high)
 
 
 def _cross_calibrated(held_out: OutOfFold, params: Params) -> np.ndarray:

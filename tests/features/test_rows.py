@@ -14,7 +14,16 @@ from scipy.stats import chisquare
 
 from incumbent.errors import BadData
 from incumbent.features.learn_schema import learn_schema
-from incumbent.features.rows import Side, frames, read_rows, sample, sample_partitions, training_rows
+from incumbent.features.rows import (
+    Side,
+    copies_of,
+    frames,
+    read_rows,
+    sample,
+    sample_and,
+    sample_partitions,
+    training_rows,
+)
 from incumbent.params import Params
 from incumbent.tables.parquet import read_partition
 from incumbent.tables.split import group_hashes
@@ -242,3 +251,33 @@ def test_a_sample_holds_no_row_of_the_holdout(thinned: Sequence[Path], quick_par
     drawn = sample_partitions(thinned, quick_params, None)
     assert len(drawn) == quick_params.retrain.replay
     assert (group_hashes(drawn, quick_params.split.by) >= quick_params.split.holdout).all()
+
+
+@pytest.mark.parametrize("flags", [[True, False], [True, None]], ids=["alike", "of another type"])
+def test_a_sample_grows_by_a_frame_as_if_both_were_sampled_together(flags: list[object]) -> None:
+    rng = np.random.default_rng(0)
+    first = pd.DataFrame({"x": rng.normal(size=400), "flag": [True, False] * 200})
+    second = pd.DataFrame({"x": rng.normal(size=400), "flag": flags * 200})
+    kept = sample([first], 50)
+    pd.testing.assert_frame_equal(sample_and(kept, second, 50), sample([kept, second], 50))
+
+
+CELLS = {
+    "number": st.sampled_from([0.0, -0.0, 1.0, float("nan"), -float("nan"), float("inf")]),
+    "whole": st.integers(0, 1),
+    "text": st.sampled_from(["a", "ä", None]),
+    "time": st.sampled_from([pd.Timestamp("2013-01-01"), pd.NaT]),
+    "flag": st.booleans(),
+}
+
+
+@fewer_examples
+@given(st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=20))
+def test_copies_are_found_as_by_comparing_all_rows(cells: list[dict[str, object]]) -> None:
+    frame = pd.DataFrame(cells)
+    assert copies_of(frame).tolist() == frame.duplicated().tolist()
+
+
+def test_copies_are_found_where_a_column_mixes_types() -> None:
+    frame = pd.DataFrame({"mixed": pd.Series([1, True, 1.0, "1"], dtype=object)})
+    assert copies_of(frame).tolist() == frame.duplicated().tolist()

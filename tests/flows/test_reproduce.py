@@ -13,7 +13,7 @@ from incumbent.params import load_params
 from incumbent.storage.registry.registry import open_registry
 from tasks.record import record
 from tests.flows.conftest import Project
-from tests.flows.preparing import prepared
+from tests.flows.preparing import prepared, recorded
 
 pytestmark = pytest.mark.slow
 
@@ -66,6 +66,23 @@ def test_a_version_of_every_way_to_treat_rows_is_published_scored_and_made_again
     report = (run.folder / "report.html").read_text()
     assert "by origin, out of fold" in report
     assert "a row costs" in report
+
+
+def test_a_version_of_more_rows_than_choose_is_made_again_and_says_what_its_estimate_rests_on(
+    inside: Project, first: dict[str, Any]
+) -> None:
+    with disable_run_logger():
+        run = prepared(inside, search={"rows": 400})
+    done = inside.run("models", "reproduce", run.version, "--json")
+    assert done.code == 0, done.err
+    assert done.json["same"]
+    outcome = recorded(run, "hold", "a test")
+    manifest = run.registry.manifest(run.version)
+    left_out = manifest["metrics"]["cv"]["left_out"]
+    assert 0 < left_out["rows"] < 0.25 * manifest["training_rows"]
+    assert outcome["metric"]["challenger"] is not None
+    report = (run.folder / "report.html").read_text()
+    assert f"on {left_out['rows']:,} rows that a training without their groups predicted" in report
 
 
 def test_code_that_was_never_committed_cannot_be_checked_out(

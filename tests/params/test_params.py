@@ -342,6 +342,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "options": {"max_bin": 127},
     },
     "search": {
+        "rows": 50_000,
         "trials": 9,
         "folds": 4,
         "scheme": "stratified",
@@ -427,6 +428,13 @@ def test_how_files_are_read_calls_for_no_new_model(flights_params: Params) -> No
     assert read_alike.shaping_changes(before) == ()
     del before["dataset"]["formats"]  # a manifest from before there was the key
     assert flights_params.shaping_changes(before) == ()
+
+
+def test_a_manifest_from_before_there_was_a_bound_calls_for_no_new_model(flights_params: Params) -> None:
+    before = flights_params.model_dump(mode="json")
+    del before["search"]["rows"]
+    assert flights_params.shaping_changes(before) == ()
+    assert changed(flights_params, search={"rows": 50_000}).shaping_changes(before) == ("search",)
 
 
 def test_only_sections_that_shape_a_model_call_for_a_new_one(flights_params: Params) -> None:

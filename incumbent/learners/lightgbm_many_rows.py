@@ -1,0 +1,92 @@
+"""LightGBM on more rows than memory holds as features: binned part by part, trained on all cores.
+
+By bytes of the model nobody can tell on how many: LightGBM's `deterministic` sums alike with any number of
+threads, and the number is not kept in the file.
+"""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+from incumbent.learners.lightgbm import EVALUATE_EVERY, LightGBM, Trees, part_of, refusals
+
+_THREADS = re.compile(r"^\[num_threads: .*\]$", re.MULTILINE)
+
+
+class Part(lgb.Sequence):
+    """Rows that are read once, together, when LightGBM bins them. `read` gives (count, features) float32."""
+
+    def __init__(self, read: Callable[[], np.ndarray], count: int) -> None:
+        self._read, self._count, self.batch_size = read, count, count
+
+    def __getitem__(self, _: Any) -> np.ndarray:
+        return self._read()
+
+    def __len__(self) -> int:
+        return self._count
+
+
+class LightGBMOfManyRows(LightGBM):
+    """Trains in one stretch: a second one would need all rows' features, to predict them by the first."""
+
+    def reseeded(self, seed: int) -> "LightGBMOfManyRows":
+        return LightGBMOfManyRows(self._learner, seed, self._schema, self._metric)
+
+    def bin_parts(self, parts: Sequence[Part], y: np.ndarray, like: lgb.Dataset) -> lgb.Dataset:
+        """The rows of all parts, with the bins of `like`. y: their labels, (n,), which reading may fill."""
+        with refusals():
+            return lgb.Dataset(list(parts), y, reference=like, params=self._params({})).construct()
+
+    def confirm(
+        self,
+        binned: lgb.Dataset,
+        options: dict[str, Any],
+        most: int,
+        fit: np.ndarray,
+        watched: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> Trees:
+        """Boost on rows `fit` for as long as it helps rows `watched`, `most` rounds without any."""
+        with refusals():
+            booster = lgb.Booster(
+                self._on_all_cores(options), part_of(binned, self._params({}), fit, weights)
+            )
+            if len(watched):
+                booster.add_valid(part_of(binned, self._params({}), watched), "watched")
+        last = self._learner.rounds if len(watched) else most
+        best, rank = (0, -np.inf), self._ranking(binned, watched)
+        for done in range(1, last + 1):
+            ended = booster.update()  # no split gains anything
+            if len(watched) and (done % EVALUATE_EVERY == 0 or done == last or ended):
+                _, _, value, greater_is_better, *_ = booster.eval_valid(rank)[-1]
+                best = max(best, (done, value if greater_is_better else -value), key=lambda each: each[1])
+            if ended or (len(watched) and done - best[0] >= self._learner.patience):
+                break
+        return self._trees(booster, best[0] or last)
+
+    def fit_all(
+        self, binned: lgb.Dataset, options: dict[str, Any], rounds: int, weights: np.ndarray | None = None
+    ) -> Trees:
+        """Train on all rows; their Dataset is this training's alone."""
+        with refusals():
+            data = binned if weights is None else binned.set_weight(weights)
+            booster = lgb.Booster(self._on_all_cores(options), data)
+            for _ in range(rounds):
+                if booster.update():
+                    break
+        return self._trees(booster, rounds)
+
+    def _on_all_cores(self, options: dict[str, Any]) -> dict[str, Any]:
+        params = {**self._params(options), "num_threads": os.cpu_count() or 1}
+        if self.device.used == "cpu":  # the same trees, without a second copy of the bins, row by row
+            params |= {"force_row_wise": False, "force_col_wise": True}
+        return params
+
+    def _trees(self, booster: lgb.Booster, rounds: int) -> Trees:
+        text = booster.model_to_string(num_iteration=rounds)
+        kept = _THREADS.sub(f"[num_threads: {self._learner.threads}]", text)
+        return Trees(lgb.Booster(model_str=kept), self._learner.threads)

@@ -1,7 +1,7 @@
 """Make a challenger, in full or from its parent, and write its files into a folder."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +219,9 @@ def make_update(
     chosen = np.sort(np.random.default_rng(params.seed).choice(len(past), size, replace=False))
     replay = encoded(sampled_rows(past.iloc[chosen], schema, params), schema, learned=True)
     learner = open_learner(params, schema)
+    if estimate:  # five updates of the same rows
+        champion = parent.folder / learner.file
+        new, replay = (replace(rows, leaves=learner.look_up(champion, rows.X)) for rows in (new, replay))
     models = update(parent, new, replay, learner, params)
     out_of_sample = None
     if estimate:

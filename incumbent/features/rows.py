@@ -31,7 +31,8 @@ class Rows:
     the split group; protected: (n,) text of the column that `bias` names, None without.
 
     part, number: (n,) int32, index of each row's partition among those given to read_rows, and its row number
-    in that file; weights: (n,) float64 weights in training, None for ones.
+    in that file; weights: (n,) float64 weights in training, None for ones; leaves: (n, ...), where the rows
+    end in the champion, as Learner.look_up says it, None if it was not asked.
     """
 
     X: np.ndarray
@@ -42,14 +43,15 @@ class Rows:
     number: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     weights: np.ndarray | None = None
     protected: np.ndarray | None = None
+    leaves: np.ndarray | None = None
 
     def take(self, numbers: np.ndarray) -> "Rows":
         """The rows with these numbers, without `cleaning_counts`, `part` and `number`."""
-        weights, protected = (
-            None if each is None else each[numbers] for each in (self.weights, self.protected)
+        weights, protected, leaves = (
+            None if each is None else each[numbers] for each in (self.weights, self.protected, self.leaves)
         )
         X, y, group = self.X[numbers], self.y[numbers], self.group[numbers]
-        return Rows(X, y, group, weights=weights, protected=protected)
+        return Rows(X, y, group, weights=weights, protected=protected, leaves=leaves)
 
 
 class Side(Enum):

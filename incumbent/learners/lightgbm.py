@@ -14,7 +14,8 @@ from incumbent.compare import score
 from incumbent.errors import BadParams, Tampered
 from incumbent.features.schema import Schema
 from incumbent.learners.devices import lightgbm_device
-from incumbent.learners.protocol import Batch, Point, joined
+from incumbent.learners.lightgbm_update import Update, look_up
+from incumbent.learners.protocol import Batch, Point
 from incumbent.params import LightGBMParams, PromotionParams, Task
 from incumbent.tables.atomic import atomic_write
 
@@ -26,12 +27,6 @@ EVALUATE_EVERY = 10
 
 # Rows; fewer can't fill two leaves of min_child_samples = 20, the least that the search tries.
 TINY = 50
-
-# Most new rows for an update's refit, which holds a leaf number for every row and tree in memory.
-MOST_TO_REFIT = 100_000
-
-# Bounds for the rows of each side, new rows and history, that an update's new trees are grown on.
-FEWEST_TO_GROW, MOST_TO_GROW = 10_000, 20_000
 
 # Metric that stops a fold and ranks trials: promotion.metric where LightGBM has it, else a similar one.
 STOPS_BY = {
@@ -193,33 +188,22 @@ class LightGBM:
     def update(
         self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int
     ) -> Trees:
-        """Refit the leaves on the new rows, then grow a few trees at a low rate on new rows and history.
-
-        Many new rows are sampled. Plain continuation (`init_model` alone) forgets history; see
-        docs/decisions/0003.
-        """
-        rng = np.random.default_rng(self._seed)
-        read = _some(fresh, MOST_TO_REFIT, rng)
-        old = lgb.Booster(model_file=champion)
-        # Weight all rows, old and new, equally. With a long history refit_decay limits the weight of the old
-        # ones, so that the model can still follow a change.
-        decay = min(self._learner.refit_decay, known / (known + len(fresh.y)))
-        refitted = old.refit(
-            read.X,
-            read.y,
-            weight=read.weights,
-            decay_rate=decay,
-            num_threads=self._learner.threads,
-        )
-        X, y, weights = joined(*(_some(each, _enough_to_grow(each), rng) for each in (fresh, replay)))
-        params = self._params({**options, "learning_rate": self._learner.update_rate})
-        grown = lgb.train(
-            params,
-            lgb.Dataset(X, y, weight=weights, categorical_feature=self._categorical, params=params),
-            self._learner.update_rounds,
-            init_model=refitted,
-        )
+        """Refit the leaves on the new rows, then grow a few trees at a low rate on new rows and history."""
+        grown = self._update(options).grow(lgb.Booster(model_file=champion), fresh, replay, known)
         return Trees(grown, self._learner.threads)
+
+    def predict_updated(
+        self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int, held: Batch
+    ) -> np.ndarray:
+        old = lgb.Booster(model_file=champion)
+        return self._update(options).predict(old, fresh, replay, known, held)
+
+    def look_up(self, champion: Path, X: np.ndarray) -> np.ndarray | None:
+        return look_up(lgb.Booster(model_file=champion), X, self._learner.threads)
+
+    def _update(self, options: dict[str, Any]) -> Update:
+        params = self._params({**options, "learning_rate": self._learner.update_rate})
+        return Update(self._learner, params, self._categorical, self._seed)
 
     @staticmethod
     def load(path: Path, threads: int) -> Trees:
@@ -249,19 +233,6 @@ def _splitting(options: dict[str, Any], binned: lgb.Dataset) -> dict[str, Any]:
     """The options; for a table too small to split, with leaves of at least a tenth of the rows."""
     rows = binned.num_data()
     return {**options, "min_child_samples": max(1, rows // 10)} if rows < TINY else options
-
-
-def _enough_to_grow(batch: Batch) -> int:
-    """Half of the rows, within bounds: the refit has used them all, and only a few trees are grown."""
-    return min(max(len(batch.y) // 2, FEWEST_TO_GROW), MOST_TO_GROW)
-
-
-def _some(batch: Batch, most: int, rng: np.random.Generator) -> Batch:
-    if len(batch.y) <= most:
-        return batch
-    chosen = np.sort(rng.choice(len(batch.y), most, replace=False))
-    weights = None if batch.weights is None else batch.weights[chosen]
-    return Batch(batch.X[chosen], batch.y[chosen], weights)
 
 
 def part_of(

@@ -21,20 +21,30 @@ class NotPortable:
 
 
 class Batch(NamedTuple):
-    """X: (n, features) float32; y: (n,) labels; weights: (n,) of the rows, None for ones."""
+    """X: (n, features) float32; y: (n,) labels; weights: (n,) of the rows, None for ones; leaves: what
+    Learner.look_up says of the rows, None if it was not asked."""
 
     X: np.ndarray
     y: np.ndarray
     weights: np.ndarray | None = None
+    leaves: np.ndarray | None = None
+
+    def take(self, numbers: np.ndarray) -> "Batch":
+        """The rows with these numbers."""
+        weights, leaves = (None if each is None else each[numbers] for each in (self.weights, self.leaves))
+        return Batch(self.X[numbers], self.y[numbers], weights, leaves)
 
 
 def joined(first: Batch, second: Batch) -> Batch:
     """The rows of both, one after the other."""
     X, y = np.concatenate([first.X, second.X]), np.concatenate([first.y, second.y])
-    if first.weights is None and second.weights is None:
-        return Batch(X, y)
-    weights = (np.ones(len(each.y)) if each.weights is None else each.weights for each in (first, second))
-    return Batch(X, y, np.concatenate(list(weights)))
+    weights = leaves = None
+    if first.weights is not None or second.weights is not None:
+        both = (np.ones(len(each.y)) if each.weights is None else each.weights for each in (first, second))
+        weights = np.concatenate(list(both))
+    if first.leaves is not None and second.leaves is not None:
+        leaves = np.concatenate([first.leaves, second.leaves])
+    return Batch(X, y, weights, leaves)
 
 
 class Trained(Protocol):
@@ -129,6 +139,15 @@ class Learner(Protocol):
 
         options: those that the model was tuned to; known: number of rows that it was trained on so far.
         """
+
+    def predict_updated(
+        self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int, held: Batch
+    ) -> np.ndarray:
+        """What that update predicts for the rows `held`, shaped as Trained.predict; its model is not kept."""
+
+    def look_up(self, champion: Path, X: np.ndarray) -> np.ndarray | None:
+        """What several updates of a champion with rows X have to know of them, for Batch.leaves; a row's
+        entry depends on that row alone. None when there is no such thing, or too much of it."""
 
     def reseeded(self, seed: int) -> "Learner":
         """The same learner with another seed; results of `bin` stay valid."""

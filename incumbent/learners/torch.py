@@ -162,7 +162,7 @@ class Torch:
         """Continue from the champion's weights with the new rows and the sample of history, at a lower rate
         than the tuned one, which is for training from scratch."""
         old = Torch.load(champion, self._learner.threads)
-        X, y, weights = joined(fresh, replay)
+        X, y, weights, _ = joined(fresh, replay)
         binned = self.bin(X, y)
         slow = {"rate": self._learner.update_rate, "dropout": 0.0, "decay": 1e-5}
         training = self._training(binned, slow, None, weights, start=old, compiled=self._learner.compile)
@@ -170,6 +170,14 @@ class Torch:
             for _ in range(self._learner.update_rounds):
                 training.epoch()
         return self._network(training, old.epochs + self._learner.update_rounds)
+
+    def predict_updated(
+        self, champion: Path, fresh: Batch, replay: Batch, options: dict[str, Any], known: int, held: Batch
+    ) -> np.ndarray:
+        return self.update(champion, fresh, replay, options, known).predict(held.X)
+
+    def look_up(self, champion: Path, X: np.ndarray) -> None:
+        """Nothing: every update changes all of a network."""
 
     @staticmethod
     def load(path: Path, threads: int) -> Network:

@@ -1,6 +1,6 @@
 """Fit a challenger: on all training rows, or as an update of the champion."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from incumbent.features.clean import CleaningCounts
 from incumbent.features.rows import Rows, prior
 from incumbent.features.schema import Schema
-from incumbent.learners import Learner, Trained
+from incumbent.learners import Batch, Learner, Trained
 from incumbent.learners.devices import Device
 from incumbent.params import Params
 from incumbent.training.balance import Balance
@@ -66,11 +66,11 @@ def train_full(
 
 def update(parent: Parent, fresh: Rows, replay: Rows, learner: Learner, params: Params) -> list[Trained]:
     """Continue from the parent with new rows and a sample of history, by Learner.update, for each seed."""
-    models, file = [], parent.folder / learner.file
-    for seed in challenger_seeds(params):
-        new, past = (batch_of(each, parent.model.schema, parent.balance, seed) for each in (fresh, replay))
-        models.append(learner.reseeded(seed).update(file, new, past, parent.options, parent.known))
-    return models
+    file = parent.folder / learner.file
+    return [
+        own.update(file, new, past, parent.options, parent.known)
+        for own, new, past in _batches(parent, fresh, replay, learner, params)
+    ]
 
 
 def cross_fit(
@@ -84,13 +84,30 @@ def cross_fit(
     seeds = len(challenger_seeds(params))
     if not splits:
         return np.zeros(0, dtype=np.intp), np.zeros((seeds, 0))
-    held = [held for _, held in splits]
-    predicted = [
-        [model.predict(fresh.X[held]) for model in update(parent, fresh.take(fit), replay, learner, params)]
-        for fit, held in splits
-    ]
+    file = parent.folder / learner.file
+
+    def predict(fit: np.ndarray, held: np.ndarray) -> list[np.ndarray]:
+        rows = fresh.take(held)
+        apart = Batch(rows.X, rows.y, leaves=rows.leaves)
+        return [
+            own.predict_updated(file, new, past, parent.options, parent.known, apart)
+            for own, new, past in _batches(parent, fresh.take(fit), replay, learner, params)
+        ]
+
+    predicted = [predict(fit, held) for fit, held in splits]
     raw = np.stack([np.concatenate([fold[seed] for fold in predicted]) for seed in range(seeds)])
-    return np.concatenate(held), np.stack([parent.model.output.apply(each) for each in raw])
+    held = np.concatenate([held for _, held in splits])
+    return held, np.stack([parent.model.output.apply(each) for each in raw])
+
+
+def _batches(
+    parent: Parent, fresh: Rows, replay: Rows, learner: Learner, params: Params
+) -> Iterator[tuple[Learner, Batch, Batch]]:
+    """The learner of each of `challenger_seeds`, with its new rows and its history."""
+    schema, balance = parent.model.schema, parent.balance
+    for seed in challenger_seeds(params):
+        new, past = (batch_of(each, schema, balance, seed) for each in (fresh, replay))
+        yield learner.reseeded(seed), new, past
 
 
 def challenger_seeds(params: Params) -> list[int]:

@@ -201,10 +201,11 @@ def _resampled(rows: Rows, fit: np.ndarray, balance: Balance, schema: Schema, se
 
 def _batch(rows: Rows, resampled: Resampled) -> Batch:
     X, y, weights = rows.X[resampled.rows], rows.y[resampled.rows], resampled.weights
+    leaves = None if rows.leaves is None else rows.leaves[resampled.rows]
     if resampled.labels is not None:
         y = resampled.labels
     if resampled.X is None or resampled.y is None:
-        return Batch(X, y, weights)
+        return Batch(X, y, weights, leaves)
     if weights is not None:
         weights = np.concatenate([weights, np.ones(len(resampled.y))])
     return Batch(np.concatenate([X, resampled.X]), np.concatenate([y, resampled.y]), weights)

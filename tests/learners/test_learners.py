@@ -21,7 +21,7 @@ from incumbent.features.rows import Rows
 from incumbent.features.schema import Feature, Schema
 from incumbent.learners import Batch, Learner, Trained, learner_type, open_learner
 from incumbent.learners.devices import lightgbm_device, torch_device
-from incumbent.learners.lightgbm import MOST_TO_REFIT
+from incumbent.learners.lightgbm_update import MOST_TO_REFIT
 from incumbent.models.calibration import Output
 from incumbent.models.onnx_export import TOLERANCE, check_onnx, odd_rows, rewrite_schema, to_onnx
 from incumbent.params import METRICS, Params, Task, TorchParams

@@ -4,8 +4,6 @@ from prefect import get_run_logger
 
 from incumbent.gate import GateReport, Verdict
 from incumbent.gate.probation import how_to_release, judge_probation, let_pass
-from incumbent.storage.dataset.history import judged_on_arrival
-from incumbent.storage.dataset.quarantine import open_quarantine
 from incumbent.storage.dataset.versions import arrivals_of
 from incumbent.storage.s3.documents import now
 from tasks import artifacts
@@ -26,6 +24,8 @@ def gate(run: Run) -> tuple[Run, Verdict]:
         return run.after_gate(*aside), Verdict(document["verdict"])
     from incumbent.gate.suites import load_suites
     from incumbent.gate.version import gate_version
+    from incumbent.storage.dataset.history import judged_on_arrival
+    from incumbent.storage.dataset.quarantine import open_quarantine
 
     suites = load_suites(run.project / "expectations")
     names = run.diff.fresh

@@ -12,7 +12,6 @@ from incumbent.errors import Conflict, StaleRun
 from incumbent.models.environment import describe_environment
 from incumbent.storage.dataset.versions import code_revision
 from incumbent.storage.registry.registry import Champion
-from incumbent.storage.serving.rivals import predicted_by, rivals_of
 from incumbent.tables.partitions import PartitionFiles
 from tasks.resume import resumed_from
 from tasks.runs import LEASE_SECONDS, Run
@@ -105,6 +104,7 @@ def _compare(run: Run, champion: Champion | None) -> None:
     from incumbent.challenger import Challenger
     from incumbent.challenger.contest import compare_with
     from incumbent.compare import Comparison
+    from incumbent.storage.serving.rivals import rivals_of
 
     made = Challenger.from_json(run.read("challenger"))
     contest, rows = compare_with(
@@ -137,6 +137,7 @@ def _compare(run: Run, champion: Champion | None) -> None:
 def _continued(run: Run, made: Challenger) -> OutOfSample:
     """What the versions that an update continues predicted out of sample."""
     from incumbent.features.out_of_sample import OutOfSample
+    from incumbent.storage.serving.rivals import predicted_by
 
     if made.kind == "full" or run.champion is None:
         return OutOfSample.none()

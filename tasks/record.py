@@ -9,7 +9,6 @@ from prefect import get_run_logger
 
 from incumbent.evaluation.approval import waiting
 from incumbent.gate import QUARANTINE, GateReport
-from incumbent.report.render import render
 from tasks import artifacts
 from tasks.approval import how_to_answer
 from tasks.events import emit
@@ -41,6 +40,8 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     get_run_logger().info("decision: %s, because %s", kind, "; ".join(reasons))
     if run.seq is None:
         return outcome
+    from incumbent.report.render import render
+
     pictures = pictures_of(run)
     tag_decision(kind)
     waits = waiting(outcome)

@@ -1,8 +1,11 @@
 """Make a challenger, in full or from its parent, and write its files into a folder."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -29,8 +32,6 @@ from incumbent.models.golden import GOLDEN, make_golden
 from incumbent.models.model import Model, importances
 from incumbent.models.onnx_export import Export, export_onnx
 from incumbent.params import LightGBMParams, Params
-from incumbent.search.studies import StudyRef
-from incumbent.search.tune import StudyResult, join, tune
 from incumbent.search.window import EVERYTHING, Window
 from incumbent.training.balance import Balance
 from incumbent.training.cross_validation import CrossValidation, cross_validate
@@ -40,6 +41,10 @@ from incumbent.training.many_rows import streamed, train_many
 from incumbent.training.on_ray import deal, fit_together
 from incumbent.training.train import Fitted, challenger_seeds, cross_fit, train_full, update
 from incumbent.training.training_sets import encoded, learned_balance, train_with
+
+if TYPE_CHECKING:
+    from incumbent.search.studies import StudyRef
+    from incumbent.search.tune import StudyResult
 
 LEFT_OUT = 0.2
 """Share of the groups that judge a recipe on Ray."""
@@ -69,6 +74,8 @@ def search(
 
     With Ray the sample is the one that is kept for updates.
     """
+    from incumbent.search.tune import tune
+
     if engine.name == "ray":
         schema, counts = survey(window.of(paths), params)
         deal(counts, engine.workers)  # raise before the search what would fail in training
@@ -81,6 +88,8 @@ def search(
 
 def search_share(paths: Sequence[Path], params: Params, window: Window, ref: StudyRef, worker: int) -> None:
     """One worker's share of the same search; the study at `ref` must exist."""
+    from incumbent.search.tune import join
+
     schema, rows = choosing_rows(window.of(paths), params)
     params = with_scaled_gap(params, window.of(paths), rows)
     join(window.weighed(rows), open_learner(params, schema), schema, params, ref, worker)

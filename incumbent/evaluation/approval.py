@@ -1,15 +1,21 @@
 """Does a winner wait for a person? Pure rules, and the commands that answer."""
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
 
-from incumbent.evaluation.decide import Decision, Evidence, Pending, Promote, Provisional
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from incumbent.evaluation.roles import TOOK_OFFICE
-from incumbent.params import PromotionParams
+
+if TYPE_CHECKING:
+    from incumbent.evaluation.decide import Decision, Evidence
+    from incumbent.params import PromotionParams
 
 
 def ask_a_person(decision: Decision, evidence: Evidence, policy: PromotionParams) -> Decision:
     """Pending in place of Promote where promotion.approve asks for a person; else the same decision."""
+    from incumbent.evaluation.decide import Pending, Promote, Provisional
+
     if not isinstance(decision, Promote) or policy.approve == "never":
         return decision
     provisional = isinstance(decision, Provisional)

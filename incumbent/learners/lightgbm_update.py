@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
-from lightgbm.basic import _LIB, _safe_call
 
+from incumbent.learners.lightgbm_alone import lgb
 from incumbent.learners.protocol import Batch, joined
 from incumbent.params import LightGBMParams
 
@@ -124,8 +123,10 @@ def _refit(trees: lgb.Booster, batch: Batch, decay: float) -> lgb.Booster:
     refitted = lgb.Booster(params, rows)
     leaves = np.ascontiguousarray(batch.leaves, dtype=np.int32)
     pointer = leaves.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
-    _safe_call(_LIB.LGBM_BoosterMerge(refitted._handle, trees._handle))
-    _safe_call(_LIB.LGBM_BoosterRefit(refitted._handle, pointer, *map(ctypes.c_int32, leaves.shape)))
+    lgb.basic._safe_call(lgb.basic._LIB.LGBM_BoosterMerge(refitted._handle, trees._handle))
+    lgb.basic._safe_call(
+        lgb.basic._LIB.LGBM_BoosterRefit(refitted._handle, pointer, *map(ctypes.c_int32, leaves.shape))
+    )
     return refitted
 
 

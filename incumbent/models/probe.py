@@ -43,9 +43,6 @@ def _restrain() -> None:
         _, hard = resource.getrlimit(what)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (most, most))
-    # LightGBM imports scikit-learn if installed, for classes that are not used here: two thirds of a probe's
-    # time.
-    sys.modules["sklearn"] = None  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

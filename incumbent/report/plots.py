@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.metrics import confusion_matrix, roc_curve
 
 from incumbent.compare import Calibration
 
@@ -23,6 +22,8 @@ Range = tuple[float | None, float | None]
 
 def roc(y: np.ndarray, champion: np.ndarray, challenger: np.ndarray, names: tuple[str, str]) -> bytes:
     """ROC curves of two binary scores (n,) on the same judging rows; names of champion and challenger."""
+    from sklearn.metrics import roc_curve
+
     figure, axes = _axes("False positive rate", "True positive rate")
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
     for name, predicted, colour in ((names[0], champion, CHAMPION), (names[1], challenger, CHALLENGER)):
@@ -46,6 +47,8 @@ def reliability(curve: Calibration, challenger: str) -> bytes:
 def confusion(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> bytes:
     """Confusion matrix: share of each true class (row) by the challenger's class (column); predicted:
     (n, classes)."""
+    from sklearn.metrics import confusion_matrix
+
     figure, axes = _axes("Predicted class", "True class")
     shares = confusion_matrix(y, predicted.argmax(axis=1), labels=range(len(classes)), normalize="true")
     axes.imshow(shares, cmap="Greens", vmin=0, vmax=1)

@@ -15,7 +15,6 @@ from incumbent.learners import Learner, Point, open_learner
 from incumbent.params import Params
 from incumbent.params.training import SEARCH_ROWS
 from incumbent.search.curves import stop_early
-from incumbent.search.strategies import typical_options
 from incumbent.training.training_sets import Fold, make_folds
 
 T = TypeVar("T")
@@ -106,6 +105,8 @@ class _Trial:
         self._past, self._tested = count - tested, tested
         self._held = np.flatnonzero(rows.part >= self._past)
         self._binned = learner.bin(rows.X, rows.y)
+        from incumbent.search.strategies import typical_options
+
         self._options = typical_options(learner.search_space)
 
     def best(self) -> Window:

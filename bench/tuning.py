@@ -40,7 +40,7 @@ from incumbent.learners import Learner, open_learner
 from incumbent.params import Params, load_params
 from incumbent.search.tune import tune
 
-# The bounds of LightGBM.search_space.
+# The usual bounds of incumbent.params.space.
 RANDOM = {
     "learning_rate": loguniform(0.05, 0.2),
     "num_leaves": randint(15, 64),

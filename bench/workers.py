@@ -11,6 +11,7 @@ import argparse
 import multiprocessing
 import statistics
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +19,8 @@ from tuning import real_rows
 
 from incumbent.features.rows import Rows
 from incumbent.features.schema import Schema
-from incumbent.learners.lightgbm import LightGBM
+from incumbent.learners import open_learner
+from incumbent.learners.space import draw
 from incumbent.params import Params, load_params
 from incumbent.search.studies import StudyRef
 from incumbent.search.tune import begin, conclude, join
@@ -56,7 +58,7 @@ def main() -> None:
 
 def seconds(schema: Schema, rows: Rows, params: Params, place: StudyRef, workers: int) -> float:
     """From the first trial's start to the last one's end."""
-    study = begin(params.search, LightGBM.search_space, params.seed, place)
+    study = begin(params.search, partial(draw, params.space), params.seed, place)
     context = multiprocessing.get_context("spawn")
     started = [
         context.Process(target=share, args=(schema, rows, params, place, worker)) for worker in range(workers)
@@ -76,7 +78,7 @@ def seconds(schema: Schema, rows: Rows, params: Params, place: StudyRef, workers
 def share(schema: Schema, rows: Rows, params: Params, place: StudyRef, worker: int) -> None:
     join(
         rows,
-        LightGBM(params.learner, params.seed, schema, "roc_auc"),
+        open_learner(params, schema),
         schema,
         params,
         place,

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -46,13 +47,13 @@ def search_with_workers(run: Run, window: Window) -> StudyResult:
     Raises StorageUnavailable when they were ended before the study was, IncumbentError when they failed,
     BadParams when there is no deployment to start them from.
     """
-    from incumbent.learners import learner_type
+    from incumbent.learners.space import draw
     from incumbent.search.studies import explained, study_ref
     from incumbent.search.tune import begin, conclude, is_over, whats_next
 
     params, ref = run.params, study_ref(run.project, run.params, run.work)
     with explained():
-        study = begin(params.search, learner_type(params.learner.name).search_space, params.seed, ref)
+        study = begin(params.search, partial(draw, params.space), params.seed, ref)
         if not is_over(study):
             ended = _through_workers(run, window, study)
             if whats_next(study, params.search) != "end":

@@ -166,7 +166,10 @@ def retrain(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Do one run in this process: gate, plan, tune, train, compare, promote if better."""
+    """Do one run in this process: gate, plan, tune, train, compare, promote if better.
+
+    What a full training searches is in params.yaml: search.strategy, search.trials, search.space.
+    """
     project = enter(project)
     from flows.retrain import retrain as flow
     from incumbent.cli.prefect_runs import in_this_process

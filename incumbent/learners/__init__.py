@@ -33,7 +33,7 @@ def open_learner(params: Params, schema: Schema) -> Learner:
         from incumbent.learners.torch import Torch
 
         folds = params.promotion.model_copy(update={"metric": params.fold_metric})
-        return Torch(params.learner, params.seed, schema, folds)
+        return Torch(params.learner, params.seed, schema, folds, params.space)
     from incumbent.learners.lightgbm import LightGBM
 
-    return LightGBM(params.learner, params.seed, schema, params.fold_metric)
+    return LightGBM(params.learner, params.seed, schema, params.fold_metric, params.space)

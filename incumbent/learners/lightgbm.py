@@ -16,7 +16,8 @@ from incumbent.learners.devices import lightgbm_device
 from incumbent.learners.lightgbm_alone import lgb
 from incumbent.learners.lightgbm_update import Update, look_up
 from incumbent.learners.protocol import Batch, Point
-from incumbent.params import LightGBMParams, PromotionParams, Task
+from incumbent.learners.space import draw
+from incumbent.params import LightGBMParams, PromotionParams, Space, Task
 from incumbent.tables.atomic import atomic_write
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ class Trees:
 class LightGBM:
     file: ClassVar = "model.txt"
 
-    def __init__(self, learner: LightGBMParams, seed: int, schema: Schema, metric: str) -> None:
-        self._learner, self._seed = learner, seed
+    def __init__(self, learner: LightGBMParams, seed: int, schema: Schema, metric: str, space: Space) -> None:
+        self._learner, self._seed, self._space = learner, seed, space
         self._schema, self._metric = schema, metric
         self._categorical = schema.categorical
         self._options: dict[str, Any] = {
@@ -100,7 +101,7 @@ class LightGBM:
             self._options["num_class"] = len(schema.classes)
 
     def reseeded(self, seed: int) -> "LightGBM":
-        return LightGBM(self._learner, seed, self._schema, self._metric)
+        return LightGBM(self._learner, seed, self._schema, self._metric, self._space)
 
     def bin(self, X: np.ndarray, y: np.ndarray) -> lgb.Dataset:
         """(n, features) float32 and (n,) labels -> one Dataset; its bins depend on X alone."""
@@ -110,17 +111,8 @@ class LightGBM:
             )
             return binned.construct()
 
-    @staticmethod
-    def search_space(trial: "optuna.Trial") -> dict[str, Any]:
-        return {
-            "learning_rate": trial.suggest_float("learning_rate", 0.05, 0.2, log=True),
-            "num_leaves": trial.suggest_int("num_leaves", 15, 63, log=True),
-            "min_child_samples": trial.suggest_int("min_child_samples", 20, 400, log=True),
-            "feature_fraction": trial.suggest_float("feature_fraction", 0.3, 0.8),
-            "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),
-            "bagging_freq": 1,
-            "lambda_l2": trial.suggest_float("lambda_l2", 1e-3, 100.0, log=True),
-        }
+    def search_space(self, trial: "optuna.Trial") -> dict[str, Any]:
+        return draw(self._space, trial)
 
     def curve(
         self,

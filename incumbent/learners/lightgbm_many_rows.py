@@ -34,7 +34,7 @@ class LightGBMOfManyRows(LightGBM):
     """Trains in one stretch: a second one would need all rows' features, to predict them by the first."""
 
     def reseeded(self, seed: int) -> "LightGBMOfManyRows":
-        return LightGBMOfManyRows(self._learner, seed, self._schema, self._metric)
+        return LightGBMOfManyRows(self._learner, seed, self._schema, self._metric, self._space)
 
     def bin_parts(self, parts: Sequence[Part], y: np.ndarray, like: lgb.Dataset) -> lgb.Dataset:
         """The rows of all parts, with the bins of `like`. y: their labels, (n,), which reading may fill."""

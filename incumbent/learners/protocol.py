@@ -90,9 +90,8 @@ class Learner(Protocol):
     def bin(self, X: np.ndarray, y: np.ndarray) -> Any:
         """Prepare X, (n, features) float32, and labels, (n,), once for all folds and trials."""
 
-    @staticmethod
-    def search_space(trial: "optuna.Trial") -> dict[str, Any]:
-        """Options for this trial."""
+    def search_space(self, trial: "optuna.Trial") -> dict[str, Any]:
+        """Options for this trial, drawn from Params.space."""
 
     def curve(
         self,

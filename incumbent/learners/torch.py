@@ -18,8 +18,9 @@ from incumbent.features.schema import Schema
 from incumbent.learners.devices import torch_device
 from incumbent.learners.network import BINS, TabM, from_document, mean_prediction, quantile_bins, to_document
 from incumbent.learners.protocol import Batch, Point, joined
+from incumbent.learners.space import draw
 from incumbent.learners.torch_training import Binned, Setup, Training, train_with_checkpoint
-from incumbent.params import METRICS, PromotionParams, Task, TorchParams
+from incumbent.params import METRICS, PromotionParams, Space, Task, TorchParams
 
 if TYPE_CHECKING:
     import optuna
@@ -86,26 +87,22 @@ class Network:
 class Torch:
     file: ClassVar = "model.safetensors"
 
-    def __init__(self, learner: TorchParams, seed: int, schema: Schema, promotion: PromotionParams) -> None:
+    def __init__(
+        self, learner: TorchParams, seed: int, schema: Schema, promotion: PromotionParams, space: Space
+    ) -> None:
         self._learner, self._seed, self._schema, self._promotion = learner, seed, schema, promotion
+        self._space = space
         self.device = torch_device(learner.device)
 
     def reseeded(self, seed: int) -> "Torch":
-        return Torch(self._learner, seed, self._schema, self._promotion)
+        return Torch(self._learner, seed, self._schema, self._promotion, self._space)
 
     def bin(self, X: np.ndarray, y: np.ndarray) -> Binned:
         labels = y.astype(np.int64) if self._schema.task == "multiclass" else y.astype(np.float32)
         return Binned(torch.from_numpy(X), torch.from_numpy(labels), *quantile_bins(X, self._numbers))
 
-    @staticmethod
-    def search_space(trial: "optuna.Trial") -> dict[str, Any]:
-        return {
-            "rate": trial.suggest_float("rate", 5e-4, 1e-2, log=True),
-            "width": trial.suggest_int("width", 32, 256, log=True),
-            "depth": trial.suggest_int("depth", 1, 3),
-            "dropout": trial.suggest_float("dropout", 0.0, 0.4),
-            "decay": trial.suggest_float("decay", 1e-5, 1e-1, log=True),
-        }
+    def search_space(self, trial: "optuna.Trial") -> dict[str, Any]:
+        return draw(self._space, trial)
 
     def curve(
         self,

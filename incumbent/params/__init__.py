@@ -27,6 +27,7 @@ from incumbent.params.promotion import (
     RegistryParams,
     SliceParams,
 )
+from incumbent.params.space import OPTIONS, Option, Range, Space
 from incumbent.params.training import (
     LEARNERS,
     OURS,
@@ -44,6 +45,7 @@ __all__ = [
     "FORMATS",
     "LEARNERS",
     "METRICS",
+    "OPTIONS",
     "OURS",
     "BiasParams",
     "CleanParams",
@@ -61,13 +63,16 @@ __all__ = [
     "Limits",
     "Metric",
     "MonitorParams",
+    "Option",
     "Params",
     "PromotionParams",
+    "Range",
     "RareTreatment",
     "RegistryParams",
     "RetrainParams",
     "SearchParams",
     "SliceParams",
+    "Space",
     "SplitParams",
     "Task",
     "TorchParams",

@@ -1,6 +1,6 @@
 """Sections of params.yaml on training: balance of classes, bias, learners, search and retraining."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
@@ -115,6 +115,9 @@ class SearchParams(Section):
         ge=100,
         description="training rows that the search works on; of more, on a sample of whole groups. "
         "null: all, whatever it costs",
+    )
+    space: dict[str, Any] = Field(
+        {}, description="the learner's options by name: [low, high], {low, high, log}, or a fixed value"
     )
     folds: int = Field(5, ge=2, le=100)
     scheme: Literal["stratified", "stratified-group", "k-fold", "time-series", "leave-one-out"] = Field(

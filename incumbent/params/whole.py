@@ -18,6 +18,7 @@ from incumbent.params.data import (
 from incumbent.params.metrics import METRICS, Task
 from incumbent.params.promotion import MonitorParams, PromotionParams, RegistryParams
 from incumbent.params.section import Section
+from incumbent.params.space import Space, space_of
 from incumbent.params.training import (
     SEARCH_ROWS,
     BiasParams,
@@ -136,6 +137,17 @@ class Params(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _space_fits_the_learner(self) -> "Params":
+        _ = self.space
+        return self
+
+    @property
+    def space(self) -> Space:
+        """The options that a search draws, and those that search.space fixes."""
+        fixed = self.learner.options if isinstance(self.learner, LightGBMParams) else {}
+        return space_of(self.learner.name, self.search.space, fixed)
+
     @property
     def learns_from_folds(self) -> bool:
         """Whether calibration or threshold are learned from the cross-validation's predictions."""
@@ -159,8 +171,8 @@ class Params(Section):
         mine = self.model_dump(mode="json")
         sections = ("dataset", "task", "split", "learner", "search", "seed")
         mine["search"] = _search_result_keys(mine["search"])
-        other = {**other, "search": _search_result_keys(other.get("search", {}))}
         # A section or key that an older manifest lacks had its default.
+        other = {**other, "search": _search_result_keys({"space": {}, **other.get("search", {})})}
         known = {name: field.default for name, field in DatasetParams.model_fields.items()}
         mine["dataset"] = _shaping(mine["dataset"])
         other["dataset"] = _shaping({**known, **other.get("dataset", {})})

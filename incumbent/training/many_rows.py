@@ -190,7 +190,7 @@ def train_many(
     all of one group.
     """
     found = survey_many(paths, params)
-    learner = LightGBMOfManyRows(learner_params, params.seed, found.schema, params.fold_metric)
+    learner = LightGBMOfManyRows(learner_params, params.seed, found.schema, params.fold_metric, params.space)
     history = read_history(paths, found, learner, params)
     rows, judging, left_out = weigh(history.rows), history.judging, None
     rounds = tuned.rounds

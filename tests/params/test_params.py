@@ -350,6 +350,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "timeout": 60.0,
         "stall": 5,
         "grid": {"num_leaves": [15]},
+        "space": {"num_leaves": [15, 31]},
         "gap": 10,
         "storage": "postgresql://optuna@db/optuna",
         "workers": 2,

@@ -28,6 +28,7 @@ from incumbent.compare import score
 from incumbent.demo.flights import load_flights, write_months
 from incumbent.models.model import Model
 from incumbent.params import Params, load_params
+from incumbent.training.lineage import Parent
 
 ROOT = Path(__file__).parents[1]
 MODELS = ("stale", "updated", "full")
@@ -108,14 +109,15 @@ def run(table: Table, home: Path) -> list[dict[str, Any]]:
     known, rows = made.rows, []
     for number in range(first, first + arrivals):
         arrived, following = batches[number], batches[number + 1]
-        before, source, place = updated, place, folder(f"update-{number}")
-        made, cheap = timed(make_update, before, source, study.options, known, [arrived], params, place)
+        parent = Parent(updated, place, made.lineage.balance, study.options, known)
+        place = folder(f"update-{number}")
+        made, cheap = timed(make_update, parent, [arrived], params, place)
         share = made.rows / known
         known += made.rows
         updated = open_challenger(made, params, place, place.name)
         whole = folder(f"full-{number}")
-        made, dear = timed(make_full, batches[: number + 1], params, study, whole, estimate=False)
-        full = open_challenger(made, params, whole, whole.name)
+        fresh, dear = timed(make_full, batches[: number + 1], params, study, whole, estimate=False)
+        full = open_challenger(fresh, params, whole, whole.name)
         scores = [auc(model, following, params) for model in (stale, updated, full)]
         rows.append(
             {

@@ -69,13 +69,13 @@ def keep_gate(run: Run, report: GateReport) -> None:
 
 
 def _data_docs(run: Run, report: GateReport) -> dict[str, str]:
-    """Great Expectations' pages of the partitions, those that failed first; name -> link."""
-    if run.seq is None or not report.results:
+    """Great Expectations' pages of the partitions of which something failed; name -> link."""
+    failed = {finding.partition for finding in report.findings if not finding.success}
+    names = sorted(failed & report.results.keys())[:MOST_PAGES]
+    if run.seq is None or not names:
         return {}
     from incumbent.gate.gx import data_docs
 
-    failed = {finding.partition for finding in report.findings if not finding.success}
-    names = sorted(report.results, key=lambda name: (name not in failed, name))[:MOST_PAGES]
     pages = {name: data_docs(f"{name}, run {run.seq}", report.results[name]) for name in names}
     return {
         name: run.registry.page(run.seq, f"gate-{number:02d}.html", page)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from incumbent.gate.contradictions import contradictions
-from incumbent.gate.gx import Detail, expectations_of, judge, question, sets_aside, validate
+from incumbent.gate.gx import Detail, expectations_of, judge, kwargs_of, question, sets_aside, validate
 from incumbent.gate.learned_suite import judge_by_history, own_suites
 from incumbent.gate.profile import AS_THEY_ARE
 from incumbent.gate.report import PROBATION, QUARANTINE, Finding, GateReport
@@ -145,8 +145,8 @@ def _expectations(suites: Sequence[dict[str, Any]], dataset: DatasetParams) -> l
 
 
 def _identity(expectation: Any) -> tuple[Any, ...]:
-    severity = expectation.severity, sets_aside(expectation)
-    return expectation.expectation_type, expectation.configuration.to_json_dict()["kwargs"], severity
+    severity = expectation.severity.value, sets_aside(expectation)
+    return expectation.expectation_type, kwargs_of(expectation), severity
 
 
 def judge_by_statistics(path: Path, expectations: Sequence[Any]) -> list[dict[str, Any] | None]:

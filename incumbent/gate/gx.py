@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from incumbent.gate.plain import Plain, plain
+
 Detail = Literal["SUMMARY", "COMPLETE"]
 
 
@@ -50,12 +52,29 @@ def _asset() -> Any:
 
 
 def expectations_of(suite: dict[str, Any]) -> list[Any]:
-    """A suite's expectations as GX's own objects, in their order."""
-    return list(suite_of(suite).expectations)
+    """A suite's expectations in their order: all plain, or all GX's own objects.
+
+    Raises what GX raises for a suite that it does not understand.
+    """
+    known = plain(suite)
+    return list(suite_of(suite).expectations) if known is None else known
+
+
+def kwargs_of(expectation: Any) -> dict[str, Any]:
+    """The arguments as a suite has them, without defaults."""
+    return dict(_document(expectation)["kwargs"])
+
+
+def _document(expectation: Any) -> dict[str, Any]:
+    if isinstance(expectation, Plain):
+        return expectation.document
+    return dict(expectation.configuration.to_json_dict())
 
 
 def question(expectation: Any) -> tuple[str, dict[str, Any]]:
     """An expectation's type and its arguments, with GX's defaults."""
+    if isinstance(expectation, Plain):
+        return expectation.expectation_type, expectation.arguments
     arguments = {name: getattr(expectation, name) for name in expectation.__fields__}
     return expectation.expectation_type, arguments
 
@@ -82,6 +101,10 @@ def judges_rows(expectation: Any) -> bool:
 
 def judge(expectation: Any, metrics: dict[str, Any], examples: int) -> dict[str, Any] | None:
     """GX's verdict on metrics that somebody else computed as GX does on pandas; None if it makes none."""
+    if isinstance(expectation, Plain):
+        if passed := expectation.passed(metrics):
+            return passed
+        [expectation] = suite_of({"expectations": [expectation.document]}).expectations
     # Not metrics_validate, which GX has for this: of a type it reads the frame first (docs/decisions/0008).
     try:
         verdict = expectation._validate(
@@ -114,7 +137,7 @@ def validate(
     """
     batches = uuid.uuid4().hex  # GX refuses a name that it knows
     numbered = [
-        {**expectation.configuration.to_json_dict(), "id": str(number)}  # GX orders results its own way
+        {**_document(expectation), "id": str(number)}  # GX orders results its own way
         for number, expectation in enumerate(expectations)
     ]
     with warnings.catch_warnings():

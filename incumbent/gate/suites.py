@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.errors import BadParams
-from incumbent.gate.gx import judges_rows, sets_aside, suite_of, suspends
+from incumbent.gate.gx import expectations_of, judges_rows, sets_aside, suspends
 from incumbent.gate.learned_suite import from_suite, is_learned
 from incumbent.params import DatasetParams
 
@@ -30,7 +30,7 @@ def _load_suite(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise BadParams(f"{path} is not a Great Expectations suite in JSON: {error!r}") from error
     try:
-        expectations = list(suite_of(document).expectations)
+        expectations = expectations_of(document)
     except Exception as error:
         raise BadParams(f"{path}: {' '.join(str(error).split())}") from error
     unknown = sorted((Counter(wanted) - Counter(each.expectation_type for each in expectations)).elements())

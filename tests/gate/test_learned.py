@@ -16,7 +16,7 @@ from hypothesis.extra.pandas import column, data_frames, range_indexes
 from incumbent.gate import PROBATION, Finding, Verdict
 from incumbent.gate.check import gate_files
 from incumbent.gate.figures import figures
-from incumbent.gate.gx import validate
+from incumbent.gate.gx import suite_of, validate
 from incumbent.gate.learned import learned_from
 from incumbent.gate.learned_suite import LEARNED, from_suite, to_suite
 from incumbent.gate.probation import Record, applied, held, how_to_release, settle
@@ -24,7 +24,6 @@ from incumbent.gate.profile import Profile, profile, profile_and_sample
 from incumbent.gate.report import GateReport
 from incumbent.gate.sensors import read_sensors
 from incumbent.gate.sift import sift, without_history
-from incumbent.gate.suites import suite_of
 from incumbent.gate.version import gate_version
 from incumbent.params import CleanParams, Params
 from tests.building import toy_params

@@ -38,7 +38,7 @@ from incumbent.storage.dataset.git import git
 from incumbent.storage.registry.registry import open_registry
 from incumbent.storage.s3.address import open_store
 from incumbent.tables.partitions import DataVersion, Diff
-from tasks.arrival import Version, tell_of
+from tasks.announcement import Version, tell_of
 
 QUICK = {"search": {"trials": 2, "folds": 3}}
 ROWS = 400

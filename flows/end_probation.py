@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.arrival import announce
+from tasks.announcement import announce
 from tasks.probation import end_probation as commit
 
 

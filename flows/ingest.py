@@ -5,7 +5,8 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.arrival import Arrival, add, announce, clear, inspect, quarantine_blocked, set_aside, summary, take
+from tasks.announcement import announce
+from tasks.arrival import Arrival, add, clear, inspect, quarantine_blocked, set_aside, summary, take
 from tasks.probation import announce_probation
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.arrival import add, announce, summary
+from tasks.announcement import announce
+from tasks.arrival import add, summary
 from tasks.release import close, recover, settle
 
 

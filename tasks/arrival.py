@@ -20,7 +20,6 @@ from incumbent.gate.suites import load_suites
 from incumbent.params import Params, load_params
 from incumbent.storage.dataset.arrivals import add_partitions, catch_up
 from incumbent.storage.dataset.arriving import ArrivingFile, read_partitions, require_whole, with_rows_before
-from incumbent.storage.dataset.branch import remember
 from incumbent.storage.dataset.history import Past, Profiled, history_documents, past_of
 from incumbent.storage.dataset.key_check import KeyCheck, keys_in_data
 from incumbent.storage.dataset.landing import open_landing
@@ -30,10 +29,10 @@ from incumbent.storage.dataset.versions import PROBATION, resolve_or_empty
 from incumbent.storage.registry.identity import register_project
 from incumbent.storage.registry.registry import open_registry
 from incumbent.storage.s3.documents import now
-from incumbent.tables.partitions import DataVersion, Diff, Partition, difference, digest_of
+from incumbent.tables.partitions import Diff, Partition, difference, digest_of
 from incumbent.tables.sources import Source, sources_of
 from tasks import artifacts
-from tasks.events import emit
+from tasks.announcement import Version
 from tasks.flow_run import name_flow_run
 from tasks.gate import keep_gate
 from tasks.record import record
@@ -66,18 +65,6 @@ class Arrival:
     def report(self) -> GateReport:
         """The gate's report on all files together."""
         return GateReport.of(file.report for file in self.files)
-
-
-@dataclass(frozen=True)
-class Version:
-    """A data version, and how it differs from the one before."""
-
-    data: DataVersion
-    diff: Diff
-
-    def to_json(self) -> dict[str, Any]:
-        name = {"rev": self.data.rev, "md5": self.data.md5, "name": self.data.short}
-        return {**name, **self.diff.to_json()}
 
 
 @task(cache_policy=NO_CACHE)
@@ -200,26 +187,6 @@ def _history_after(good: Arrival) -> dict[str, str]:
     }
     record = applied(record_at(good.project), good.probations)
     return history_documents(good.project, params, resolve_or_empty(good.project), record, arrived)
-
-
-@retried
-def announce(project: Path, version: Version) -> None:
-    """Emit dataset.version.created, and remember that the branch's newest version is announced."""
-    tell_of(project, version)
-    remember(project, version.data.rev)
-
-
-def tell_of(project: Path, version: Version) -> None:
-    """Emit dataset.version.created; emitting the same revision twice gives one event."""
-    dataset = load_params(project).dataset.name
-    emit(
-        project,
-        "dataset.version.created",
-        f"incumbent.dataset.{dataset}",
-        dataset,
-        once=version.data.rev,
-        payload=version.to_json(),
-    )
 
 
 def summary(

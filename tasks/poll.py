@@ -58,7 +58,7 @@ def announce_undecided(project: Path, inputs: str) -> None:
     """Announce the version of HEAD again, once an hour: its event or its run was lost, or it failed."""
     from incumbent.storage.dataset.versions import resolve
     from incumbent.tables.partitions import Diff
-    from tasks.arrival import Version
+    from tasks.announcement import Version
 
     version, name = Version(resolve(project), Diff()), load_params(project).dataset.name
     once = f"{inputs} at {_hour()}"

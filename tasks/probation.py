@@ -21,7 +21,7 @@ from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.s3.documents import now
 from incumbent.tables.partitions import DataVersion, Diff
 from tasks import artifacts
-from tasks.arrival import Version
+from tasks.announcement import Version
 from tasks.events import emit
 from tasks.flow_run import name_flow_run
 from tasks.step import enter, retried

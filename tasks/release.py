@@ -21,7 +21,8 @@ from incumbent.storage.dataset.quarantine import open_quarantine
 from incumbent.storage.dataset.versions import fetch, resolve_or_empty
 from incumbent.storage.registry.identity import require_own_model
 from incumbent.tables.partitions import digest_of
-from tasks.arrival import Arrival, Version
+from tasks.announcement import Version
+from tasks.arrival import Arrival
 from tasks.flow_run import name_flow_run
 from tasks.step import enter
 

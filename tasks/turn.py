@@ -9,7 +9,7 @@ from prefect import get_run_logger
 from incumbent.errors import IncumbentError
 from incumbent.storage.registry.registry import Claim, Claimed, Running
 from incumbent.storage.registry.retrainings import Retrainings
-from tasks.arrival import Version
+from tasks.announcement import Version
 from tasks.events import emit
 from tasks.heartbeat import Heartbeat
 from tasks.runs import LEASE_SECONDS, Run

@@ -13,7 +13,7 @@ from incumbent.storage.dataset.branch import remembered
 from incumbent.storage.dataset.git import commit_of, is_ancestor, last_change
 from incumbent.storage.dataset.versions import POINTER, VERSIONED, resolve
 from incumbent.tables.partitions import difference
-from tasks.arrival import Version, announce, tell_of
+from tasks.announcement import Version, announce, tell_of
 from tasks.flow_run import name_flow_run
 from tasks.step import enter, retried
 

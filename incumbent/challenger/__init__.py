@@ -5,15 +5,8 @@ publishing the files and promoting the challenger belong to other rooms.
 """
 
 from incumbent.challenger.challenger import Challenger, open_challenger, open_others
-from incumbent.challenger.make import (
-    ONNX,
-    OUT_OF_SAMPLE,
-    REPLAY,
-    make_full,
-    make_update,
-    search,
-    search_share,
-)
+from incumbent.challenger.make import ONNX, OUT_OF_SAMPLE, REPLAY, make_full, make_update
+from incumbent.challenger.study import search, search_share
 
 __all__ = [
     "ONNX",

@@ -11,15 +11,14 @@ import numpy as np
 import pandas as pd
 
 from incumbent.challenger.challenger import Challenger
+from incumbent.challenger.study import replay_sample
 from incumbent.errors import BadData
-from incumbent.features.choosing_rows import are_many, choosing_rows, with_scaled_gap
+from incumbent.features.choosing_rows import are_many
 from incumbent.features.out_of_sample import OutOfSample
 from incumbent.features.rows import (
-    Rows,
     Side,
     latest_rows,
     read_rows,
-    require_variety,
     sample_partitions,
     sampled_rows,
     survey,
@@ -37,13 +36,11 @@ from incumbent.training.balance import Balance
 from incumbent.training.cross_validation import CrossValidation, cross_validate
 from incumbent.training.engine import LOCAL, Engine
 from incumbent.training.lineage import Lineage, Parent
-from incumbent.training.many_rows import streamed, train_many
-from incumbent.training.on_ray import deal, fit_together
+from incumbent.training.on_ray import fit_together
 from incumbent.training.train import Fitted, challenger_seeds, cross_fit, train_full, update
 from incumbent.training.training_sets import encoded, learned_balance, train_with
 
 if TYPE_CHECKING:
-    from incumbent.search.studies import StudyRef
     from incumbent.search.tune import StudyResult
 
 LEFT_OUT = 0.2
@@ -60,39 +57,6 @@ class Files:
     files: tuple[str, ...]
     others: tuple[str, ...]
     onnx: Export
-
-
-def search(
-    paths: Sequence[Path],
-    params: Params,
-    window: Window = EVERYTHING,
-    ref: StudyRef | None = None,
-    engine: Engine = LOCAL,
-) -> StudyResult:
-    """Tune on the training rows of the partitions, in their order, and of many on a sample (search.rows);
-    `ref` is the address of the study.
-
-    With Ray the sample is the one that is kept for updates.
-    """
-    from incumbent.search.tune import tune
-
-    if engine.name == "ray":
-        schema, counts = survey(window.of(paths), params)
-        deal(counts, engine.workers)  # raise before the search what would fail in training
-        rows = _sampled(sample_partitions(window.of(paths), params, None), schema, params)
-    else:
-        schema, rows = choosing_rows(window.of(paths), params)
-        params = with_scaled_gap(params, window.of(paths), rows)
-    return tune(window.weighed(rows), open_learner(params, schema), schema, params, ref)
-
-
-def search_share(paths: Sequence[Path], params: Params, window: Window, ref: StudyRef, worker: int) -> None:
-    """One worker's share of the same search; the study at `ref` must exist."""
-    from incumbent.search.tune import join
-
-    schema, rows = choosing_rows(window.of(paths), params)
-    params = with_scaled_gap(params, window.of(paths), rows)
-    join(window.weighed(rows), open_learner(params, schema), schema, params, ref, worker)
 
 
 def make_full(
@@ -118,7 +82,7 @@ def make_full(
     paths = window.of(paths)
     if engine.name == "ray":
         return _full_on_ray(paths, params, study, folder, engine, estimate)
-    if are_many(paths, params) and (trees := streamed(params)):
+    if are_many(paths, params) and (trees := _streamed(params)):
         return _full_of_many(paths, trees, params, study, folder, window, estimate)
     schema, rows = training_rows(paths, params)
     rows, learner = window.weighed(rows), open_learner(params, schema)
@@ -151,6 +115,20 @@ def make_full(
     return _challenger("full", fitted, lineage, files, cv)
 
 
+def _streamed(params: Params) -> LightGBMParams | None:
+    """The learner, if it can train without all rows' features in memory; else None."""
+    learner = params.learner
+    if not isinstance(learner, LightGBMParams) or learner.options.get("linear_tree"):
+        return None
+    needs_features = (
+        params.imbalance.method,
+        params.bias.column,
+        params.features.target,
+        params.dataset.rare_classes == "drop",
+    )
+    return None if any(needs_features) else learner
+
+
 def _full_of_many(
     paths: Sequence[Path],
     trees: LightGBMParams,
@@ -161,6 +139,8 @@ def _full_of_many(
     estimate: bool,
 ) -> Challenger:
     """make_full for more rows than search.rows: their features are never in memory together."""
+    from incumbent.training.many_rows import train_many  # brings LightGBM
+
     made = train_many(paths, trees, params, study.tuned, window.weighed, estimate=estimate)
     lineage = Lineage(made.schema, Balance(), made.output, study.options)
     replay = made.sample.iloc[: params.retrain.replay]
@@ -176,7 +156,7 @@ def _full_on_ray(
     """make_full on Ray: this process holds one partition at a time and the sample; workers hold the rows."""
     schema, counts = survey(paths, params)
     sample = sample_partitions(paths, params, None)
-    rows = _sampled(sample, schema, params)
+    rows = replay_sample(sample, schema, params)
 
     def fit(params: Params) -> Fitted:
         return fit_together(paths, counts, rows, study.tuned, schema, params, engine.workers)
@@ -202,12 +182,6 @@ def _left_out(
     encoded_rows = encoded(held, schema, learned=False)
     predictions = np.stack([model.predict(encoded_rows.X) for model in models])
     return OutOfSample.of(paths, held, np.arange(len(held.y)), predictions)
-
-
-def _sampled(sample: pd.DataFrame, schema: Schema, params: Params) -> Rows:
-    rows = sampled_rows(sample, schema, params, grouped=True)
-    require_variety(rows, params)
-    return rows
 
 
 def make_update(

@@ -40,9 +40,8 @@ def lightgbm_device(asked: str) -> Device:
     """gpu: LightGBM's OpenCL learner; cuda needs a build with it. Tries the device on a few rows."""
     if asked == "cpu":
         return Device(asked, asked)
+    import lightgbm as lgb
     import numpy as np
-
-    from incumbent.learners.lightgbm_alone import lgb
 
     try:
         rows = lgb.Dataset(np.arange(64.0).reshape(-1, 1), np.arange(64) % 2)

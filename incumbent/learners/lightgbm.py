@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import lightgbm as lgb
 import numpy as np
 
 from incumbent.compare import score
 from incumbent.errors import BadParams, Tampered
 from incumbent.features.schema import Schema
 from incumbent.learners.devices import lightgbm_device
-from incumbent.learners.lightgbm_alone import lgb
 from incumbent.learners.lightgbm_update import Update, look_up
 from incumbent.learners.protocol import Batch, Point
 from incumbent.learners.space import draw

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from incumbent.learners.lightgbm_alone import lgb
 from incumbent.learners.protocol import NotPortable
 
 INPUT = "features"

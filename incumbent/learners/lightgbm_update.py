@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 
-from incumbent.learners.lightgbm_alone import lgb
 from incumbent.learners.protocol import Batch, joined
 from incumbent.params import LightGBMParams
 

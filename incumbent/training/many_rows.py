@@ -47,20 +47,6 @@ LABELS: dict[Task, type[np.generic]] = {"binary": np.int8, "multiclass": np.int3
 """Types of Schema.labels."""
 
 
-def streamed(params: Params) -> LightGBMParams | None:
-    """The learner, if it can train without all rows' features in memory; else None."""
-    learner = params.learner
-    if not isinstance(learner, LightGBMParams) or learner.options.get("linear_tree"):
-        return None
-    needs_features = (
-        params.imbalance.method,
-        params.bias.column,
-        params.features.target,
-        params.dataset.rare_classes == "drop",
-    )
-    return None if any(needs_features) else learner
-
-
 @dataclass(frozen=True)
 class Survey:
     """What one pass over the training rows finds: their schema, the number in each partition, the sizes of

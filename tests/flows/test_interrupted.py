@@ -31,7 +31,7 @@ from incumbent.storage.dataset.arrivals import add_partitions
 from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.registry import Claimed
 from incumbent.tables.partitions import Diff
-from tasks.arrival import Version, announce
+from tasks.announcement import Version, announce
 from tasks.runs import LEASE_SECONDS
 from tests.effort import DEEP
 from tests.flows.conftest import Project, change, running, within

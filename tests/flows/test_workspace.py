@@ -22,7 +22,7 @@ from incumbent.storage.registry.registry import open_registry
 from incumbent.storage.registry.retrainings import Retrainings
 from incumbent.storage.s3.address import open_store
 from incumbent.tables.partitions import DataVersion, Diff
-from tasks.arrival import Version, announce
+from tasks.announcement import Version, announce
 from tasks.runs import LEASE_SECONDS
 from tests.building import ROOT
 from tests.commands import called

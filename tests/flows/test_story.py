@@ -94,7 +94,7 @@ def test_the_registry_looks_as_the_design_draws_it(project: Project, arrival: di
     assert "registry/flights/log/000000000001.json" in keys
     assert "registry/flights/scores/2013-02.parquet.json" in keys
     tops = {key.removeprefix("registry/flights/").split("/")[0] for key in keys}
-    drawn = {"project.json", "versions", "champion.json", "log", "runs", "claims", "scores"}
+    drawn = {"project.json", "versions", "champion.json", "log", "runs", "claims", "decided.json", "scores"}
     approvals = {"pending.json", "refusals"}
     by_other_tests = approvals | {".selftest", "quarantine", "predictions", "labels", "monitor"}
     assert drawn <= tops <= drawn | by_other_tests

@@ -31,7 +31,7 @@ from tests.flows.test_watching import eventually
 from tests.prefect_api import prefect_api
 from tests.storage.clones import identify
 
-pytestmark = pytest.mark.timeout(900)  # a busy machine takes its time
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a stack of its own, on a busy machine
 
 NAMES = ("north", "east", "south", "west", "centre")
 QUICK = {"search": {"trials": 2, "folds": 3}}

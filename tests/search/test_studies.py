@@ -17,7 +17,7 @@ from incumbent.features.rows import Rows
 from incumbent.params import Params
 from incumbent.search import studies
 from incumbent.search.storage_check import try_postgres
-from incumbent.search.studies import StudyRef, study_ref
+from incumbent.search.studies import StudyRef, study_ref, with_driver
 from incumbent.search.tune import DEADLINE, StudyResult, begin, conclude, join, tune, whats_next
 from tests.building import ROOT, changed
 from tests.searching import SCHEMA, TRIALS, begin_share, learner, table, with_search
@@ -239,7 +239,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
 def test_a_postgres_that_can_keep_studies_is_left_as_it_was(postgres: str) -> None:
     import sqlalchemy as sa
 
-    with sa.create_engine(postgres, isolation_level="AUTOCOMMIT").connect() as owner:
+    with sa.create_engine(with_driver(postgres), isolation_level="AUTOCOMMIT").connect() as owner:
         owner.execute(sa.text("CREATE ROLE looker LOGIN"))
         owner.execute(sa.text("CREATE DATABASE empty"))
     empty = postgres.replace("/postgres?", "/empty?")
@@ -247,7 +247,7 @@ def test_a_postgres_that_can_keep_studies_is_left_as_it_was(postgres: str) -> No
     looker = sa.make_url(empty).set(username="looker").render_as_string()
     with pytest.raises(StorageUnavailable, match=r"GRANT CREATE ON SCHEMA public TO looker"):
         try_postgres(looker, 3.0)
-    with sa.create_engine(empty).connect() as connection:
+    with sa.create_engine(with_driver(empty)).connect() as connection:
         assert sa.inspect(connection).get_table_names() == []
 
 

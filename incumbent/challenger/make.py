@@ -13,7 +13,7 @@ import pandas as pd
 from incumbent.challenger.challenger import Challenger
 from incumbent.challenger.study import replay_sample
 from incumbent.errors import BadData
-from incumbent.features.choosing_rows import are_many
+from incumbent.features.choosing_rows import are_too_many_for_folds
 from incumbent.features.out_of_sample import OutOfSample
 from incumbent.features.rows import (
     Side,
@@ -82,7 +82,7 @@ def make_full(
     paths = window.of(paths)
     if engine.name == "ray":
         return _full_on_ray(paths, params, study, folder, engine, estimate)
-    if are_many(paths, params) and (trees := _streamed(params)):
+    if are_too_many_for_folds(paths, params) and (trees := _streamed(params)):
         return _full_of_many(paths, trees, params, study, folder, window, estimate)
     schema, rows = training_rows(paths, params)
     rows, learner = window.weighed(rows), open_learner(params, schema)
@@ -98,7 +98,7 @@ def make_full(
             schema,
             params,
             drawn_anew=drawn_anew,
-            one_fold=are_many(paths, params),
+            one_fold=are_too_many_for_folds(paths, params),
         )
         cv, output = folds.estimate, folds.output
         out_of_sample = OutOfSample.of(paths, rows, folds.rows, folds.predictions) if estimate else None
@@ -138,7 +138,7 @@ def _full_of_many(
     window: Window,
     estimate: bool,
 ) -> Challenger:
-    """make_full for more rows than search.rows: their features are never in memory together."""
+    """make_full for more rows than folds are affordable for: their features are never in memory together."""
     from incumbent.training.many_rows import train_many  # brings LightGBM
 
     made = train_many(paths, trees, params, study.tuned, window.weighed, estimate=estimate)

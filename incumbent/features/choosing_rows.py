@@ -36,10 +36,19 @@ LEAST_OF_A_CLASS = 0.01
 """Share of the sample; a rarer class has more than its share of the rows, if need be all of its own."""
 
 
-def are_many(paths: Sequence[Path], params: Params) -> bool:
-    """Whether the files have more rows than search.rows, so that a sample of them chooses."""
+AFFORDABLE = 5
+"""Times search.rows: up to so many, every row is predicted out of fold, so that all new ones judge."""
+
+
+def are_many(paths: Sequence[Path], params: Params, times: int = 1) -> bool:
+    """Whether the files have more rows than `times` search.rows; than once, a sample of them chooses."""
     most = params.search.rows
-    return most is not None and sum(map(rows_of, paths)) > most
+    return most is not None and sum(map(rows_of, paths)) > most * times
+
+
+def are_too_many_for_folds(paths: Sequence[Path], params: Params) -> bool:
+    """Whether one training without a fifth of the groups takes the place of folds, and fewer rows judge."""
+    return are_many(paths, params, AFFORDABLE)
 
 
 def choosing_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:

@@ -1,4 +1,4 @@
-"""A full training of more rows than search.rows: features are binned partition by partition, never held.
+"""A full training of several times search.rows: features are binned partition by partition, never held.
 
 One training without a fifth of the groups confirms the number of rounds and predicts rows of that fifth,
 which estimate and judge; the released model is trained on all rows.

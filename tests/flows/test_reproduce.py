@@ -72,7 +72,7 @@ def test_a_version_of_more_rows_than_choose_is_made_again_and_says_what_its_esti
     inside: Project, first: dict[str, Any]
 ) -> None:
     with disable_run_logger():
-        run = prepared(inside, search={"rows": 400})
+        run = prepared(inside, search={"rows": 100})
     done = inside.run("models", "reproduce", run.version, "--json")
     assert done.code == 0, done.err
     assert done.json["same"]

@@ -233,18 +233,25 @@ def test_rows_of_two_groups_are_left_out_by_one_of_them(tmp_path: Path) -> None:
     parts = [
         table(part).assign(day=lambda frame: (np.arange(len(frame)) < 1_900).astype(int)) for part in (0, 1)
     ]
-    made = train(write(tmp_path / "data", parts), params_of(), tmp_path / "made")
+    made = train(write(tmp_path / "data", parts), params_of(search={"rows": 700}), tmp_path / "made")
     assert made.estimate.left_out is not None
     assert made.estimate.left_out.rows == 200
 
 
 def test_rows_of_one_group_have_no_estimate(tmp_path: Path) -> None:
     paths = write(tmp_path / "data", [table(part).assign(day=1) for part in (0, 1)])
-    made = train(paths, params_of(), tmp_path / "made")
+    made = train(paths, params_of(search={"rows": 700}), tmp_path / "made")
     assert made.challenger.cv is None
     assert OUT_OF_SAMPLE not in made.files
+    few = params_of(search={"rows": 700}, imbalance={"calibrate": "sigmoid"})
     with pytest.raises(BadData, match=r"all 4,000 training rows are of one group of split.by = \['day'\]"):
-        train(paths, params_of(imbalance={"calibrate": "sigmoid"}), tmp_path / "calibrated")
+        train(paths, few, tmp_path / "calibrated")
+
+
+def test_while_folds_are_affordable_every_row_judges(tmp_path: Path) -> None:
+    made = train(history(tmp_path / "data"), params_of(search={"rows": 1_700}), tmp_path / "made")
+    assert made.estimate.left_out is None
+    assert len(OutOfSample.load(made.folder / OUT_OF_SAMPLE).number) == ROWS * PARTS
 
 
 def test_groups_that_were_left_out_are_whole(tmp_path: Path) -> None:

@@ -91,14 +91,14 @@ class History:
 
 
 def read_history(
-    paths: Sequence[Path], found: Survey, learner: LightGBMOfManyRows, params: Params
+    paths: Sequence[Path], survey: Survey, learner: LightGBMOfManyRows, params: Params
 ) -> History:
     """Bin all rows, a partition at a time, with bins made of the sample; as Rows they have no features."""
-    like = sampled_rows(found.sample, found.schema, params)
-    reader = _Reader(paths, found, params)
-    parts = [Part(partial(reader.encode, part), count) for part, count in enumerate(found.counts) if count]
+    like = sampled_rows(survey.sample, survey.schema, params)
+    reader = _Reader(paths, survey, params)
+    parts = [Part(partial(reader.encode, part), count) for part, count in enumerate(survey.counts) if count]
     binned = learner.bin_parts(parts, reader.y, learner.bin(like.X, like.y))
-    part = np.repeat(np.arange(len(paths), dtype=np.int32), found.counts)
+    part = np.repeat(np.arange(len(paths), dtype=np.int32), survey.counts)
     rows = Rows(np.empty((len(part), 0)), reader.y, np.empty(0), reader.cleaning_counts, part)
     require_variety(rows, params)
     return History(rows, binned, reader.held, reader.watched, reader.judging_rows())
@@ -107,10 +107,10 @@ def read_history(
 class _Reader:
     """Encodes one partition after the other, and keeps what is not features."""
 
-    def __init__(self, paths: Sequence[Path], found: Survey, params: Params) -> None:
-        self._paths, self._survey, self._params = paths, found, params
-        groups, count = found.groups, sum(found.counts)
-        self._ends = np.cumsum(found.counts)
+    def __init__(self, paths: Sequence[Path], survey: Survey, params: Params) -> None:
+        self._paths, self._survey, self._params = paths, survey, params
+        groups, count = survey.groups, sum(survey.counts)
+        self._ends = np.cumsum(survey.counts)
         self.y = np.empty(count, dtype=LABELS[params.task])
         self.held, self.watched = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
         self.cleaning_counts, self._judging = CleaningCounts(), list[Rows]()
@@ -175,9 +175,9 @@ def train_many(
     Raises BadData as training_rows, and where calibration or threshold are to be learned from rows that are
     all of one group.
     """
-    found = survey_many(paths, params)
-    learner = LightGBMOfManyRows(learner_params, params.seed, found.schema, params.fold_metric, params.space)
-    history = read_history(paths, found, learner, params)
+    survey = survey_many(paths, params)
+    learner = LightGBMOfManyRows(learner_params, params.seed, survey.schema, params.fold_metric, params.space)
+    history = read_history(paths, survey, learner, params)
     rows, judging, left_out = weigh(history.rows), history.judging, None
     rounds = tuned.rounds
     if estimate or params.learns_from_folds:
@@ -187,14 +187,14 @@ def train_many(
         learner.reseeded(seed).fit_all(history.binned, tuned.options, rounds, rows.weights)
         for seed in challenger_seeds(params)
     ]
-    X = sampled_rows(found.sample.iloc[: params.retrain.replay or MOST_A_PARTITION], found.schema, params).X
-    fitted = Fitted(models, X, len(rows.y), prior(rows, found.schema), rows.cleaning_counts, learner.device)
+    X = sampled_rows(survey.sample.iloc[: params.retrain.replay or MOST_A_PARTITION], survey.schema, params).X
+    fitted = Fitted(models, X, len(rows.y), prior(rows, survey.schema), rows.cleaning_counts, learner.device)
     output, validation, out_of_sample = Output(), None, None
     if left_out:
         output, validation = left_out.output, left_out.estimate
         out_of_sample = OutOfSample.of(paths, judging, left_out.rows, left_out.predictions)
     return TrainedOnMany(
-        fitted, found.schema, found.sample, output, validation, out_of_sample if estimate else None
+        fitted, survey.schema, survey.sample, output, validation, out_of_sample if estimate else None
     )
 
 

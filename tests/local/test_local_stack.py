@@ -233,7 +233,10 @@ def leave(project: Path, mark: str) -> str:
 
 
 def owned(project: Path) -> dict[str, str]:
-    """What the owner sees behind the doors that have a lock, by login, keys and certificate."""
+    """What the owner sees behind the doors that have a lock, by login, keys and certificate.
+
+    Runs of a schedule are left out, as the server itself adds them at any moment.
+    """
     state, ports = project / ".incumbent", Stack(project.resolve()).ports("s3")
     studies = status(project)["addresses"]["studies"].replace("dashboard/", "api/studies")
     inner = httpx.Client(cert=(str(state / "s3-inner.crt"), str(state / "s3-inner.key")), verify=False)
@@ -245,7 +248,11 @@ def owned(project: Path) -> dict[str, str]:
                 [each["Key"] for each in client(project).list_objects(Bucket="incumbent")["Contents"]]
             ),
             "files": str([(each["FullPath"], each["Mtime"]) for each in files["Entries"]]),
-            "runs": str(sorted((run["id"], run["parameters"].get("result")) for run in runs)),
+            "runs": str(
+                sorted(
+                    (run["id"], run["parameters"].get("result")) for run in runs if not run["auto_scheduled"]
+                )
+            ),
             "studies": str([study["study_name"] for study in prefect.get(studies).json()["study_summaries"]]),
         }
 

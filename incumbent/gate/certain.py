@@ -5,22 +5,21 @@ an earlier one under new keys. Each needs figures that the history, and what a p
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from incumbent.gate.profile import QUANTILES, ColumnProfile, Profile
-from incumbent.gate.units import distance, log_ratios, near, unit_of_quantiles, unit_of_steady, unit_of_values
+from incumbent.gate.scale import Scale
+from incumbent.gate.units import distance, near, unit_of_quantiles, unit_of_values, values_are_scaled
 
 MEDIAN = "quantile 0.5"
 MOST_LISTED = 6
 IMPOSSIBLE = 1e-6
 """The chance that a column which varied is constant by accident."""
 
-STEPS = 3
-"""Steps from one partition to the next; by fewer nobody knows what is steady."""
+FORMERLY = ("ratio",)
+"""What suites of former versions say of a column, and nobody asks for."""
 
 REPEATED, USUAL = 0.5, 0.1
 """More than half of a file is a repetition where at most a tenth was."""
@@ -42,9 +41,9 @@ class Extremes:
     of one; its quantiles in the last partition; their largest step from one partition to the next, and how
     far any partition's are from the last one's, in distances of the quartiles.
 
-    ratio: the largest logarithm of the ratio of a quantile to the last partition's, None where that is not
-    known; values: of numbers that always had few different ones; apart: the quantiles of partitions that are
-    far from all others, which count for nothing else.
+    scale: of the quantiles, None where they have none; values: the mean share of each, of numbers that always
+    had few different ones; apart: the quantiles of partitions that are far from all others, which count for
+    nothing else.
     """
 
     empty: float
@@ -53,8 +52,8 @@ class Extremes:
     quantiles: tuple[float, ...]
     step: float
     reach: float
-    ratio: float | None = None
-    values: tuple[float, ...] = ()
+    scale: Scale | None = None
+    values: Mapping[float, float] = field(default_factory=dict)
     apart: tuple[tuple[float, ...], ...] = ()
 
     @staticmethod
@@ -70,7 +69,7 @@ class Extremes:
             last,
             max((distance(now, before) for before, now in pairwise(usual)), default=0.0),
             max((distance(each, last) for each in usual), default=0.0),
-            _largest_ratio(usual),
+            Scale.of(usual),
             _few_values(filled),
             tuple(each.quantiles for name, each in columns.items() if each.quantiles and name in apart),
         )
@@ -78,42 +77,56 @@ class Extremes:
     def other_unit(self, column: ColumnProfile) -> str | None:
         """The unit in which a new partition's numbers would be as before; None if there is no such."""
         if column.kind == "number" and column.categories is not None:
-            return unit_of_values([*map(float, column.categories)], self.values)
+            return unit_of_values(_shares(column), self.values) if self.values else None
         now = column.quantiles
         if now and any(near(now, each) for each in self.apart):
             return None
-        return unit_of_quantiles(now, self.quantiles, self.step, self.reach) or unit_of_steady(
-            now, self.quantiles, self.ratio
-        )
+        unit = unit_of_quantiles(now, self.quantiles, self.step, self.reach)
+        return unit or (self.scale.unit(now) if self.scale else None)
+
+    def on_another_scale(self, column: ColumnProfile) -> bool:
+        """Are a new partition's numbers as before, but for one factor?"""
+        if column.kind == "number" and column.categories is not None:
+            return values_are_scaled(_shares(column), self.values)
+        return self.scale is not None and self.scale.is_another(column.quantiles)
 
     def to_json(self) -> dict[str, Any]:
         """Without what most columns have none of."""
         rare = {
-            "values": list(self.values),
+            "values": [list(each) for each in self.values.items()],
             "apart": [list(each) for each in self.apart],
-            "ratio": self.ratio,
+            "scale": self.scale and self.scale.to_json(),
         }
         document = {**vars(self), "quantiles": list(self.quantiles), **rare}
-        return {name: each for name, each in document.items() if name not in rare or each not in (None, [])}
+        return {name: each for name, each in document.items() if name not in rare or each}
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Extremes":
-        lists = {name: tuple(document.get(name, ())) for name in ("quantiles", "values")}
-        return Extremes(**{**document, **lists, "apart": tuple(map(tuple, document.get("apart", ())))})
+        known = {name: each for name, each in document.items() if name not in FORMERLY}
+        values = document.get("values", [])
+        return Extremes(
+            **{
+                **known,
+                "quantiles": tuple(document["quantiles"]),
+                "apart": tuple(map(tuple, document.get("apart", ()))),
+                # A list of values alone is of a suite that knew no shares.
+                "values": dict(values) if values and isinstance(values[0], list) else {},
+                "scale": Scale.from_json(document["scale"]) if "scale" in document else None,
+            }
+        )
 
 
-def _largest_ratio(quantiles: Sequence[tuple[float, ...]]) -> float | None:
-    ratios = [log_ratios(each, quantiles[-1]) for each in quantiles]
-    if len(quantiles) <= STEPS or any(each is None for each in ratios):
-        return None
-    return max(float(np.max(np.abs(each))) for each in ratios if each is not None)
+def _shares(column: ColumnProfile) -> dict[float, float]:
+    return {float(value): share for value, share in (column.categories or {}).items()}
 
 
-def _few_values(columns: Sequence[ColumnProfile]) -> tuple[float, ...]:
-    """All values of a number that has few of them in every partition."""
+def _few_values(columns: Sequence[ColumnProfile]) -> dict[float, float]:
+    """The mean share of each value of a number that has few of them in every partition."""
     if not all(each.kind == "number" and each.categories is not None for each in columns):
-        return ()
-    return tuple(sorted({float(value) for each in columns for value in each.categories or ()}))
+        return {}
+    shares = [_shares(each) for each in columns]
+    values = sorted({value for each in shares for value in each})
+    return {value: sum(each.get(value, 0.0) for each in shares) / len(shares) for value in values}
 
 
 def certain(profile: Profile, past: Mapping[str, Extremes], missing: Collection[str]) -> Iterator[Certain]:

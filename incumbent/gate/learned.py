@@ -203,8 +203,14 @@ def _finding(partition: str, profile: Profile, broken: Sequence[Broken], learned
         about=f"{HISTORY}{': '.join([limit.column, *news])}",
         value=value,
         figure=(limit.column, limit.figure),
-        by_person=any(map(_target_is_lost, broken)),
+        by_person=any(map(_target_is_lost, broken)) or _on_another_scale(profile, limit.column, learned),
     )
+
+
+def _on_another_scale(profile: Profile, name: str, learned: Learned) -> bool:
+    """Are the column's numbers as before, but for one factor? A unit is no news by coming twice."""
+    column, extremes = profile.columns.get(name), learned.extremes.get(name)
+    return column is not None and extremes is not None and extremes.on_another_scale(column)
 
 
 def _target_is_lost(broken: Broken) -> bool:

@@ -1,13 +1,14 @@
 """Are numbers in another unit than before? By their quantiles or, where there are few values, by these."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+MULTIPLES = (7, 10, 12, 24, 60, 100, 1000, 3600, 1_000_000)
 UNITS: Mapping[str, float] = {
-    **{f"units {factor:,} times smaller": float(factor) for factor in (10, 60, 100, 1000, 3600)},
-    **{f"units {factor:,} times larger": 1 / factor for factor in (10, 60, 100, 1000, 3600)},
+    **{f"units {factor:,} times smaller": float(factor) for factor in MULTIPLES},
+    **{f"units {factor:,} times larger": 1 / factor for factor in MULTIPLES},
     "pounds instead of kilograms": 2.20462,
     "kilograms instead of pounds": 0.453592,
     "feet instead of metres": 3.28084,
@@ -21,6 +22,8 @@ NEAR_UNITS: Mapping[str, float] = {
     **UNITS,
     "kilometres instead of miles": 1.609344,
     "miles instead of kilometres": 0.621371,
+    "kilometres an hour instead of metres a second": 3.6,
+    "metres a second instead of kilometres an hour": 1 / 3.6,
 }
 """Also what may be news, unless history was steady and all quantiles go by just this factor."""
 
@@ -36,10 +39,6 @@ OTHER_SIGN = "numbers of the other sign"
 ALIKE = 0.2
 """How much the logarithms of the quantiles' ratios may differ from the factor's."""
 
-STEADY, EXACT = 0.12, 0.03
-"""The logarithm by which quantiles of a steady column ever went, at most; and by how much more than they went
-they may miss a factor; their median, more than half of it."""
-
 CLOSE, FAR, MANY = 0.35, 1.5, 2.0
 """How near the quantiles must be to those on another scale, and how far from what they were, in distances of
 the quartiles; and how many times farther than they ever went at once."""
@@ -49,6 +48,10 @@ FEW = 3
 
 SAME = 0.005
 """The relative difference of a value and one in another unit, that was rounded."""
+
+LIKE, UNLIKE = 0.25, 0.6
+"""The share of rows by which the frequencies of few values may differ from those on the other scale, and by
+which they must differ as they are."""
 
 ROUNDING = 1e-5
 INNER = slice(1, -1)
@@ -74,51 +77,52 @@ def unit_of_quantiles(
     return _by_factor(now, before, UNITS, ALIKE)
 
 
-def unit_of_steady(now: Sequence[float], before: Sequence[float], ratio: float | None) -> str | None:
-    """The same where the quantiles were steady, and so a smaller factor tells; ratio: the logarithm by which
-    they ever went, None where that is not known."""
-    if not now or not before or ratio is None or ratio > STEADY:
-        return None
-    unit = _by_factor(now, before, NEAR_UNITS, EXACT + ratio)
-    ratios = log_ratios(now, before)
-    if unit is None or ratios is None:
-        return None
-    return unit if abs(np.median(ratios) - math.log(NEAR_UNITS[unit])) < EXACT + ratio / 2 else None
-
-
 def _by_factor(
     now: Sequence[float], before: Sequence[float], units: Mapping[str, float], most: float
 ) -> str | None:
-    if (ratios := log_ratios(now, before)) is None:
+    if not (one_sign(now) and one_sign(before) and now[1] * before[1] > 0):
         return None
+    ratios = np.log(np.array(now)[INNER] / np.array(before)[INNER])
     unit = min(units, key=lambda name: abs(np.median(ratios) - math.log(units[name])))
     return unit if np.all(np.abs(ratios - math.log(units[unit])) < most) else None
 
 
-def unit_of_values(now: Collection[float], known: Collection[float]) -> str | None:
-    """The unit in which all of these few different values would be known ones; None if some are."""
-    new, old = (np.array(sorted({*values} - {0.0})) for values in (now, known))
-    if min(len(new), len(old)) < FEW or 2 * len(new) < len(old) or _are_among(new, old).any():
-        return None
-    factors = {**UNITS, OTHER_SIGN: -1.0}
-    return next((unit for unit, factor in factors.items() if _are_among(new, factor * old).all()), None)
+def unit_of_values(now: Mapping[float, float], known: Mapping[float, float]) -> str | None:
+    """The unit in which few different values would be about as frequent as before; None if they are as they
+    were. now, known: the share of each."""
+    factors = {**NEAR_UNITS, OTHER_SIGN: -1.0}
+    return next((unit for unit, factor in factors.items() if _is_scaled(now, known, factor)), None)
 
 
-def _are_among(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-    differences = np.abs(values[:, None] - others[None, :])
-    return np.asarray((differences <= SAME * np.abs(others)[None, :]).any(axis=1))
+def values_are_scaled(now: Mapping[float, float], known: Mapping[float, float]) -> bool:
+    """Are few different values about as frequent as before, but for one factor, whatever it is?"""
+    if min(len(now), len(known)) < FEW:
+        return False
+    new, old = (sorted({*values} - {0.0}) for values in (now, known))
+    return any(_is_scaled(now, known, new[end] / old[end]) for end in (0, -1))
+
+
+def _is_scaled(now: Mapping[float, float], known: Mapping[float, float], factor: float) -> bool:
+    if min(len(now.keys() - {0.0}), len(known.keys() - {0.0})) < FEW:
+        return False
+    scaled = {factor * value: share for value, share in known.items()}
+    return _differing(now, known) >= UNLIKE and _differing(now, scaled) <= LIKE
+
+
+def _differing(now: Mapping[float, float], known: Mapping[float, float]) -> float:
+    """The share of rows by which these frequencies differ; values that are nearly the same are."""
+    values, others = np.array([*now]), np.array([*known])
+    order = np.argsort(others)
+    near = order[np.abs(values[:, None] - others[order][None, :]).argmin(axis=1)]
+    same = np.abs(values - others[near]) <= SAME * np.abs(others[near])
+    gathered = np.zeros(len(others))
+    np.add.at(gathered, near[same], np.array([*now.values()])[same])
+    return float(1 - np.minimum(gathered, np.array([*known.values()])).sum())
 
 
 def one_sign(quantiles: Sequence[float]) -> bool:
     inner = np.array(quantiles)[INNER]
     return bool(np.all(inner > 0) or np.all(inner < 0))
-
-
-def log_ratios(now: Sequence[float], before: Sequence[float]) -> np.ndarray | None:
-    """Of the inner quantiles; None where they are not all of one sign."""
-    if not (one_sign(now) and one_sign(before) and now[1] * before[1] > 0):
-        return None
-    return np.asarray(np.log(np.array(now)[INNER] / np.array(before)[INNER]))
 
 
 def near(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -2,6 +2,7 @@
 itself alone."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pandas as pd
 import pytest
 
 from incumbent.gate import Verdict
-from incumbent.gate.learned_suite import from_suite, to_suite
+from incumbent.gate.check import gate_files
+from incumbent.gate.learned_suite import LEARNED, from_suite, to_suite
 from incumbent.gate.units import unit_of_values
 from tests.gate.test_learned import Past, month
 
@@ -76,8 +78,70 @@ def test_a_change_that_may_be_news_does_not_block(
 
 
 def test_a_flag_or_two_values_have_no_unit() -> None:
-    assert unit_of_values([10, 100], [1, 10]) is None
-    assert unit_of_values([0, 100], [0, 1]) is None
+    assert unit_of_values({10: 0.5, 100: 0.5}, {1: 0.5, 10: 0.5}) is None
+    assert unit_of_values({0: 0.5, 100: 0.5}, {0: 0.5, 1: 0.5}) is None
+
+
+def visits(seed: int) -> pd.DataFrame:
+    """The days of a web shop: long-tailed seconds, counts from one, and whole percents, some empty."""
+    rng = np.random.default_rng(2000 + seed)
+    rows = int(340 * rng.uniform(0.8, 1.2))
+    return month(seed, rows)[["id", "temp", "y"]].assign(
+        secs=rng.exponential(180, rows).round(1),
+        pages=rng.poisson(5, rows) + 1,
+        discount=np.where(rng.random(rows) < 0.3, np.nan, rng.integers(0, 31, rows)),
+        rating=rng.choice([1, 2, 3, 4, 5], rows, p=[0.05, 0.1, 0.2, 0.35, 0.3]),
+    )
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    return Past(tmp_path_factory.mktemp("days"), [visits(number) for number in range(20)])
+
+
+@pytest.mark.parametrize(
+    ("column", "factor"),
+    [
+        *(("secs", factor) for factor in (60, 1 / 60, 1000, 1 / 3600, 0.1, 24)),
+        *(("pages", factor) for factor in (10, 100, 0.1)),
+        *(("discount", factor) for factor in (0.01, 0.1, 10)),
+    ],
+)
+def test_another_unit_of_a_long_tail_or_of_counts_blocks(days: Past, column: str, factor: float) -> None:
+    frame = visits(99)
+    report = days.gate(frame.assign(**{column: frame[column] * factor}))
+    assert report.verdict is Verdict.BLOCK, report.reasons
+    assert any(f"the unit of '{column}' must stay" in reason for reason in report.reasons)
+
+
+@pytest.mark.parametrize(
+    ("column", "factor", "by_person"),
+    [
+        pytest.param("secs", 5, True, id="numbers times a factor that is no unit's"),
+        pytest.param("rating", 2, True, id="few values times a factor that is no unit's"),
+        pytest.param("secs", 1.4, False, id="by less than half, as prices may go"),
+    ],
+)
+def test_numbers_on_another_scale_are_released_by_a_person_alone(
+    days: Past, column: str, factor: float, by_person: bool
+) -> None:
+    frame = visits(99)
+    report = days.gate(frame.assign(**{column: frame[column] * factor}))
+    assert report.verdict is Verdict.PROBATION
+    assert any(each.by_person for each in report.failed) is by_person
+
+
+def test_a_suite_of_a_former_version_judges_on(days: Past) -> None:
+    """It has values without shares, and a ratio in place of the scale."""
+    suite = deepcopy(days.suite)
+    for each in suite["meta"][LEARNED]["extremes"].values():
+        each.pop("scale", None)
+        each |= {"ratio": 0.05} if each["quantiles"] else {"values": [1.0, 2.0]}
+    frame = visits(99)
+    for cells, verdict in ((frame["temp"], Verdict.PASS), (frame["temp"] * 1.8 + 32, Verdict.BLOCK)):
+        path = days.write(frame.assign(temp=cells))
+        report = gate_files([(path.name, path)], [suite], days.params.dataset, days.params.gate)
+        assert report.verdict is verdict, report.reasons
 
 
 @pytest.fixture(scope="module")

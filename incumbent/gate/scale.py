@@ -1,0 +1,125 @@
+"""Did all numbers of a column go by one factor? The logarithms of its quantiles tell.
+
+A low quantile of a long-tailed column varies by half from one partition to the next, a high one by little:
+each is judged by its own past, and most of them must agree.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from incumbent.gate.units import INNER, NEAR_UNITS
+
+PARTITIONS = 4
+"""Of fewer nobody knows what varies how much."""
+
+LATEST = 8
+"""Partitions whose median is where a column stands: it holds a week, and follows a trend."""
+
+AGREEING = 4
+"""Of the five inner quantiles; the other may be rounded to nothing."""
+
+ROUNDING = 0.01
+"""The least deviation of a logarithm that is believed."""
+
+SHAPE, LEVEL = 4.0, 2.5
+"""Deviations by which a quantile may miss the common factor, and this a unit's."""
+
+EXACT, ALIKE = 0.03, 0.2
+"""The logarithm by which a factor may always miss a unit's, and by which it never may."""
+
+FARTHER = 6.0
+"""Deviations of the level; what goes less far by one factor may go on from where it was."""
+
+ANOTHER = math.log(1.5)
+"""What goes by less is no other scale: prices rise, distances grow."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where the inner quantiles of a column are, as logarithms of their sizes, if all are of one `sign`.
+
+    center, deviation: (5,), the deviation about a common factor, None for a quantile that was not always of
+    this sign; level: the deviation of that factor.
+    """
+
+    sign: float
+    center: tuple[float | None, ...]
+    deviation: tuple[float | None, ...]
+    level: float
+
+    @staticmethod
+    def of(quantiles: Sequence[Sequence[float]]) -> "Scale | None":
+        """Of partitions' quantiles, in order of arrival; None with few, or where numbers lie about zero."""
+        if len(quantiles) < PARTITIONS:
+            return None
+        inner = np.array(quantiles)[:, INNER]
+        sign = float(np.sign(inner[-1, inner.shape[1] // 2]))
+        logs = _logs(inner, sign)
+        logs[:, np.isnan(logs).any(axis=0)] = np.nan
+        if np.isfinite(logs[0]).sum() < AGREEING:
+            return None
+        center = np.median(logs[-LATEST:], axis=0)
+        differences = logs - center
+        common = _common(differences, _deviation(differences))
+        shape = _deviation(differences - common[:, None])
+        level = float(_deviation(_common(differences, shape)))
+        return Scale(sign, _numbers(center), _numbers(shape), level)
+
+    def shift(self, now: Sequence[float]) -> float | None:
+        """The logarithm of the factor by which these quantiles went; None if there is no such, or it may be
+        by chance."""
+        if not now:
+            return None
+        center, deviation = (np.array(each, dtype=np.float64) for each in (self.center, self.deviation))
+        differences = _logs(np.array(now)[INNER], self.sign) - center
+        if np.isfinite(differences).sum() < AGREEING:
+            return None
+        [shift] = _common(differences[None, :], deviation)
+        agreeing = np.abs(differences - shift) <= SHAPE * deviation
+        return float(shift) if abs(shift) > FARTHER * self.level and agreeing.sum() >= AGREEING else None
+
+    def unit(self, now: Sequence[float]) -> str | None:
+        """The unit in which the numbers would be as before."""
+        if (shift := self.shift(now)) is None:
+            return None
+        most = min(ALIKE, max(EXACT, LEVEL * self.level))
+        unit = min(NEAR_UNITS, key=lambda name: abs(shift - math.log(NEAR_UNITS[name])))
+        return unit if abs(shift - math.log(NEAR_UNITS[unit])) <= most else None
+
+    def is_another(self, now: Sequence[float]) -> bool:
+        """Are these of the same shape on another scale, of whatever factor?"""
+        shift = self.shift(now)
+        return shift is not None and abs(shift) >= ANOTHER
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "center": list(self.center), "deviation": list(self.deviation)}
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> "Scale":
+        lists = {name: tuple(document[name]) for name in ("center", "deviation")}
+        return Scale(**{**document, **lists})
+
+
+def _logs(quantiles: np.ndarray, sign: float) -> np.ndarray:
+    """NaN for those of another sign, or none."""
+    sizes = sign * quantiles
+    return np.log(np.where(sizes > 0, sizes, np.nan))
+
+
+def _numbers(values: np.ndarray) -> tuple[float | None, ...]:
+    return tuple(None if math.isnan(each) else float(each) for each in values)
+
+
+def _deviation(differences: np.ndarray) -> np.ndarray:
+    """The root of the mean square over the first axis."""
+    return np.maximum(ROUNDING, np.sqrt((differences**2).mean(axis=0)))
+
+
+def _common(differences: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """The mean of each row, (n,): the more precise counts the more, and NaN nothing."""
+    weights = np.where(np.isnan(differences), 0.0, np.nan_to_num(1 / deviation**2))
+    return np.asarray((weights * np.nan_to_num(differences)).sum(axis=1) / weights.sum(axis=1))

@@ -36,8 +36,9 @@ FEW = 20
 """Filled cells; fewer tell nothing of a distribution."""
 
 MEDIAN = QUANTILES.index(0.5)
-UPPER_ONLY = {"repeated", "run", "new", "moved", "domain"}
-LOWER_ONLY = {"recent model"}
+DOMAIN, RECENT_MODEL, SLOPES = "domain", "recent model", "slopes"
+UPPER_ONLY = {"repeated", "run", "new", "moved", DOMAIN}
+LOWER_ONLY = {RECENT_MODEL}
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def figures(profile: Profile, reference: Reference, *, part_of_it: bool = False)
         for other, correlation in column.correlations.items():
             measured[name, f"with {other}"] = Figure("correlation", correlation, _error(profile.sampled))
     if (slope := _slope(informative, profile.sampled)) is not None:
-        measured[TABLE, "slopes"] = Figure("slopes", *slope)
+        measured[TABLE, SLOPES] = Figure("slopes", *slope)
     if part_of_it:
         for column, past in informative:
             past.add(column, profile.sampled)

@@ -12,18 +12,28 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.gate.certain import MEDIAN, REPEATED, USUAL, Extremes, certain, overlap
-from incumbent.gate.figures import TABLE, ColumnReference, Figure, Key, figures, from_scale, reference_of
-from incumbent.gate.limits import Limit, learn
+from incumbent.gate.figures import (
+    DOMAIN,
+    RECENT_MODEL,
+    SLOPES,
+    TABLE,
+    ColumnReference,
+    Figure,
+    Key,
+    figures,
+    from_scale,
+    reference_of,
+)
+from incumbent.gate.limits import NOTHING, Limit, learn
 from incumbent.gate.profile import QUANTILES, Profile
 from incumbent.gate.report import HISTORY, PROBATION, Finding
-from incumbent.gate.sensors import DOMAIN, RECENT_MODEL
 from incumbent.gate.wording import amount, between, count, describe, describe_short
 from incumbent.tables.convert import stem_of
 
 ROW_COUNT = "expect_table_row_count_to_be_between"
 PAIR = "with "
 MOST_NAMED = 3
-OF_TARGET = ("run", "slope", "slopes", RECENT_MODEL)
+OF_TARGET = ("run", "slope", SLOPES, RECENT_MODEL)
 """Figures that follow from the target."""
 
 REMAINS = 0.25
@@ -169,10 +179,10 @@ def _by_cause(broken: Sequence[Broken], explained: set[str], *, target_explained
     """
     groups: dict[str, list[Broken]] = {}
     broken = [each for each in broken if not (target_explained and each.limit.figure in OF_TARGET)]
-    whole = any(each.limit.figure == "slopes" for each in broken)
+    whole = any(each.limit.figure == SLOPES for each in broken)
     for each in broken:
         if not each.pair and each.limit.column not in explained:
-            column = "*slopes" if whole and each.limit.figure in ("slope", "slopes") else each.limit.column
+            column = "*slopes" if whole and each.limit.figure in ("slope", SLOPES) else each.limit.column
             groups.setdefault(column, []).append(each)
     pairs = [each for each in broken if each.pair and explained.isdisjoint(each.pair)]
     pairs = [each for each in pairs if groups.keys().isdisjoint(each.pair)]
@@ -187,16 +197,15 @@ def _finding(partition: str, profile: Profile, broken: Sequence[Broken], learned
     """The figure that is farthest out speaks; the others are named."""
     severe = [each for each in broken if each.severity == PROBATION] or broken
     worst = next(
-        (each for each in severe if each.limit.figure == "slopes"), max(severe, key=lambda b: b.distance)
+        (each for each in severe if each.limit.figure == SLOPES), max(severe, key=lambda b: b.distance)
     )
     limit, value = worst.limit, worst.figure.value
     news = _new_values(profile, limit.column, learned) if any(b.limit.figure == "new" for b in broken) else ()
     named = f"; new: {', '.join(news)}" if news else ""
     telling = f"; by {', '.join(profile.telling)}" if limit.figure == DOMAIN and profile.telling else ""
-    ends = (None if math.isinf(end) else end for end in (limit.low, limit.high))
     return Finding(
         partition,
-        f"{describe(limit.figure, limit.column)} should be {between(limit.figure, *ends)}",
+        f"{describe(limit.figure, limit.column)} should be {_expected(limit, value)}",
         worst.severity,
         False,
         f"{amount(limit.figure, value)}; it was {_past(limit)}{telling}{named}{_others(broken, worst)}",
@@ -205,6 +214,12 @@ def _finding(partition: str, profile: Profile, broken: Sequence[Broken], learned
         figure=(limit.column, limit.figure),
         by_person=any(map(_target_is_lost, broken)) or _on_another_scale(profile, limit.column, learned),
     )
+
+
+def _expected(limit: Limit, value: float) -> str:
+    if limit.low <= value <= limit.high:  # wide limits, and yet no better than by chance
+        return f"clearly above {NOTHING[limit.figure]:g}"
+    return between(limit.figure, *(None if math.isinf(end) else end for end in (limit.low, limit.high)))
 
 
 def _on_another_scale(profile: Profile, name: str, learned: Learned) -> bool:
@@ -216,7 +231,7 @@ def _on_another_scale(profile: Profile, name: str, learned: Learned) -> bool:
 def _target_is_lost(broken: Broken) -> bool:
     """Does little remain of how the target went with the columns, or is it the other way round?"""
     limit, value = broken.limit, broken.figure.value
-    if limit.figure == "slopes":
+    if limit.figure == SLOPES:
         return value <= REMAINS
     # A model also ranks by chance where a column that it knows went elsewhere: only the opposite counts.
     usual = from_scale(limit.family, limit.center, limit.scale) - BY_CHANCE
@@ -243,7 +258,7 @@ def _others(broken: Sequence[Broken], worst: Broken) -> str:
     others = sorted((each for each in broken if each is not worst), key=lambda b: -b.distance)
     names = list(dict.fromkeys(map(_other, others)))
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    which = "most of all by" if worst.limit.figure == "slopes" else "also unusual:"
+    which = "most of all by" if worst.limit.figure == SLOPES else "also unusual:"
     return f"; {which} {', '.join(names[:MOST_NAMED])}{more}" if names else ""
 
 

@@ -15,9 +15,19 @@ from typing import Literal
 import numpy as np
 from scipy.stats import t as student
 
-from incumbent.gate.figures import LOWER_ONLY, UPPER_ONLY, Family, Figure, from_scale, to_scale
+from incumbent.gate.figures import (
+    DOMAIN,
+    LOWER_ONLY,
+    RECENT_MODEL,
+    SLOPES,
+    UPPER_ONLY,
+    Family,
+    Figure,
+    from_scale,
+    to_scale,
+)
 from incumbent.gate.profile import Profile
-from incumbent.gate.series import FLOOR, Series, series_of, usual_variances
+from incumbent.gate.series import FEWEST, FLOOR, Series, series_of, usual_variances
 
 FREE = 2.5
 """How much farther the number of rows may go before it is suspicious."""
@@ -28,6 +38,12 @@ PRIOR = 6
 ROUNDING = 1e-6
 SLACK = 1e-5
 """Relative; a limit in a document is rounded."""
+
+NOTHING: Mapping[str, float] = {SLOPES: 0.0, RECENT_MODEL: 0.5}
+"""What figures of the target are if nothing tells it, as with shuffled labels."""
+
+BY_CHANCE, CLEARLY = 2.0, 3.0
+"""Standard errors: within these it may be nothing, and beyond these it is something."""
 
 LONGEST = 40
 """Partitions of history; what is older says little of the next."""
@@ -64,7 +80,11 @@ class Limit:
     def severity(self, figure: Figure) -> Severity:
         """Is the figure within its limits? With fewer rows than usual they are wider."""
         factor = math.sqrt(1 + max(0.0, figure.error**2 - self.error**2) / self.deviation**2)
-        if self._holds(figure.scaled, self.low, self.high, factor) or self._is_known(figure.scaled, factor):
+        if self._is_known(figure.scaled, factor):
+            return "usual"
+        if self._is_nothing(figure):
+            return "suspicious"
+        if self._holds(figure.scaled, self.low, self.high, factor):
             return "usual"
         return "unusual" if self._holds(figure.scaled, self.least, self.greatest, factor) else "suspicious"
 
@@ -77,8 +97,25 @@ class Limit:
         """Is it near a value that is set apart?"""
         ends = [to_scale(self.family, end, self.scale) for end in (self.low, self.high) if math.isfinite(end)]
         width = max((factor * abs(end - self.center) for end in ends), default=0.0)
-        known = (to_scale(self.family, value, self.scale) for value in self.apart.values())
-        return any(abs(scaled - each) <= width + ROUNDING for each in known)
+        known = [to_scale(self.family, value, self.scale) for value in self.apart.values()]
+        # That a partition is unlike the last ones does not say in what.
+        return self.figure != DOMAIN and any(
+            abs(scaled - each) <= min(width, abs(each - self.center) / 3) + ROUNDING for each in known
+        )
+
+    def _is_nothing(self, figure: Figure) -> bool:
+        """Is the target told no better than by chance, where it clearly was in every partition? The limits
+        hold for many figures together, and are too wide to see it."""
+        if self.figure not in NOTHING or self.partitions < FEWEST:
+            return False
+        nothing, least = (
+            to_scale(self.family, each, self.scale) for each in (NOTHING[self.figure], self.past[0])
+        )
+        return (
+            figure.scaled - nothing <= BY_CHANCE * figure.error
+            and least - nothing > CLEARLY * figure.error
+            and least - figure.scaled > (self.center - least) / 2
+        )
 
     def holding(self, values: Sequence[float]) -> "Limit":
         """The same, but wide enough for all of these."""

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata, spearmanr
 
+from incumbent.gate.figures import DOMAIN, RECENT_MODEL
 from incumbent.gate.profile import AS_THEY_ARE, Profile
 from incumbent.gate.samples import even_sample
 from incumbent.params import CleanParams, DatasetParams, Params, Task
@@ -22,7 +23,6 @@ from incumbent.tables.columns import columns_of
 from incumbent.tables.leaks import auc
 from incumbent.tables.tidy import tidied
 
-DOMAIN, RECENT_MODEL = "domain", "recent model"
 RECENT = 3
 """Partitions that a new one is compared with."""
 

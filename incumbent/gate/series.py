@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from incumbent.gate.figures import Family, Figure, Key, figures, reference_of
+from incumbent.gate.figures import DOMAIN, Family, Figure, Key, figures, reference_of
 from incumbent.gate.profile import Profile
 
 FLOOR: Mapping[Family, float] = {
@@ -38,6 +38,12 @@ FEWEST = 6
 
 FAR = 10.0
 """Of the usual deviations: no value that limits let pass is so far from every other one."""
+
+FAR_BY_FIGURE: Mapping[str, float] = {"slopes": 4.0, "recent model": 4.0}
+"""The same of the target: labels with a fault, once released, must not hide the next ones."""
+
+UNLIKE, SELDOM = 6.0, 0.1
+"""So far above the median a partition is unlike the last ones in particular, if no larger share is."""
 
 NORMAL = 1.4826
 """Median absolute deviations in a deviation, of normal values."""
@@ -70,7 +76,11 @@ class Series:
         last = [*past.values()][-1]
         scaled = np.array([each.scaled for each in past.values()])
         sampling = float(np.mean([each.error**2 for each in past.values()]))
-        far = outliers(scaled, math.sqrt(FLOOR[last.family] ** 2 + sampling))
+        floor = math.sqrt(FLOOR[last.family] ** 2 + sampling)
+        if key[1] == DOMAIN:
+            far = seldom_high(scaled, floor)
+        else:
+            far = outliers(scaled, floor, FAR_BY_FIGURE.get(key[1], FAR))
         names = [name for name, is_far in zip(past, far, strict=True) if not is_far]
         return Series(
             key,
@@ -108,18 +118,32 @@ def series_of(history: Mapping[str, Profile]) -> list[Series]:
     return [each for each in series if each.is_telling]
 
 
-def outliers(values: np.ndarray, floor: float) -> np.ndarray:
-    """Which values are far from every other one, (n,) bool. floor: the least deviation that is believed.
+def seldom_high(values: np.ndarray, floor: float) -> np.ndarray:
+    """Which values of a sensor are high, (n,) bool; none where that is usual. floor: as in outliers.
+
+    Two that are near each other say no more than one: two faults may be unlike the rest in two ways.
+    """
+    high = values - np.median(values) > UNLIKE * _deviation(values, floor)
+    return high & (len(values) >= FEWEST) & (high.mean() <= SELDOM)
+
+
+def _deviation(values: np.ndarray, floor: float) -> float:
+    return max(floor, NORMAL * float(np.median(np.abs(values - np.median(values)))))
+
+
+def outliers(values: np.ndarray, floor: float, most: float = FAR) -> np.ndarray:
+    """Which values are far from every other one, (n,) bool: by `most` deviations. floor: the least deviation
+    that is believed.
 
     Two that are near each other are none: two are news.
     """
     if len(values) < FEWEST:
         return np.zeros(len(values), dtype=bool)
-    deviation = max(floor, NORMAL * float(np.median(np.abs(values - np.median(values)))))
+    deviation = _deviation(values, floor)
     order = np.argsort(values, kind="stable")
     gaps = np.concatenate([[np.inf], np.diff(values[order]), [np.inf]])
     far = np.zeros(len(values), dtype=bool)
-    far[order] = np.minimum(gaps[:-1], gaps[1:]) > FAR * deviation
+    far[order] = np.minimum(gaps[:-1], gaps[1:]) > most * deviation
     return far
 
 

@@ -1,9 +1,9 @@
 """incumbent gate: what the gate says of files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,6 +60,8 @@ def _judge(files: Sequence[Path], project: Path, params: "Params") -> list["Sift
     suites, recent = load_suites(project / "expectations"), _recent(project)
     if recent and not any(map(is_learned, suites)):
         say("no limits are learned yet; 'incumbent expectations learn' makes them of the data")
+    for line in _unchecked(project, [suite for suite in suites if is_learned(suite)]):
+        say(line)
     judged = []
     with TemporaryDirectory() as folder:
         for number, source in enumerate(source for file in files for source in sources_of(file)):
@@ -69,6 +71,28 @@ def _judge(files: Sequence[Path], project: Path, params: "Params") -> list["Sift
                 say(f"{name}: column '{note.column}': {note.text}")
             judged.append(sift(name, copy, Path(folder), suites, params, without_history, recent))
     return judged
+
+
+def _unchecked(project: Path, learned: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What the learned suites can't be checked by."""
+    from incumbent.errors import BadInput
+    from incumbent.gate.learned_suite import partitions_of, unknown_names
+    from incumbent.gate.wording import count
+    from incumbent.storage.dataset.history import kept_history
+
+    anew = "'incumbent expectations learn' makes {} anew"
+    for suite in learned:
+        if unknown := unknown_names(suite):
+            yield f"not checked: {', '.join(unknown)} in '{suite['name']}', unknown here; {anew.format('it')}"
+    try:
+        kept = kept_history(project)
+    except BadInput as error:
+        yield f"the limits are not compared with the profiles: {error}"
+        return
+    missing = [name for suite in learned for name in partitions_of(suite) if name not in kept]
+    if missing:
+        profiles = f"the profiles of {count(len(missing), 'partition')} are missing ({missing[0]} first)"
+        yield f"the limits are as learned, but {profiles}; {anew.format('them')}"
 
 
 def _recent(project: Path) -> dict[str, Path]:

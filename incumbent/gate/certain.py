@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from incumbent.gate.documents import parsed
 from incumbent.gate.profile import QUANTILES, ColumnProfile, Profile
 from incumbent.gate.scale import Scale
 from incumbent.gate.units import distance, near, unit_of_quantiles, unit_of_values, values_are_scaled
@@ -17,9 +18,6 @@ MEDIAN = "quantile 0.5"
 MOST_LISTED = 6
 IMPOSSIBLE = 1e-6
 """The chance that a column which varied is constant by accident."""
-
-FORMERLY = ("ratio",)
-"""What suites of former versions say of a column, and nobody asks for."""
 
 REPEATED, USUAL = 0.5, 0.1
 """More than half of a file is a repetition where at most a tenth was."""
@@ -95,25 +93,17 @@ class Extremes:
         rare = {
             "values": [list(each) for each in self.values.items()],
             "apart": [list(each) for each in self.apart],
-            "scale": self.scale and self.scale.to_json(),
+            "scale": self.scale and vars(self.scale),
         }
         document = {**vars(self), "quantiles": list(self.quantiles), **rare}
         return {name: each for name, each in document.items() if name not in rare or each}
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Extremes":
-        known = {name: each for name, each in document.items() if name not in FORMERLY}
         values = document.get("values", [])
-        return Extremes(
-            **{
-                **known,
-                "quantiles": tuple(document["quantiles"]),
-                "apart": tuple(map(tuple, document.get("apart", ()))),
-                # A list of values alone is of a suite that knew no shares.
-                "values": dict(values) if values and isinstance(values[0], list) else {},
-                "scale": Scale.from_json(document["scale"]) if "scale" in document else None,
-            }
-        )
+        # A list of values alone is of a former version, that knew no shares.
+        shares = dict(values) if values and isinstance(values[0], list) else {}
+        return parsed(Extremes, {**document, "values": shares})
 
 
 def _shares(column: ColumnProfile) -> dict[float, float]:

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.gate.certain import Extremes
+from incumbent.gate.documents import parsed
 from incumbent.gate.figures import TABLE, ColumnReference
 from incumbent.gate.learned import Learned, judge_profile
 from incumbent.gate.limits import Limit
 from incumbent.gate.profile import AS_THEY_ARE, MANY_ALIKE, Profile, profile, rounded
 from incumbent.gate.report import Finding
-from incumbent.gate.wording import count
+from incumbent.gate.wording import count, is_figure
 from incumbent.params import CleanParams, DatasetParams, Task
 from incumbent.tables.parquet import schema_of
+
+SUFFIX = ".learned.json"
+"""Of the document's name."""
 
 LEARNED = "incumbent_learned"
 """The key in `meta` by which a learned suite is known."""
@@ -104,18 +108,42 @@ def partitions_of(suite: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def from_suite(suite: Mapping[str, Any]) -> Learned:
-    """What to_suite wrote."""
+    """What to_suite wrote, without unknown_names. Raises ValueError, KeyError, TypeError or AttributeError
+    for anything else."""
     about = suite["meta"][LEARNED]
-    limits = [limit for each in suite["expectations"] for limit in _limits_of(each)]
+    limits = [
+        limit
+        for each in suite["expectations"]
+        if each["type"] in TYPES.values()
+        for limit in _limits_of(each)
+    ]
     limits += [_limit_from_json(each) for each in about["limits"]]
-    return Learned(
-        tuple(about["partitions"]),
-        tuple(limits),
-        {column: _reference_from_json(each) for column, each in about["reference"].items()},
-        {column: Extremes.from_json(each) for column, each in about["extremes"].items()},
-        about["repeated"],
-        {name: tuple(each) for name, each in about["contents"].items()},
+    return parsed(
+        Learned,
+        {
+            **about,
+            "limits": [each for each in limits if is_figure(each.figure)],
+            "reference": {
+                column: parsed(ColumnReference, each) for column, each in about["reference"].items()
+            },
+            "extremes": {column: Extremes.from_json(each) for column, each in about["extremes"].items()},
+        },
     )
+
+
+def not_learned(path: Path, error: Exception) -> str:
+    """What is wrong with a document that from_suite raises for, and the way out."""
+    return (
+        f"{path} is no learned suite: {error!r}; remove it, and 'incumbent expectations learn' makes it anew"
+    )
+
+
+def unknown_names(suite: Mapping[str, Any]) -> list[str]:
+    """Of expectations and figures in what to_suite wrote that are none: nothing is judged by them."""
+    about = [limit for each in suite["expectations"] for limit in each["meta"][LEARNED]]
+    about += suite["meta"][LEARNED]["limits"]
+    figures = {each["figure"] for each in about if not is_figure(each["figure"])}
+    return sorted(figures | {each["type"] for each in suite["expectations"]} - {*TYPES.values()})
 
 
 def _group(limit: Limit, learned: Learned) -> tuple[str, ...]:
@@ -178,16 +206,8 @@ def _limit_to_json(limit: Limit) -> dict[str, Any]:
 def _limit_from_json(document: Mapping[str, Any]) -> Limit:
     missing = {"low": -math.inf, "high": math.inf, "least": -math.inf, "greatest": math.inf}
     ends = {name: missing[name] if document[name] is None else document[name] for name in ENDS}
-    whole = {**USUAL, **document, **ends}
-    return Limit(**{**whole, "past": tuple(whole["past"]), "scale": tuple(whole["scale"])})
+    return parsed(Limit, {**USUAL, **document, **ends})
 
 
 def _reference_to_json(reference: ColumnReference) -> dict[str, Any]:
     return {**vars(reference), "shares": dict(reference.shares), "targets": dict(reference.targets)}
-
-
-def _reference_from_json(document: Mapping[str, Any]) -> ColumnReference:
-    pairs = {
-        name: {value: tuple(each) for value, each in document[name].items()} for name in ("shares", "targets")
-    }
-    return ColumnReference(**{**document, **pairs})

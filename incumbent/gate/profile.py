@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from incumbent.gate.documents import parsed
 from incumbent.gate.samples import counts_and_sample
 from incumbent.params import CleanParams, DatasetParams, Task
 from incumbent.tables.columns import Kind, columns_of
@@ -78,14 +79,8 @@ class Profile:
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Profile":
-        columns = {
-            name: ColumnProfile(
-                **{**each, "quantiles": tuple(each["quantiles"])},
-            )
-            for name, each in document["columns"].items()
-        }
-        lists = {name: tuple(document[name]) for name in ("content", "telling")}
-        return Profile(**{**document, **lists, "columns": columns})
+        """What to_json gives. Raises ValueError for anything else."""
+        return parsed(Profile, document)
 
 
 def profile(path: Path, dataset: DatasetParams, task: Task, clean: CleanParams = AS_THEY_ARE) -> Profile:

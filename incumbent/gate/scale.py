@@ -5,9 +5,8 @@ each is judged by its own past, and most of them must agree.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -94,14 +93,6 @@ class Scale:
         """Are these of the same shape on another scale, of whatever factor?"""
         shift = self.shift(now)
         return shift is not None and abs(shift) >= ANOTHER
-
-    def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "center": list(self.center), "deviation": list(self.deviation)}
-
-    @staticmethod
-    def from_json(document: Mapping[str, Any]) -> "Scale":
-        lists = {name: tuple(document[name]) for name in ("center", "deviation")}
-        return Scale(**{**document, **lists})
 
 
 def _logs(quantiles: np.ndarray, sign: float) -> np.ndarray:

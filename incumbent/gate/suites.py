@@ -7,7 +7,7 @@ from typing import Any
 
 from incumbent.errors import BadParams
 from incumbent.gate.gx import expectations_of, judges_rows, sets_aside, suspends
-from incumbent.gate.learned_suite import from_suite, is_learned
+from incumbent.gate.learned_suite import SUFFIX, from_suite, not_learned
 from incumbent.params import DatasetParams
 
 
@@ -21,12 +21,11 @@ def load_suites(folder: Path) -> list[dict[str, Any]]:
 
 
 def _load_suite(path: Path) -> dict[str, Any]:
+    if path.name.endswith(SUFFIX):
+        return _load_learned(path)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         wanted = [str(expectation["type"]) for expectation in document["expectations"]]
-        if is_learned(document):
-            from_suite(document)  # raises for one that was damaged
-            return dict(document)  # made by this program, and judged without Great Expectations
     except (ValueError, KeyError, TypeError) as error:
         raise BadParams(f"{path} is not a Great Expectations suite in JSON: {error!r}") from error
     try:
@@ -41,6 +40,16 @@ def _load_suite(path: Path) -> dict[str, Any]:
     for expectation in filter(suspends, expectations):
         _require_probation(expectation, path)
     return {**document, "name": document.get("name", path.stem)}
+
+
+def _load_learned(path: Path) -> dict[str, Any]:
+    """Made by this program, and judged without Great Expectations."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        from_suite(document)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadParams(not_learned(path, error)) from error
+    return dict(document)
 
 
 def _require_rows(expectation: Any, path: Path) -> None:

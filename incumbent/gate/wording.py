@@ -59,6 +59,13 @@ def describe_short(figure: str) -> str:
     return words.replace(" of {}", "").replace(" in {}", "").removeprefix("the ")
 
 
+def is_figure(name: str) -> bool:
+    """Is there a figure of this name?"""
+    place = name.removeprefix("quantile ")
+    known = name in NAMES or name.startswith(WITH)
+    return known or (place != name and place.replace(".", "", 1).isdigit())
+
+
 def _name(figure: str) -> str:
     place = figure.removeprefix("quantile ")
     return NAMES.get(figure) or f"the {float(place):.0%} quantile of {{}}"

@@ -304,7 +304,7 @@ def test_names_in_the_data_are_neither_formulas_nor_commands(
     single: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
     project, rows = single
-    rows.assign(**{STRANGE: rows[STRANGE] * 1e6}).to_parquet(tmp_path / "two.parquet", index=False)
+    rows.assign(**{STRANGE: rows[STRANGE] * 2e5}).to_parquet(tmp_path / "two.parquet", index=False)
     done = called("gate", "--explain", tmp_path / "two.parquet", project=project)
     assert "quantile of 'price" in done.out
     assert "data:image/png" in (project / ".incumbent" / "gate.html").read_text()
@@ -337,3 +337,47 @@ def test_what_is_gone_or_damaged_is_made_anew(project: Path, damage: Callable[[P
     damage(suite)
     done = called("expectations", "learn", project=project)
     assert (done.code, suite.read_text()) == (0, kept), done.err
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        pytest.param("river.learned.json", ('"least": ', '"least": "nine", "was": '), "least", id="a limit"),
+        pytest.param("river.learned.json", ('"repeated": ', '"repeated": "x", "z":'), "repeated", id="share"),
+        pytest.param("profiles/2026-03.json", ('"rows": ', '"rows": "many", "z": '), "rows", id="a profile"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_kind_is_named_with_the_way_out(
+    project: Path, file: str, change: tuple[str, str], words: str
+) -> None:
+    path = project / "expectations" / file
+    path.write_text(path.read_text().replace(*change, 1))
+    refused = called("expectations", "profile", project=project)
+    assert (refused.code, refused.out) == (1, "")
+    assert str(path) in refused.err
+    assert f"{words} is '" in refused.err
+    assert "'incumbent expectations learn' makes it anew" in refused.err
+
+
+@pytest.mark.parametrize("text", ["", '{"name": "river.lea', "[]", "null"])
+def test_a_truncated_learned_suite_is_told_with_the_way_out(project: Path, text: str) -> None:
+    path = project / "expectations" / "river.learned.json"
+    path.write_text(text)
+    for command in (["expectations", "profile"], ["gate", str(project / "data" / NAMES[0])]):
+        refused = called(*command, project=project)
+        assert (refused.code, refused.out) == (1, "")
+        assert f"{path} is no learned suite" in refused.err
+        assert "'incumbent expectations learn' makes it anew" in refused.err
+
+
+def test_the_gate_says_what_it_did_not_check(project: Path) -> None:
+    path = project / "expectations" / "river.learned.json"
+    path.write_text(path.read_text().replace("column_stdev", "column_stdef"))
+    (project / "expectations" / "profiles" / "2026-03.json").unlink()
+    done = called("gate", str(project / "data" / NAMES[0]), project=project)
+    assert "not checked: expect_column_stdef_to_be_between in 'river.learned', unknown here" in done.err
+    assert "the profiles of 1 partition are missing (2026-03.parquet first)" in done.err
+    profile = project / "expectations" / "profiles" / "2026-04.json"
+    profile.write_text("{")
+    done = called("gate", str(project / "data" / NAMES[0]), project=project)
+    assert f"the limits are not compared with the profiles: {profile} is no profile" in done.err

@@ -16,7 +16,14 @@ from typing import Any
 
 from incumbent.errors import BadInput
 from incumbent.gate.learned import Learned, learned_from
-from incumbent.gate.learned_suite import from_suite, is_learned, own_suites, partitions_of, to_suite
+from incumbent.gate.learned_suite import (
+    from_suite,
+    is_learned,
+    not_learned,
+    own_suites,
+    partitions_of,
+    to_suite,
+)
 from incumbent.gate.limits import LONGEST
 from incumbent.gate.probation import Record, held
 from incumbent.gate.profile import Profile, profile, profile_and_sample
@@ -129,11 +136,8 @@ def learned_here(project: Path, params: Params) -> Learned | None:
         return None
     try:
         return from_suite(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(
-            f"{path} is no learned suite: {error!r}; remove it, and 'incumbent expectations learn' "
-            "makes it anew"
-        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(not_learned(path, error)) from error
 
 
 def judged_on_arrival(project: Path, digests: Mapping[str, str]) -> frozenset[str]:

@@ -39,6 +39,8 @@ MEDIAN = QUANTILES.index(0.5)
 DOMAIN, RECENT_MODEL, SLOPES = "domain", "recent model", "slopes"
 UPPER_ONLY = {"repeated", "run", "new", "moved", DOMAIN}
 LOWER_ONLY = {RECENT_MODEL}
+OF_TARGET = ("run", "slope", SLOPES, RECENT_MODEL)
+"""Figures that follow from the target."""
 
 
 @dataclass(frozen=True)

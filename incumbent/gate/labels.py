@@ -8,6 +8,7 @@ from incumbent.params import Params
 from incumbent.tables.labels import Labels, labels_of, unknown_class, unusable
 from incumbent.tables.parquet import schema_of
 
+USABLE, KNOWN = "the labels in '{}' must be usable", "the classes in '{}' must be known"
 MOST_UNLABELLED = 0.5
 """A larger share of rows without a label is more often a broken join than labels that come late."""
 
@@ -29,10 +30,9 @@ def judge_labels(name: str, path: Path, params: Params) -> GateReport:
 def _findings(name: str, labels: Labels, params: Params) -> Iterator[Finding]:
     target = params.dataset.target
     if problem := unusable(labels, params.dataset, params.task):
-        expected = f"the labels in '{target}' must be usable"
-        yield Finding(name, expected, "critical", False, problem, final=True)
+        yield Finding(name, USABLE.format(target), "critical", False, problem, final=True)
     if problem := unknown_class(labels, params.dataset, params.task):
-        yield Finding(name, f"the classes in '{target}' must be known", "critical", False, problem)
+        yield Finding(name, KNOWN.format(target), "critical", False, problem)
     if labels.empty > MOST_UNLABELLED * labels.rows:
         problem = (
             f"{labels.empty:,} of {labels.rows:,} rows ({labels.empty / labels.rows:.1%}) have no label yet"

@@ -14,6 +14,7 @@ from typing import Any
 from incumbent.gate.certain import MEDIAN, REPEATED, USUAL, Extremes, certain, overlap
 from incumbent.gate.figures import (
     DOMAIN,
+    OF_TARGET,
     RECENT_MODEL,
     SLOPES,
     TABLE,
@@ -25,17 +26,14 @@ from incumbent.gate.figures import (
     reference_of,
 )
 from incumbent.gate.limits import NOTHING, Limit, learn
-from incumbent.gate.profile import QUANTILES, Profile
+from incumbent.gate.overruled import overruled_by
+from incumbent.gate.profile import Profile
 from incumbent.gate.report import HISTORY, PROBATION, Finding
-from incumbent.gate.wording import amount, between, count, describe, describe_short
+from incumbent.gate.wording import amount, between, count, describe, describe_short, number
 from incumbent.tables.convert import stem_of
 
-ROW_COUNT = "expect_table_row_count_to_be_between"
 PAIR = "with "
 MOST_NAMED = 3
-OF_TARGET = ("run", "slope", SLOPES, RECENT_MODEL)
-"""Figures that follow from the target."""
-
 REMAINS = 0.25
 """If less than this share remains of how the target went with the columns, labels are more likely shuffled or
 negated than that the world turned round; over many real arrivals it was 0.27 at least."""
@@ -43,18 +41,6 @@ negated than that the world turned round; over many real arrivals it was 0.27 at
 BY_CHANCE = 0.5
 SKETCHES = 24
 """The latest partitions that a new one may repeat."""
-
-ASPECTS: Mapping[str, tuple[str, ...]] = {
-    "empty": ("not_be_null", "be_null", "non_null"),
-    "quantile": ("values_to_be_between", "mean", "median", "quantile"),
-    "deviation": ("stdev",),
-    "distinct": ("unique_value_count", "proportion_of_unique", "distinct"),
-    "new": ("in_set",),
-    "moved": ("kl_divergence", "in_set"),
-    "length": ("lengths",),
-    "rows": ("row_count",),
-}
-"""The part of a type's name by which a person's expectation takes the place of a figure's limit."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +97,7 @@ def judge_profile(
     beyond a limit that a partition like the past passes once in many, else a warning.
     """
     missing = frozenset(learned.extremes) - set(columns)
-    overruled = set(_overruled(suites))
+    overruled = set(overruled_by(suites))
     broken = list(_broken(profile, learned, overruled))
     blocking = [
         each
@@ -217,8 +203,9 @@ def _finding(partition: str, profile: Profile, broken: Sequence[Broken], learned
 
 
 def _expected(limit: Limit, value: float) -> str:
-    if limit.low <= value <= limit.high:  # wide limits, and yet no better than by chance
-        return f"clearly above {NOTHING[limit.figure]:g}"
+    if limit.low <= value <= limit.high:  # which are wide
+        by_chance = NOTHING.get(limit.figure)
+        return f"at least {number(limit.fewest)}" if by_chance is None else f"clearly above {by_chance:g}"
     return between(limit.figure, *(None if math.isinf(end) else end for end in (limit.low, limit.high)))
 
 
@@ -290,22 +277,3 @@ def _repetition(partition: str, profile: Profile, learned: Learned) -> Iterator[
             yield Finding(
                 partition, "rows must not repeat an earlier partition's", "critical", False, observed
             )
-
-
-def _overruled(suites: Iterable[Mapping[str, Any]]) -> Iterator[Key]:
-    """The figures that a person's expectations limit; that there are rows, as drafts say, is no limit."""
-    for suite in suites:
-        for each in suite["expectations"]:
-            if each["type"] == ROW_COUNT and each["kwargs"].get("max_value") is None:
-                continue
-            column = each["kwargs"].get("column", TABLE)
-            for figure, parts in ASPECTS.items():
-                if any(part in each["type"] for part in parts):
-                    yield from ((column, name) for name in _figures_of(figure))
-
-
-def _figures_of(aspect: str) -> Iterator[str]:
-    if aspect == "quantile":
-        yield from (f"quantile {place}" for place in QUANTILES)
-    else:
-        yield aspect

@@ -45,6 +45,9 @@ NOTHING: Mapping[str, float] = {SLOPES: 0.0, RECENT_MODEL: 0.5}
 BY_CHANCE, CLEARLY = 2.0, 3.0
 """Standard errors: within these it may be nothing, and beyond these it is something."""
 
+MANY, PART = 20, 0.6
+"""Of so many partitions the smallest tells how few rows may come: not less than this share of its."""
+
 LONGEST = 40
 """Partitions of history; what is older says little of the next."""
 
@@ -82,7 +85,7 @@ class Limit:
         factor = math.sqrt(1 + max(0.0, figure.error**2 - self.error**2) / self.deviation**2)
         if self._is_known(figure.scaled, factor):
             return "usual"
-        if self._is_nothing(figure):
+        if self._is_nothing(figure) or figure.value < self.fewest:
             return "suspicious"
         if self._holds(figure.scaled, self.low, self.high, factor):
             return "usual"
@@ -102,6 +105,12 @@ class Limit:
         return self.figure != DOMAIN and any(
             abs(scaled - each) <= min(width, abs(each - self.center) / 3) + ROUNDING for each in known
         )
+
+    @property
+    def fewest(self) -> float:
+        """Fewer rows are suspicious, though the limits are wide: a part of the file may be missing."""
+        many = self.figure == "rows" and self.partitions >= MANY
+        return PART * self.past[0] if many else -math.inf
 
     def _is_nothing(self, figure: Figure) -> bool:
         """Is the target told no better than by chance, where it clearly was in every partition? The limits

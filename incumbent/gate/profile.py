@@ -17,6 +17,7 @@ from incumbent.gate.documents import parsed
 from incumbent.gate.samples import counts_and_sample
 from incumbent.params import CleanParams, DatasetParams, Task
 from incumbent.tables.columns import Kind, columns_of
+from incumbent.tables.labels import are_known
 from incumbent.tables.tidy import tidied
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -180,7 +181,8 @@ def _with_texts(column: ColumnProfile, texts: Sequence[str], shares: np.ndarray)
 
 
 def _numbered(target: pd.Series, dataset: DatasetParams, task: Task) -> np.ndarray:
-    """The target as a number, (n,), NaN where it is empty: the event, a rank up to 1, or a class' place."""
+    """The target as a number, (n,), NaN where it is empty or unknown: the event, a rank up to 1, or a
+    class' place."""
     numbers: np.ndarray
     if task == "binary":
         numbers = (target == dataset.positive).to_numpy(dtype=np.float64)
@@ -189,7 +191,7 @@ def _numbered(target: pd.Series, dataset: DatasetParams, task: Task) -> np.ndarr
     else:
         places = {str(name): place for place, name in enumerate(sorted(map(str, dataset.classes)))}
         numbers = target.astype("object").map(lambda name: places.get(str(name))).to_numpy(dtype=np.float64)
-    return np.where(target.notna(), numbers, np.nan)
+    return np.where(are_known(target, dataset, task), numbers, np.nan)
 
 
 def _with_targets(column: ColumnProfile, cells: pd.Series, y: np.ndarray) -> ColumnProfile:

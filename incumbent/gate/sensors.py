@@ -20,6 +20,7 @@ from incumbent.gate.profile import AS_THEY_ARE, Profile
 from incumbent.gate.samples import even_sample
 from incumbent.params import CleanParams, DatasetParams, Params, Task
 from incumbent.tables.columns import columns_of
+from incumbent.tables.labels import are_known
 from incumbent.tables.leaks import auc
 from incumbent.tables.tidy import tidied
 
@@ -118,7 +119,7 @@ def _recent_model(
     target = dataset.target
     if target not in rows or cells.shape[1] < 2:
         return None
-    known = rows[target].notna().to_numpy()
+    known = are_known(rows[target], dataset, task)
     features = cells.drop(columns=[target])
     if task == "regression":
         y = rows[target].to_numpy(dtype=np.float64, na_value=np.nan)

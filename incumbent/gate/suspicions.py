@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from incumbent.gate.figures import OF_TARGET
+from incumbent.gate.labels import KNOWN, USABLE
 from incumbent.gate.report import Finding, GateReport
 from incumbent.gate.times import FAR_AHEAD
 from incumbent.params import DatasetParams, FeatureParams, Task
@@ -68,7 +70,8 @@ def suspicions(
 
 
 def said_once(report: GateReport, dataset: DatasetParams) -> GateReport:
-    """Without warnings of what a graver finding on the same partition says, too."""
+    """Without what a graver finding on the same partition says, too; of labels that can't be used that is all
+    that the history says of them."""
     repeated = {
         *(
             (each.partition, TARGET_VARIES)
@@ -81,8 +84,20 @@ def said_once(report: GateReport, dataset: DatasetParams) -> GateReport:
             if each.expectation == FAR_AHEAD.format(dataset.time)
         ),
     }
-    kept = (each for each in report.findings if (each.partition, each.expectation) not in repeated)
+    bad_labels = {USABLE.format(dataset.target), KNOWN.format(dataset.target)}
+    unlabelled = {each.partition for each in report.failed if each.expectation in bad_labels}
+    kept = (
+        each
+        for each in report.findings
+        if (each.partition, each.expectation) not in repeated
+        and not (each.partition in unlabelled and _is_of_target(each, dataset.target))
+    )
     return replace(report, findings=tuple(kept))
+
+
+def _is_of_target(finding: Finding, target: str) -> bool:
+    """Does the history judge the target here, or what follows from it?"""
+    return finding.figure is not None and (finding.figure[0] == target or finding.figure[1] in OF_TARGET)
 
 
 def _unread(path: Path, dataset: DatasetParams, features: FeatureParams) -> set[str]:

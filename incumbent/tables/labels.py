@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -102,6 +103,16 @@ def unusable(labels: Labels, dataset: DatasetParams, task: Task) -> str | None:
             f"dataset.positive = {dataset.positive!r}; correct the file"
         )
     return None
+
+
+def are_known(target: pd.Series, dataset: DatasetParams, task: Task) -> np.ndarray:
+    """Which cells hold a label, of a class that params.yaml declares if it declares any, (n,) bool."""
+    there = target.notna()
+    if task == "regression" or not dataset.classes:
+        return there.to_numpy()
+    known = {text_of(each) for each in dataset.classes}
+    among = {value: text_of(value) in known for value in target[there].unique()}
+    return (there & target.map(among).eq(True)).to_numpy(dtype=bool)
 
 
 def unknown_class(labels: Labels, dataset: DatasetParams, task: Task) -> str | None:

@@ -1,7 +1,9 @@
 """Labels that nothing tells any more, where the target was never told well; and what was released with a
 fault does not hide the next one."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,8 +13,10 @@ from incumbent.gate import PROBATION, Verdict
 from incumbent.gate.figures import DOMAIN, RECENT_MODEL, SLOPES, TABLE, Figure
 from incumbent.gate.learned import judge_profile, learned_from
 from incumbent.gate.limits import Limit, learn
-from incumbent.gate.profile import Profile
-from tests.gate.test_learned import FALSE_ALARMS, Past, shuffled
+from incumbent.gate.profile import Profile, profile
+from incumbent.gate.sift import sift, without_history
+from tests.building import changed
+from tests.gate.test_learned import FALSE_ALARMS, PARAMS, Past, shuffled
 
 
 def sales(seed: int) -> pd.DataFrame:
@@ -87,3 +91,38 @@ def test_what_lies_within_wide_limits_is_told_as_no_better_than_by_chance(past: 
     [finding] = judge_profile("new.parquet", new, new.columns, learned, [])
     assert finding.severity == PROBATION
     assert "the wrong way round) should be clearly above 0.5: 0.5; it was 0.6" in str(finding)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(str.upper, id="all of them"),
+        pytest.param(lambda label: "YES" if label == "yes" else label, id="one class"),
+    ],
+)
+def test_of_labels_that_are_unknown_the_history_says_nothing(
+    tmp_path: Path, change: Callable[[str], str]
+) -> None:
+    params = changed(PARAMS, dataset={"positive": "yes", "classes": ["no", "yes"]})
+    frames = [named(sales(number)) for number in range(12)]
+    past = Past(tmp_path, frames, params)
+    path = past.write(named(sales(30)).assign(y=lambda frame: frame["y"].map(change)))
+    recent = {name: past.folder / name for name in past.recent}
+    report = sift(path.name, path, tmp_path / "made", [past.suite], params, without_history, recent).report
+    assert report.verdict is Verdict.BLOCK
+    assert [each.expectation for each in report.failed if each.severity != "warning"] == [
+        "the labels in 'y' must be usable"
+    ]
+    assert not any("target" in each.expectation for each in report.failed), report.reasons
+
+
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(y=np.where(frame["y"] == 1, "yes", "no"))
+
+
+def test_figures_of_the_target_are_over_known_labels(tmp_path: Path) -> None:
+    params = changed(PARAMS, dataset={"positive": "yes", "classes": ["no", "yes"]})
+    labels = ["YES", "NO"] * 100 + ["yes", "no"] * 50
+    frame = pd.DataFrame({"id": range(300), "x": np.arange(300.0), "y": labels})
+    frame.to_parquet(tmp_path / "new.parquet", index=False)
+    assert profile(tmp_path / "new.parquet", params.dataset, params.task).run == 1

@@ -299,6 +299,20 @@ def test_what_grows_every_month_does_not_warn_every_month(tmp_path: Path) -> Non
         assert past.gate(grown(number)).verdict is Verdict.PASS, number
 
 
+def test_half_a_file_is_suspicious_once_many_told_how_small_they_get(tmp_path: Path) -> None:
+    def day(seed: int) -> pd.DataFrame:
+        return month(
+            seed, int((450 if seed % 7 > 4 else 300) * np.random.default_rng(seed).uniform(0.9, 1.1))
+        )
+
+    past = Past(tmp_path, [day(seed) for seed in range(24)])
+    least = min(each.rows for each in past.profiles.values())
+    [finding] = past.learned_findings(month(99, int(0.55 * least)))
+    assert finding.severity == PROBATION
+    assert f"the number of rows should be at least {0.6 * least:.4g}: {int(0.55 * least)};" in str(finding)
+    assert past.gate(month(99, int(0.8 * least))).verdict is Verdict.PASS
+
+
 def test_a_season_is_no_alarm_once_it_was_there(tmp_path: Path) -> None:
     def seasonal(number: int) -> pd.DataFrame:
         return month(number).assign(temp=lambda frame: frame["temp"] + 12 * np.sin(number * np.pi / 6))

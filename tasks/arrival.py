@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from incumbent.errors import BadData
 from incumbent.gate import QUARANTINE, Finding, GateReport, Verdict
-from incumbent.gate.probation import Changes, applied, settle
+from incumbent.gate.probation import Changes, applied, for_a_person, released_too, settle
 from incumbent.gate.profile import profile
 from incumbent.gate.sift import sift
 from incumbent.gate.suites import load_suites
@@ -200,6 +200,8 @@ def summary(
         "reasons": list(good.report.reasons),
         "data": version.to_json() if version else None,
         "on_probation": list(good.report.on_probation),
+        "for_a_person": list(for_a_person(good.report)),
+        "released": list(released_too(good.probations, [path.name for path in good.partitions])),
         "unlabelled": good.report.unlabelled,
         "quarantined": list(quarantined),
         "blocked": blocked["blocked"] if blocked else [],

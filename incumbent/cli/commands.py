@@ -265,6 +265,12 @@ def _addresses(document: dict[str, Any]) -> str:
     return pairs(lines)
 
 
+def _twice(partition: str, document: dict[str, Any]) -> str:
+    from incumbent.gate.probation import BY_PERSON
+
+    return f" ({BY_PERSON})" if partition in document.get("for_a_person", ()) else ""
+
+
 def _arrival(document: dict[str, Any]) -> str:
     lines = (
         [f"blocked, and kept in quarantine: {', '.join(document['blocked'])}"] if document["blocked"] else []
@@ -273,9 +279,10 @@ def _arrival(document: dict[str, Any]) -> str:
     lines += [f"rows set aside in quarantine: {entry}" for entry in document.get("quarantined", [])]
     lines += [
         f"on probation: {name}; kept and scored, not trained on until it is released: "
-        f"incumbent quarantine release {name} --reason TEXT"
+        f"incumbent quarantine release {name} --reason TEXT{_twice(name, document)}"
         for name in document.get("on_probation", [])
     ]
+    lines += [f"{name} is released too, and will be trained on" for name in document.get("released", [])]
     if document.get("unlabelled") and document["verdict"] != "block":
         lines.append(
             f"{document['unlabelled']:,} rows without a label: kept, and not trained on until it comes"

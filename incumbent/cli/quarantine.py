@@ -92,7 +92,7 @@ def _as_table(found: list[dict[str, Any]]) -> str:
             f"{each['rows']:,} rows" if each["kind"] == "rows" else WHAT[each["kind"]],
             each["at"][:19],
             _state(each),
-            each["reasons"][0],
+            "; ".join([each["reasons"][0], *filter(None, [each.get("note")])]),
         ]
         for each in found
     ]

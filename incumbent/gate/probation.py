@@ -14,7 +14,7 @@ NEAR = 0.25
 """Two observed values are near each other if they differ by this share of the greater one at most."""
 A_PERSON = "a person: "
 TWO_ARE_NEWS = "two are news"
-BY_PERSON = "more like a fault than news, so a second one like it does not release it; if it is right, "
+BY_PERSON = "more like a fault than news, so a second one like it does not release it"
 MOST_REASONS = 3
 
 
@@ -173,6 +173,17 @@ def settle(
     return excused, changes
 
 
+def for_a_person(report: GateReport) -> tuple[str, ...]:
+    """The partitions on probation that another one does not release."""
+    names = {each.partition for each in report.failed if each.by_person}
+    return tuple(name for name in report.on_probation if name in names)
+
+
+def released_too(changes: Changes, arrived: Collection[str]) -> tuple[str, ...]:
+    """The earlier partitions that an arrival releases, as it shows the same."""
+    return tuple(name for name, entry in changes.items() if entry and entry.released and name not in arrived)
+
+
 def suspicions_of(report: GateReport, name: str) -> tuple[Suspicion, ...]:
     """Why a partition is on probation by this report."""
     return tuple(
@@ -249,7 +260,7 @@ def how_to_release(report: GateReport) -> tuple[str, ...]:
     sentences = []
     for name in report.on_probation:
         suspicions = suspicions_of(report, name)
-        twice = BY_PERSON if any(each.by_person for each in suspicions) else ""
+        twice = f"{BY_PERSON}; if it is right, " if any(each.by_person for each in suspicions) else ""
         sentences.append(
             f"{name} is on probation: {_shortened(list(map(str, suspicions)))}; {twice}release it with "
             f"'incumbent quarantine release {name} --reason TEXT'"

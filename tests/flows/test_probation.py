@@ -174,7 +174,7 @@ def test_dvc_repro_leaves_it_out_too(place: Place) -> None:
 
 def test_two_are_news_and_call_for_a_full_training(place: Place, tmp_path: Path) -> None:
     done = place.ingest(month(tmp_path, 5, times=10))
-    assert (done["verdict"], done["on_probation"]) == ("warn", [])
+    assert (done["verdict"], done["on_probation"], done["released"]) == ("warn", [], [name(3)])
     assert f"{name(3)} shows the same: two are news" in done["reasons"][0]
     entry = record_at(place.project)[name(3)]
     assert entry.released is not None

@@ -19,13 +19,23 @@ from incumbent.gate.figures import figures
 from incumbent.gate.gx import suite_of, validate
 from incumbent.gate.learned import learned_from
 from incumbent.gate.learned_suite import LEARNED, from_suite, to_suite
-from incumbent.gate.probation import Record, applied, held, how_to_release, settle
+from incumbent.gate.probation import (
+    BY_PERSON,
+    Record,
+    applied,
+    for_a_person,
+    held,
+    how_to_release,
+    released_too,
+    settle,
+)
 from incumbent.gate.profile import Profile, profile, profile_and_sample
 from incumbent.gate.report import GateReport
 from incumbent.gate.sensors import read_sensors
 from incumbent.gate.sift import sift, without_history
 from incumbent.gate.version import gate_version
 from incumbent.params import CleanParams, Params
+from incumbent.storage.dataset.probation import entries
 from tests.building import toy_params
 
 PARAMS = toy_params(dataset={"name": "toy", "target": "y", "key": ["id"]})
@@ -146,6 +156,9 @@ def test_of_labels_that_nothing_tells_a_second_partition_makes_no_news(past: Pas
     assert {*waiting} == ({"may.parquet", "june.parquet"} if "labels" in fault else set())
     told = ["a second one like it does not release it" in each for each in how_to_release(report)]
     assert told == ["labels" in fault]
+    assert for_a_person(report) == (("june.parquet",) if "labels" in fault else ())
+    assert released_too(changes, ["june.parquet"]) == (() if "labels" in fault else ("may.parquet",))
+    assert [each["entry"] for each in entries(record) if BY_PERSON in each.get("note", "")] == [*waiting]
 
 
 def test_a_constant_target_is_told_once(past: Past) -> None:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
 from incumbent.errors import BadInput
-from incumbent.gate.probation import A_PERSON, Changes, Record, Release, Suspension, applied, held
+from incumbent.gate.probation import A_PERSON, BY_PERSON, Changes, Record, Release, Suspension, applied, held
 from incumbent.storage.dataset.arrivals import Document
 from incumbent.storage.dataset.git import file_at, git
 from incumbent.storage.dataset.versions import PROBATION
@@ -126,6 +126,7 @@ def entries(record: Record) -> list[dict[str, Any]]:
             "at": entry.since,
             "reasons": list(entry.reasons),
             "released": entry.released and vars(entry.released),
+            **({"note": BY_PERSON} if entry.by_person and not entry.released else {}),
         }
         for name, entry in sorted(record.items())
     ]

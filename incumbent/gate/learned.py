@@ -29,6 +29,7 @@ from incumbent.gate.limits import NOTHING, Limit, learn
 from incumbent.gate.overruled import overruled_by
 from incumbent.gate.profile import Profile
 from incumbent.gate.report import HISTORY, PROBATION, Finding
+from incumbent.gate.swaps import swapped_with
 from incumbent.gate.wording import amount, between, count, describe, describe_short, number
 from incumbent.tables.convert import stem_of
 
@@ -54,6 +55,10 @@ class Learned:
     extremes: Mapping[str, Extremes]
     repeated: float
     contents: Mapping[str, tuple[int, ...]]
+
+    @property
+    def by_column(self) -> dict[str, tuple[Extremes, ColumnReference]]:
+        return {name: (each, self.reference[name]) for name, each in self.extremes.items()}
 
     @property
     def apart(self) -> dict[str, list[str]]:
@@ -188,17 +193,22 @@ def _finding(partition: str, profile: Profile, broken: Sequence[Broken], learned
     limit, value = worst.limit, worst.figure.value
     news = _new_values(profile, limit.column, learned) if any(b.limit.figure == "new" for b in broken) else ()
     named = f"; new: {', '.join(news)}" if news else ""
+    swapped = swapped_with(limit.column, profile.columns, learned.by_column)
+    perhaps = f"; perhaps swapped with '{swapped}'" if swapped else ""
     telling = f"; by {', '.join(profile.telling)}" if limit.figure == DOMAIN and profile.telling else ""
     return Finding(
         partition,
         f"{describe(limit.figure, limit.column)} should be {_expected(limit, value)}",
         worst.severity,
         False,
-        f"{amount(limit.figure, value)}; it was {_past(limit)}{telling}{named}{_others(broken, worst)}",
+        f"{amount(limit.figure, value)}; it was {_past(limit)}"
+        f"{telling}{named}{perhaps}{_others(broken, worst)}",
         about=f"{HISTORY}{': '.join([limit.column, *news])}",
         value=value,
         figure=(limit.column, limit.figure),
-        by_person=any(map(_target_is_lost, broken)) or _on_another_scale(profile, limit.column, learned),
+        by_person=swapped is not None
+        or any(map(_target_is_lost, broken))
+        or _on_another_scale(profile, limit.column, learned),
     )
 
 

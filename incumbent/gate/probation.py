@@ -175,8 +175,9 @@ def settle(
 
 def for_a_person(report: GateReport) -> tuple[str, ...]:
     """The partitions on probation that another one does not release."""
-    names = {each.partition for each in report.failed if each.by_person}
-    return tuple(name for name in report.on_probation if name in names)
+    return tuple(
+        name for name in report.on_probation if any(each.by_person for each in suspicions_of(report, name))
+    )
 
 
 def released_too(changes: Changes, arrived: Collection[str]) -> tuple[str, ...]:

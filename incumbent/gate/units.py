@@ -112,8 +112,7 @@ def _is_scaled(now: Mapping[float, float], known: Mapping[float, float], factor:
 def _differing(now: Mapping[float, float], known: Mapping[float, float]) -> float:
     """The share of rows by which these frequencies differ; values that are nearly the same are."""
     values, others = np.array([*now]), np.array([*known])
-    order = np.argsort(others)
-    near = order[np.abs(values[:, None] - others[order][None, :]).argmin(axis=1)]
+    near = np.abs(values[:, None] - others[None, :]).argmin(axis=1)
     same = np.abs(values - others[near]) <= SAME * np.abs(others[near])
     gathered = np.zeros(len(others))
     np.add.at(gathered, near[same], np.array([*now.values()])[same])

@@ -1,6 +1,7 @@
 """incumbent gate: what the gate says of files."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,14 +63,17 @@ def _judge(files: Sequence[Path], project: Path, params: "Params") -> list["Sift
         say("no limits are learned yet; 'incumbent expectations learn' makes them of the data")
     for line in _unchecked(project, [suite for suite in suites if is_learned(suite)]):
         say(line)
+    sources = [source for file in files for source in sources_of(file)]
     judged = []
     with TemporaryDirectory() as folder:
-        for number, source in enumerate(source for file in files for source in sources_of(file)):
+        for number, source in enumerate(sources):
             copy = Path(folder) / f"{number}.parquet"
             name = str(source.place)
+            shown = str(source.path) if len(sources) > 1 else name
             for note in read_source(source, copy, params.dataset):
-                say(f"{name}: column '{note.column}': {note.text}")
-            judged.append(sift(name, copy, Path(folder), suites, params, without_history, recent))
+                say(f"{shown}: column '{note.column}': {note.text}")
+            done = sift(name, copy, Path(folder), suites, params, without_history, recent)
+            judged.append(replace(done, report=done.report.naming(shown)))
     return judged
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -9,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from incumbent.cli.models import require_registry
-from incumbent.cli.options import Json, Project, enter, show, table
-from incumbent.errors import BadInput
-from incumbent.params import load_params
+from incumbent.cli.options import Json, Project, enter, say, show, table
+from incumbent.errors import BadInput, StorageUnavailable
+from incumbent.params import Params, load_params
 from incumbent.storage.registry.identity import require_own_model
 
 app = typer.Typer(
@@ -25,15 +26,30 @@ Entry = Annotated[str, typer.Argument(help="As `list` prints it.")]
 
 @app.command("list")
 def list_(project: Project = Path(), as_json: Json = False) -> None:
-    """List blocked files, rows set aside, and partitions on probation, with the first reason of each."""
+    """List blocked files, rows set aside, and partitions on probation, with the first reason of each.
+
+    Without S3 only the partitions on probation are known, which are in git.
+    """
     from incumbent.storage.dataset.probation import entries, record_at
-    from incumbent.storage.dataset.quarantine import open_quarantine
 
     project = enter(project)
     params = load_params(project)
-    require_own_model(params, project)
     on_probation = entries(record_at(project))
-    show([*open_quarantine(params).entries(), *on_probation], as_json, _as_table)
+    show([*_in_quarantine(params, project, on_probation), *on_probation], as_json, _as_table)
+
+
+def _in_quarantine(params: Params, project: Path, on_probation: Sequence[Any]) -> list[dict[str, Any]]:
+    """Raises StorageUnavailable only where nothing else can be shown."""
+    from incumbent.storage.dataset.quarantine import open_quarantine
+
+    try:
+        require_own_model(params, project)
+        return open_quarantine(params).entries()
+    except StorageUnavailable as error:
+        if not on_probation:
+            raise
+        say(f"which files and rows are in quarantine is not known without S3: {error}")
+        return []
 
 
 @app.command("show")

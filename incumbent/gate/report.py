@@ -112,6 +112,10 @@ class GateReport:
         """The failed expectations, the most severe first, one sentence each."""
         return tuple(f"{finding.severity}: {finding}" for finding in self.failed)
 
+    def naming(self, file: str) -> "GateReport":
+        """The same of one partition, called by its file, as several may have files of one name."""
+        return replace(self, findings=tuple(replace(each, partition=file) for each in self.findings))
+
     def excusing(self, partitions: Mapping[str, str]) -> "GateReport":
         """The same, where these partitions (name -> who released it, and why) only warn."""
         findings = tuple(

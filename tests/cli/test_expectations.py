@@ -381,3 +381,23 @@ def test_the_gate_says_what_it_did_not_check(project: Path) -> None:
     profile.write_text("{")
     done = called("gate", str(project / "data" / NAMES[0]), project=project)
     assert f"the limits are not compared with the profiles: {profile} is no profile" in done.err
+
+
+def test_of_several_files_each_line_names_its_own(made: Path, tmp_path: Path) -> None:
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        month(9).assign(level=-1.0).to_csv(tmp_path / folder / "2026-09.csv", index=False)
+    files = [tmp_path / folder / "2026-09.csv" for folder in ("one", "other")]
+    done = called("gate", *files, project=made)
+    assert done.code == 3
+    for file in files:
+        assert f"critical: {file}: column 'level' must vary" in done.out
+    assert f"critical: {files[0].name}: column" in called("gate", files[0], project=made).out
+
+
+def test_probations_are_listed_without_a_stack(project: Path) -> None:
+    suspend(project, "2026-03.parquet")
+    done = called("quarantine", "list", project=project)
+    assert done.code == 0
+    assert line(done.out, "2026-03.parquet").endswith("level should be less: more")
+    assert "which files and rows are in quarantine is not known without S3" in done.err

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from incumbent.gate.certain import Extremes
 from incumbent.gate.figures import ColumnReference
 from incumbent.gate.profile import ColumnProfile
-from incumbent.gate.units import CLOSE, distance
+from incumbent.gate.units import CLOSE, FAR, MANY, distance
 
 LIKE = 0.25
 """The share of rows by which the frequencies of values may differ from the usual ones."""
@@ -24,8 +24,17 @@ def swapped_with(name: str, columns: Mapping[str, ColumnProfile], past: Mapping[
         and other in columns
         and _is_like(columns[name], past[other])
         and _is_like(columns[other], past[name])
+        and any(_is_unlike(columns[each], past[each]) for each in (name, other))
     )
     return next(others, None)
+
+
+def _is_unlike(column: ColumnProfile, known: Known) -> bool:
+    """Is it farther from what it was than one that only moved? What is news may be near another column."""
+    extremes, _ = known
+    if column.quantiles and extremes.quantiles:
+        return distance(column.quantiles, extremes.quantiles) > max(FAR, MANY * extremes.step)
+    return not _is_like(column, known)
 
 
 def _is_like(column: ColumnProfile, known: Known) -> bool:

@@ -186,6 +186,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "device": challenger.device.to_json(),
         "engine": challenger.engine.to_json(),
         "onnx": challenger.onnx.to_json(),
+        **({"segments": challenger.segments} if challenger.segments else {}),
         "code": code_revision(run.project),
         "environment": describe_environment(),
         "run_seq": run.seq,

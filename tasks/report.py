@@ -70,6 +70,7 @@ def facts_of(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
         "recipes": bool(contest and contest["recipes"]),
         "excluded": contest["excluded"] if contest else 0,
         "cv": challenger and challenger["cv"],
+        "segments": challenger and challenger.get("segments"),
         "rounds": challenger and challenger["rounds"],
         "options": challenger["options"] if challenger else {},
     }

@@ -10,6 +10,8 @@ from incumbent.learners.devices import Device
 from incumbent.models.calibration import Output
 from incumbent.models.model import Model
 from incumbent.models.onnx_export import Export
+from incumbent.models.segments import FILE as SEGMENTS
+from incumbent.models.segments import Segments
 from incumbent.params import Params
 from incumbent.training.balance import Balance
 from incumbent.training.cross_validation import CrossValidation
@@ -25,6 +27,7 @@ class Challenger:
     kept. `lineage`: what updates keep. `prior`: the trivial baseline's prediction, that is the share of
     positives, of each class, or the mean. `onnx`: result of the export to model.onnx. `cleaned`: number of
     cells that each step of cleaning changed in the training rows. `device`, `engine`: what trained it.
+    `segments`: as Segments.to_json, None without segments.by.
     """
 
     kind: str
@@ -41,6 +44,7 @@ class Challenger:
     cleaned: dict[str, int]
     device: Device
     engine: Engine
+    segments: dict[str, Any] | None = None
 
     @property
     def schema(self) -> Schema:
@@ -55,6 +59,8 @@ class Challenger:
         document: dict[str, Any] = {}
         for name, value in asdict(self).items():
             document |= lineage if name == "lineage" else {name: value}
+        if self.segments is None:  # the document stays what it was before there were any
+            del document["segments"]
         return document | {"cv": self.cv and self.cv.to_json()}
 
     @staticmethod
@@ -88,4 +94,5 @@ def open_others(made: Challenger, params: Params, folder: Path) -> list[Model]:
 
 def _opened(made: Challenger, params: Params, path: Path, name: str) -> Model:
     trained = learner_type(params.learner.name).load(path, params.learner.threads)
-    return Model(name, made.schema, trained, made.lineage.output)
+    segments = Segments.load(path.parent / SEGMENTS) if SEGMENTS in made.files else None
+    return Model(name, made.schema, trained, made.lineage.output, segments)

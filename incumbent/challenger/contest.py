@@ -20,6 +20,7 @@ from incumbent.evaluation.judging_rows import Judge, JudgingRows, Learned, joine
 from incumbent.evaluation.roles import BASELINE
 from incumbent.features.out_of_sample import OutOfSample
 from incumbent.models.model import Model
+from incumbent.models.segments import FILE as SEGMENTS
 from incumbent.params import Params, PromotionParams
 from incumbent.tables.partitions import PartitionFiles
 
@@ -142,7 +143,7 @@ def compare_with(
         others=open_others(made, params, folder),
     )
     rival, against, rows, unfit = _first_comparable(rivals, judge, data)
-    size = (folder / made.file).stat().st_size
+    size = sum((folder / name).stat().st_size for name in (made.file, SEGMENTS) if name in made.files)
     speed = microseconds_per_row(challenger, data.of(data.partitions[-1:])[0])
 
     def evidence_on(rows: JudgingRows) -> Evidence:

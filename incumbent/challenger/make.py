@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,8 @@ from incumbent.models.calibration import Output
 from incumbent.models.golden import GOLDEN, make_golden
 from incumbent.models.model import Model, importances
 from incumbent.models.onnx_export import Export, export_onnx
+from incumbent.models.segments import FILE as SEGMENTS
+from incumbent.models.segments import Segments
 from incumbent.params import LightGBMParams, Params
 from incumbent.search.window import EVERYTHING, Window
 from incumbent.training.balance import Balance
@@ -88,7 +91,7 @@ def make_full(
     rows, learner = window.weighed(rows), open_learner(params, schema)
     read = encoded(rows, schema, learned=True)
     binned = learner.bin(read.X, rows.y)
-    cv, output, out_of_sample = None, Output(), None
+    cv, output, out_of_sample, segments = None, Output(), None, None
     if estimate or params.learns_from_folds:
         folds = cross_validate(
             rows,
@@ -100,8 +103,12 @@ def make_full(
             drawn_anew=drawn_anew,
             one_fold=are_too_many_for_folds(paths, params),
         )
-        cv, output = folds.estimate, folds.output
-        out_of_sample = OutOfSample.of(paths, rows, folds.rows, folds.predictions) if estimate else None
+        cv, output, predictions = folds.estimate, folds.output, folds.predictions
+        if params.segments.by is not None:
+            from incumbent.training.segments import learn_segments  # brings LightGBM
+
+            segments, predictions = learn_segments(read, Counter(read.segment), folds, schema, params)
+        out_of_sample = OutOfSample.of(paths, rows, folds.rows, predictions) if estimate else None
     balance = learned_balance(
         read, np.arange(len(rows.y)), learner, schema, params, train_with(learner, study.tuned)
     )
@@ -111,8 +118,8 @@ def make_full(
     golden = latest_rows(paths, params) if sample.empty else sample
     fitted = Fitted.of(models, read, schema, learner.device)
     lineage = Lineage(schema, balance, output, study.options)
-    files = _write(fitted, lineage, sample, golden, learner.file, folder, out_of_sample)
-    return _challenger("full", fitted, lineage, files, cv)
+    files = _write(fitted, lineage, sample, golden, learner.file, folder, out_of_sample, segments)
+    return _challenger("full", fitted, lineage, files, cv, segments=segments)
 
 
 def _streamed(params: Params) -> LightGBMParams | None:
@@ -146,8 +153,8 @@ def _full_of_many(
     replay = made.sample.iloc[: params.retrain.replay]
     golden = latest_rows(paths, params) if replay.empty else replay
     file = learner_type(params.learner.name).file
-    files = _write(made.fitted, lineage, replay, golden, file, folder, made.out_of_sample)
-    return _challenger("full", made.fitted, lineage, files, made.estimate)
+    files = _write(made.fitted, lineage, replay, golden, file, folder, made.out_of_sample, made.segments)
+    return _challenger("full", made.fitted, lineage, files, made.estimate, segments=made.segments)
 
 
 def _full_on_ray(
@@ -207,14 +214,20 @@ def make_update(
         new, replay = (replace(rows, leaves=learner.look_up(champion, rows.X)) for rows in (new, replay))
     models = update(parent, new, replay, learner, params)
     out_of_sample = None
+    segments = parent.model.segments
     if estimate:
-        out_of_sample = OutOfSample.of(fresh, new, *cross_fit(parent, new, replay, learner, params))
+        held, predictions = cross_fit(parent, new, replay, learner, params)
+        if segments is not None:
+            from incumbent.training.segments import corrected_by  # brings LightGBM
+
+            predictions = corrected_by(segments, new.take(held), predictions, schema)
+        out_of_sample = OutOfSample.of(fresh, new, held, predictions)
     sample = sample_partitions(fresh, params, past)
     golden = latest_rows(fresh, params) if sample.empty else sample
     fitted = Fitted.of(models, new, schema, learner.device)
     lineage = Lineage(schema, parent.balance, parent.model.output, parent.options)
-    files = _write(fitted, lineage, sample, golden, learner.file, folder, out_of_sample)
-    return _challenger("incremental", fitted, lineage, files)
+    files = _write(fitted, lineage, sample, golden, learner.file, folder, out_of_sample, segments)
+    return _challenger("incremental", fitted, lineage, files, segments=segments)
 
 
 def _write(
@@ -225,6 +238,7 @@ def _write(
     file: str,
     folder: Path,
     out_of_sample: OutOfSample | None,
+    segments: Segments | None = None,
 ) -> Files:
     """sample: rows of history for updates; golden: rows of which the first become the golden rows."""
     trained, *others = fitted.models
@@ -233,7 +247,7 @@ def _write(
         other.save(folder / name)
     trained.save(folder / file)
     sample.to_parquet(folder / REPLAY, index=False)
-    model = Model("challenger", lineage.schema, trained, lineage.output)
+    model = Model("challenger", lineage.schema, trained, lineage.output, segments)
     make_golden(golden, model).to_parquet(folder / GOLDEN, index=False)
     onnx = export_onnx(model, lineage.document, fitted.X, folder / ONNX)
     files = [file, REPLAY, GOLDEN]
@@ -242,6 +256,9 @@ def _write(
     if out_of_sample is not None:
         out_of_sample.save(folder / OUT_OF_SAMPLE)
         files.append(OUT_OF_SAMPLE)
+    if segments is not None:
+        segments.save(folder / SEGMENTS)
+        files.append(SEGMENTS)
     return Files(file, tuple(files), names, onnx)
 
 
@@ -252,6 +269,7 @@ def _challenger(
     files: Files,
     cv: CrossValidation | None = None,
     engine: Engine = LOCAL,
+    segments: Segments | None = None,
 ) -> Challenger:
     model = fitted.models[0]
     return Challenger(
@@ -269,4 +287,5 @@ def _challenger(
         cleaned=dict(fitted.cleaning_counts),
         device=fitted.device,
         engine=engine,
+        segments=segments.to_json() if segments else None,
     )

@@ -7,6 +7,7 @@ import typer
 
 from incumbent.cli import approve
 from incumbent.cli.options import Json, Project, enter, pairs, show, table
+from incumbent.cli.segments import segments_table
 from incumbent.params import load_params
 from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.registry.registry import Registry, champion_at, open_registry
@@ -275,7 +276,8 @@ def _lineage(steps: list[dict[str, Any]]) -> str:
 
 
 def _details(manifest: dict[str, Any]) -> str:
-    skip = {"schema", "params", "environment", "data", "files", "metrics", "lineage", "approval", "verdict"}
+    own = {"files", "metrics", "segments", "lineage", "approval", "verdict"}
+    skip = {"schema", "params", "environment", "data", *own}
     lines = [(name, value) for name, value in manifest.items() if name not in skip]
     if approval := manifest["approval"]:
         lines.append(("approval", "{state} ({by}, {at}): {reason}".format(**approval)))
@@ -284,4 +286,6 @@ def _details(manifest: dict[str, Any]) -> str:
     lines.append(("judged", manifest["metrics"]["holdout"]))
     files = [[file, f["sha256"], f"{f['size']:,}"] for file, f in manifest["files"].items()]
     parts = [pairs(lines), table(["file", "sha256", "bytes"], files), _lineage(manifest["lineage"])]
+    if segments := manifest.get("segments"):
+        parts.append(segments_table(segments))
     return "\n\n".join(parts)

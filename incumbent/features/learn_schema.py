@@ -100,6 +100,12 @@ class SchemaLearner:
             )
 
 
+def require_input(schema: Schema, by: str | None) -> None:
+    """Raises BadData when the model does not read the column of segments.by; None: there are no segments."""
+    if by is not None and by not in schema.inputs:
+        raise BadData(f"segments.by = '{by}' is no feature of the model, which reads {schema.inputs}")
+
+
 def _encoded(
     columns: Sequence[str], words: dict[str, tuple[str, ...]], classes: tuple[str, ...]
 ) -> Iterator[Feature]:

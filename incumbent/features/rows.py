@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,12 @@ import pandas as pd
 from incumbent.errors import BadData
 from incumbent.features.clean import CleaningCounts
 from incumbent.features.derive import Derivation
-from incumbent.features.learn_schema import learn_schema
+from incumbent.features.learn_schema import learn_schema, require_input
 from incumbent.features.schema import Schema
 from incumbent.features.target import is_labelled
 from incumbent.params import Params
 from incumbent.tables.parquet import read_partition
-from incumbent.tables.split import as_text, group_hashes
+from incumbent.tables.split import as_text, group_hashes, text_or_none
 
 MISSING = "missing"
 """The protected value of a row with an empty cell, as in a comparison."""
@@ -28,7 +29,8 @@ MISSING = "missing"
 @dataclass(frozen=True)
 class Rows:
     """X: (n, features) float32, as Schema.codes; y: (n,) as Schema.labels; group: (n,) float64, the hash of
-    the split group; protected: (n,) text of the column that `bias` names, None without.
+    the split group; protected: (n,) text of the column that `bias` names, None without; segment: (n,) text of
+    the column segments.by, None for an empty cell, None without.
 
     part, number: (n,) int32, index of each row's partition among those given to read_rows, and its row number
     in that file; weights: (n,) float64 weights in training, None for ones; leaves: (n, ...), where the rows
@@ -44,14 +46,15 @@ class Rows:
     weights: np.ndarray | None = None
     protected: np.ndarray | None = None
     leaves: np.ndarray | None = None
+    segment: np.ndarray | None = None
 
     def take(self, numbers: np.ndarray) -> "Rows":
         """The rows with these numbers, without `cleaning_counts`, `part` and `number`."""
-        weights, protected, leaves = (
-            None if each is None else each[numbers] for each in (self.weights, self.protected, self.leaves)
-        )
-        X, y, group = self.X[numbers], self.y[numbers], self.group[numbers]
-        return Rows(X, y, group, weights=weights, protected=protected, leaves=leaves)
+        given = {name: getattr(self, name) for name in ("weights", "protected", "leaves", "segment")}
+        taken: dict[str, Any] = {
+            name: each if each is None else each[numbers] for name, each in given.items()
+        }
+        return Rows(self.X[numbers], self.y[numbers], self.group[numbers], **taken)
 
 
 class Side(Enum):
@@ -63,14 +66,15 @@ class Side(Enum):
 
 def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side) -> Rows:
     """All rows of one side, in the order of `paths`. Raises BadData when a file does not fit the schema."""
-    parts = []
-    cleaning_counts = CleaningCounts()
+    parts, cleaning_counts, by = [], CleaningCounts(), params.segments.by
     for frame, group in frames(paths, params, side, cleaning_counts):
         X = schema.codes(frame, absent_as_missing=True, cleaning_counts=cleaning_counts)
         if not (kept := schema.trained_on(frame)).all():
             frame, group, X = frame[kept], group[kept], X[kept]
         number = frame.index.to_numpy(dtype=np.int32)
-        parts.append(Rows(X, schema.labels(frame), group, number=number, protected=_protected(frame, params)))
+        protected, segment = _protected(frame, params), text_or_none(frame, by) if by else None
+        y = schema.labels(frame)
+        parts.append(Rows(X, y, group, number=number, protected=protected, segment=segment))
     if not parts:
         raise BadData("no partitions to read")
     return Rows(
@@ -80,7 +84,8 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
         cleaning_counts,
         np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.y) for part in parts]),
         np.concatenate([part.number for part in parts]),
-        protected=_joined([part.protected for part in parts]),
+        protected=joined([part.protected for part in parts]),
+        segment=joined([part.segment for part in parts]),
     )
 
 
@@ -105,10 +110,12 @@ def survey(paths: Sequence[Path], params: Params) -> tuple[Schema, list[int]]:
 
 
 def schema_of(frames: Iterable[pd.DataFrame], params: Params) -> Schema:
-    """The schema of training rows, without target encoding. Raises as learn_schema."""
-    return learn_schema(
+    """The schema of training rows, without target encoding. Raises as learn_schema and require_input."""
+    schema = learn_schema(
         frames, params.dataset, params.task, params.clean, params.features, params.search.folds
     )
+    require_input(schema, params.segments.by)
+    return schema
 
 
 def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params, *, grouped: bool = False) -> Rows:
@@ -198,7 +205,7 @@ def _protected(frame: pd.DataFrame, params: Params) -> np.ndarray | None:
     return as_text(frame[name]).fillna(MISSING).to_numpy(dtype=object)
 
 
-def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+def joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
     known = [part for part in parts if part is not None]
     return np.concatenate(known) if known else None
 

@@ -13,16 +13,20 @@ from incumbent.features.clean import CleaningCounts
 from incumbent.features.schema import Schema
 from incumbent.learners import Trained, learner_type
 from incumbent.models.calibration import Output
+from incumbent.models.segments import FILE, Segments
+from incumbent.tables.split import text_or_none
 
 
 @dataclass(frozen=True)
 class Model:
-    """`output`: calibration and threshold, applied to the learner's scores."""
+    """`output`: calibration and threshold, applied to the learner's scores; segments: corrections of what
+    that gives, None without."""
 
     version: str
     schema: Schema
     trained: Trained
     output: Output = field(default_factory=Output)
+    segments: Segments | None = None
 
     def predict(
         self,
@@ -36,7 +40,11 @@ class Model:
         X = self.schema.encode(
             frame, absent_as_missing=absent_as_missing, complete=complete, cleaning_counts=cleaning_counts
         )
-        return self.output.apply(self.trained.predict(X))
+        predicted = self.output.apply(self.trained.predict(X))
+        if self.segments is None:
+            return predicted
+        values = text_or_none(frame, self.segments.by)
+        return self.segments.corrected(values, X, predicted, self.schema.task)
 
     def score(self, frame: pd.DataFrame, cleaning_counts: CleaningCounts | None = None) -> pd.DataFrame:
         """Predictions as a table: `score`; for a multiclass target `score_<class>` for each class, and the
@@ -68,7 +76,8 @@ def open_model(folder: Path, manifest: dict[str, Any]) -> Model:
         output = Output.of_schema(manifest["schema"])
     except (LookupError, TypeError) as error:
         raise Tampered(f"{folder / 'manifest.json'} lacks what a model needs: {error!r}") from error
-    return Model(version, schema, learner.load(folder / learner.file, _threads(manifest)), output)
+    segments = Segments.load(folder / FILE) if FILE in manifest.get("files", ()) else None
+    return Model(version, schema, learner.load(folder / learner.file, _threads(manifest)), output, segments)
 
 
 def importances(model: Trained, names: Sequence[str]) -> dict[str, float]:

@@ -94,6 +94,8 @@ def export_onnx(model: Model, document: Mapping[str, Any], X: np.ndarray, path: 
 
     document: as in to_onnx; X: float32 (n, features), encoded rows.
     """
+    if model.segments is not None and model.segments.corrections:
+        return Export(None, f"ONNX would hold the model without its corrections by '{model.segments.by}'")
     exported = to_onnx(model.trained, model.output, document)
     if isinstance(exported, NotPortable):
         return Export(None, exported.reason)

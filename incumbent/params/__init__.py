@@ -37,6 +37,7 @@ from incumbent.params.training import (
     LightGBMParams,
     RetrainParams,
     SearchParams,
+    SegmentParams,
     TorchParams,
 )
 from incumbent.params.whole import Params
@@ -71,6 +72,7 @@ __all__ = [
     "RegistryParams",
     "RetrainParams",
     "SearchParams",
+    "SegmentParams",
     "SliceParams",
     "Space",
     "SplitParams",

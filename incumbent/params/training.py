@@ -63,6 +63,15 @@ class DecisionParams(Section):
     )
 
 
+class SegmentParams(Section):
+    by: str | None = Field(
+        None,
+        min_length=1,
+        description="a feature; each of its values gets a correction of the model where that is better",
+    )
+    min_rows: int = Field(2000, ge=100, description="training rows of a value; fewer get no correction")
+
+
 class LightGBMParams(Section):
     name: Literal["lightgbm"] = "lightgbm"
     threads: int = Field(1, ge=1, description="per fold; folds run side by side on all cores")

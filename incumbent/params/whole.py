@@ -27,6 +27,7 @@ from incumbent.params.training import (
     LightGBMParams,
     RetrainParams,
     SearchParams,
+    SegmentParams,
     TorchParams,
 )
 
@@ -40,6 +41,7 @@ class Params(Section):
     imbalance: ImbalanceParams = ImbalanceParams()
     bias: BiasParams = BiasParams()
     decision: DecisionParams = DecisionParams()
+    segments: SegmentParams = SegmentParams()
     gate: GateParams = GateParams()
     retrain: RetrainParams = RetrainParams()
     learner: Annotated[LightGBMParams | TorchParams, Field(discriminator="name")] = LightGBMParams()
@@ -138,6 +140,22 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _segments_fit(self) -> "Params":
+        by, data = self.segments.by, self.dataset
+        if by is None:
+            return self
+        if by in {data.target, data.time, *data.drop}:
+            raise ValueError(
+                f"segments.by = '{by}' must be a feature, which dataset.target, dataset.time and the columns "
+                "of dataset.drop are not"
+            )
+        if self.bias.column is not None:
+            raise ValueError(
+                f"segments.by = '{by}' would undo what {self.bias.asked} does to the model; keep one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _space_fits_the_learner(self) -> "Params":
         _ = self.space
         return self
@@ -150,8 +168,9 @@ class Params(Section):
 
     @property
     def learns_from_folds(self) -> bool:
-        """Whether calibration or threshold are learned from the cross-validation's predictions."""
-        return self.imbalance.calibrate is not None or self.decision.false_negative is not None
+        """Whether calibration, threshold or segments are learned from the cross-validation's predictions."""
+        asked = (self.imbalance.calibrate, self.decision.false_negative, self.segments.by)
+        return any(each is not None for each in asked)
 
     @property
     def fold_metric(self) -> str:
@@ -177,7 +196,7 @@ class Params(Section):
         mine["dataset"] = _shaping(mine["dataset"])
         other["dataset"] = _shaping({**known, **other.get("dataset", {})})
         changed = [name for name in sections if mine[name] != other.get(name)]
-        for name in ("clean", "features", "imbalance", "bias", "decision"):
+        for name in ("clean", "features", "imbalance", "bias", "decision", "segments"):
             default = type(getattr(self, name))().model_dump(mode="json")
             changed += [name] * (mine[name] != {**default, **other.get(name, {})})
         window = other.get("retrain", {}).get("window", "auto")

@@ -63,3 +63,11 @@ def as_text(column: pd.Series) -> pd.Series:
         return column
     texts = {value: text_of(value) for value in column.dropna().unique()}
     return column.map(texts).astype("str")
+
+
+def text_or_none(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """A column's values as_text, (n,) objects; None for empty cells, and for all rows where it is absent."""
+    if name not in frame:
+        return np.full(len(frame), None, dtype=object)
+    text = as_text(frame[name])
+    return np.asarray(text.astype(object).where(text.notna(), None))

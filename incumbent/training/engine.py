@@ -46,6 +46,7 @@ def _needs_all_rows(params: Params) -> dict[str, bool]:
         f"imbalance.method = '{imbalance.method}'": imbalance.method is not None,
         f"imbalance.calibrate = '{imbalance.calibrate}'": imbalance.calibrate is not None,
         params.bias.asked: params.bias.column is not None,
+        f"segments.by = '{params.segments.by}'": params.segments.by is not None,
         "decision.false_negative": params.decision.false_negative is not None,
         f"features.target = {params.features.target}": bool(params.features.target),
         f"features.function = '{params.features.function}'": params.features.function is not None,

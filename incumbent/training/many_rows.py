@@ -4,6 +4,7 @@ One training without a fifth of the groups confirms the number of rounds and pre
 which estimate and judge; the released model is trained on all rows.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from incumbent.features.groups import Groups
 from incumbent.features.out_of_sample import MOST_A_PARTITION, OutOfSample
 from incumbent.features.rows import (
     Rows,
+    joined,
     prior,
     require_variety,
     sample_and,
@@ -30,9 +32,12 @@ from incumbent.features.rows import (
 from incumbent.features.schema import Schema
 from incumbent.learners.lightgbm_many_rows import LightGBMOfManyRows, Part
 from incumbent.models.calibration import Output, learn_output
+from incumbent.models.segments import Segments
 from incumbent.params import LightGBMParams, Params, Task
 from incumbent.params.training import SEARCH_ROWS
+from incumbent.tables.split import text_or_none
 from incumbent.training.cross_validation import CrossValidated, CrossValidation, OutOfFold, validation_of
+from incumbent.training.segments import learn_segments
 from incumbent.training.train import Fitted, challenger_seeds
 from incumbent.training.training_sets import Tuned
 
@@ -81,13 +86,15 @@ def survey_many(paths: Sequence[Path], params: Params) -> Survey:
 class History:
     """All training rows. rows: without features; binned: their features, as the learner bins them; held: (n,)
     bool, those to leave out; watched: (n,) bool, of these those that tell when to stop; judging: rows to
-    predict, of the others that are left out, with features and the numbers that they have in their files."""
+    predict, of the others that are left out, with features and the numbers that they have in their files;
+    sizes: numbers of rows by the value of segments.by."""
 
     rows: Rows
     binned: Any
     held: np.ndarray
     watched: np.ndarray
     judging: Rows
+    sizes: Counter[str | None]
 
 
 def read_history(
@@ -101,7 +108,7 @@ def read_history(
     part = np.repeat(np.arange(len(paths), dtype=np.int32), survey.counts)
     rows = Rows(np.empty((len(part), 0)), reader.y, np.empty(0), reader.cleaning_counts, part)
     require_variety(rows, params)
-    return History(rows, binned, reader.held, reader.watched, reader.judging_rows())
+    return History(rows, binned, reader.held, reader.watched, reader.judging_rows(), reader.sizes)
 
 
 class _Reader:
@@ -114,6 +121,7 @@ class _Reader:
         self.y = np.empty(count, dtype=LABELS[params.task])
         self.held, self.watched = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
         self.cleaning_counts, self._judging = CleaningCounts(), list[Rows]()
+        self.sizes: Counter[str | None] = Counter()
         self._left_out, self._watched = groups.below(LEFT_OUT), groups.below(WATCHED)
         # The first of few groups may have most of the rows: then the others are left out.
         self._others = groups.share_below(self._left_out) > 0.5
@@ -133,8 +141,15 @@ class _Reader:
         judges = judges[:: max(1, -(-len(judges) // MOST_A_PARTITION))]
         at = frame.index.to_numpy(dtype=np.int32)[judges]
         place = np.full(len(judges), part, dtype=np.int32)
-        self._judging.append(Rows(X[judges], y[judges], numbers[judges], part=place, number=at))
+        rows = Rows(X, y, numbers, segment=self._segment(frame)).take(judges)
+        self._judging.append(replace(rows, part=place, number=at))
         return X
+
+    def _segment(self, frame: pd.DataFrame) -> np.ndarray | None:
+        by = self._params.segments.by
+        values = text_or_none(frame, by) if by else None
+        self.sizes.update(() if values is None else values)
+        return values
 
     def judging_rows(self) -> Rows:
         """Of all partitions, in their order."""
@@ -145,6 +160,7 @@ class _Reader:
             np.concatenate([each.group for each in parts]),
             part=np.concatenate([each.part for each in parts]),
             number=np.concatenate([each.number for each in parts]),
+            segment=joined([each.segment for each in parts]),
         )
 
 
@@ -158,6 +174,7 @@ class TrainedOnMany:
     output: Output
     estimate: CrossValidation | None
     out_of_sample: OutOfSample | None
+    segments: Segments | None
 
 
 def train_many(
@@ -172,13 +189,13 @@ def train_many(
     """Models of all training rows, with the number of rounds that `tuned` has or that an estimate confirms.
 
     learner_params: those of params.learner; weigh: gives rows their weights; estimate: as in make_full.
-    Raises BadData as training_rows, and where calibration or threshold are to be learned from rows that are
-    all of one group.
+    Raises BadData as training_rows, and where calibration, threshold or segments are to be learned from
+    rows that are all of one group.
     """
     survey = survey_many(paths, params)
     learner = LightGBMOfManyRows(learner_params, params.seed, survey.schema, params.fold_metric, params.space)
     history = read_history(paths, survey, learner, params)
-    rows, judging, left_out = weigh(history.rows), history.judging, None
+    rows, judging, left_out, segments = weigh(history.rows), history.judging, None, None
     rounds = tuned.rounds
     if estimate or params.learns_from_folds:
         left_out, confirmed = _leave_out(replace(history, rows=rows), learner, tuned, params)
@@ -191,11 +208,12 @@ def train_many(
     fitted = Fitted(models, X, len(rows.y), prior(rows, survey.schema), rows.cleaning_counts, learner.device)
     output, validation, out_of_sample = Output(), None, None
     if left_out:
-        output, validation = left_out.output, left_out.estimate
-        out_of_sample = OutOfSample.of(paths, judging, left_out.rows, left_out.predictions)
-    return TrainedOnMany(
-        fitted, survey.schema, survey.sample, output, validation, out_of_sample if estimate else None
-    )
+        output, validation, predictions = left_out.output, left_out.estimate, left_out.predictions
+        if params.segments.by is not None:
+            weighed, schema = weigh(judging), survey.schema
+            segments, predictions = learn_segments(weighed, history.sizes, left_out, schema, params)
+        out_of_sample = OutOfSample.of(paths, judging, left_out.rows, predictions) if estimate else None
+    return TrainedOnMany(fitted, survey.schema, survey.sample, output, validation, out_of_sample, segments)
 
 
 def _leave_out(
@@ -207,8 +225,8 @@ def _leave_out(
     if not len(judging.y):
         if params.learns_from_folds:
             raise BadData(
-                f"calibration and threshold are learned from rows that a training leaves out, and all "
-                f"{len(rows.y):,} training rows are of one group of split.by = {params.split.by}"
+                "calibration, threshold and segments are learned from rows that a training leaves out, and "
+                f"all {len(rows.y):,} training rows are of one group of split.by = {params.split.by}"
             )
         return None, tuned.rounds
     fit, watched = (np.flatnonzero(each).astype(np.int32) for each in (~history.held, history.watched))

@@ -310,6 +310,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "formats": {"distance": "decimal-comma"},
     },
     "split": {"by": ["date", "origin"], "holdout": 0.21},
+    "segments": {"by": "carrier", "min_rows": 1999},
     "retrain": {
         "min_rows": 999,
         "max_decay": 0.04,
@@ -454,6 +455,7 @@ def test_only_sections_that_shape_a_model_call_for_a_new_one(flights_params: Par
         "imbalance",
         "bias",
         "decision",
+        "segments",
         "learner",
         "search",
         "seed",

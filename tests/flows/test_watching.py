@@ -213,4 +213,8 @@ def test_silence_is_told(inside: Project, subscribed: list[dict[str, str]]) -> N
         ]
         assert silence.trigger.within == timedelta(days=3)
         with impatient(client, silence):
-            assert eventually(lambda: [each for each in subscribed if "no new data" in each["subject"]])
+            head = inside.git("rev-parse", "HEAD").strip()
+            last = {"resource": "incumbent.dataset.flights", "name": "flights", "once": "the last for long"}
+            emit(inside.path, "dataset.version.created", **last, payload={"rev": head})
+            silent = "incumbent: flights had no new data for three days"
+            assert eventually(lambda: [each for each in subscribed if each["subject"] == silent])

@@ -7,17 +7,35 @@ Prefect cures places as they are reported (pull request 22967); IMMEDIATE cures 
 https://www.sqlite.org/lang_transaction.html, "Read transactions versus write transactions".
 """
 
-import sqlalchemy as sa
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
 from prefect.cli import app
-from prefect.server.database import configurations
+from prefect.server.database.configurations import SQLITE_BEGIN_MODE, AioSqliteConfiguration
+from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
 
-def begin(self: configurations.AioSqliteConfiguration, conn: sa.Connection) -> None:
-    """Take the write lock with the transaction; reads outside of transactions go on as they do."""
-    if configurations.SQLITE_BEGIN_MODE.get() is not None:
-        conn.exec_driver_sql("BEGIN IMMEDIATE")
+@asynccontextmanager
+async def begin_transaction(
+    self: AioSqliteConfiguration,
+    session: AsyncSession,
+    with_for_update: bool = False,
+) -> AsyncGenerator[AsyncSessionTransaction, None]:
+    """Take the write lock with the transaction.
+
+    Reads outside of transactions go on as they do. So do those of a session that Prefect opens within the
+    transaction, to tell of a paused queue for instance: they would wait for the lock of their own caller.
+    """
+    token = SQLITE_BEGIN_MODE.set("IMMEDIATE")
+    try:
+        async with session.begin() as transaction:
+            await session.connection()  # begins now, not with the first statement
+            SQLITE_BEGIN_MODE.set(None)
+            yield transaction
+    finally:
+        SQLITE_BEGIN_MODE.reset(token)
 
 
 if __name__ == "__main__":
-    configurations.AioSqliteConfiguration.begin_sqlite_stmt = begin  # type: ignore[method-assign]
+    AioSqliteConfiguration.begin_transaction = begin_transaction  # type: ignore[method-assign]
     app()

@@ -318,6 +318,15 @@ def test_what_has_a_schedule_is_scheduled(project: Path) -> None:
     wait_for(lambda: scheduled() == {"Scheduled"})
 
 
+def test_a_queue_is_paused_and_goes_on(project: Path) -> None:
+    """Prefect tells of it from within the transaction that changes it."""
+    queue = "work_pools/cpu/queues/retrain"
+    with prefect_api(environment(project)) as prefect:
+        for paused in (True, False):
+            prefect.patch(queue, json={"is_paused": paused}, timeout=20).raise_for_status()
+            assert prefect.get(queue).json()["is_paused"] is paused
+
+
 def test_the_gpu_pool_runs_a_flow_on_each_device_or_core(project: Path) -> None:
     limits = {pool["name"]: pool["concurrency_limit"] for pool in api(project, "work_pools/filter")}
     assert limits == {"cpu": None, "gpu": slots()}

@@ -1,5 +1,6 @@
 """The claims that keep other runs from doing the same work, or from retraining the same model meanwhile."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -114,8 +115,21 @@ def _taken(run: Run, answer: Running | Done) -> str:
 def _decided(run: Run, by: int) -> str:
     if run.announced is None:
         decided = f"run {by} decided this data version with these parameters"
-        return decided if run.champion else f"{decided}; {no_champion(run.registry)}"
+        return (
+            f"{decided}{_of_another(run, by)}" if run.champion else f"{decided}; {no_champion(run.registry)}"
+        )
     return f"{run.superseded}, which run {by} decided"
+
+
+def _of_another(run: Run, by: int) -> str:
+    """What helps where the champion is not the one that the decision left, as after a rollback."""
+    left = json.loads(run.registry.read_record(by, "decision.json"))["champion"]
+    if left == run.champion or run.strategy == "full":
+        return ""
+    return (
+        f", and left '{left}' champion; 'incumbent retrain --strategy full' compares a challenger with "
+        f"'{run.champion}'"
+    )
 
 
 def _running(run: Run, other: Running) -> str:

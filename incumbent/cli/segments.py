@@ -20,5 +20,8 @@ def segments_table(segments: dict[str, Any]) -> str:
         ]
         for value, each in tried
     ]
-    listed = table([segments["by"], "rows", "gain", "q", "served by"], rows)
-    return f"{listed}\nall others, {segments['rest']:,} training rows, are served by the model alone"
+    rest = f"the model alone serves {segments['rest']:,} training rows in all"
+    if not tried:
+        least = f"segments.min_rows = {segments['min_rows']:,}"
+        return f"no value of {segments['by']} has {least} training rows; {rest}"
+    return f"{table([segments['by'], 'rows', 'gain', 'q', 'served by'], rows)}\n{rest}"

@@ -20,7 +20,7 @@ from incumbent.features.schema import Schema
 from incumbent.features.target import is_labelled
 from incumbent.params import Params
 from incumbent.tables.parquet import read_partition
-from incumbent.tables.split import as_text, group_hashes, text_or_none
+from incumbent.tables.split import as_text, group_hashes, segments_in
 
 MISSING = "missing"
 """The protected value of a row with an empty cell, as in a comparison."""
@@ -72,7 +72,7 @@ def read_rows(paths: Sequence[Path], schema: Schema, params: Params, side: Side)
         if not (kept := schema.trained_on(frame)).all():
             frame, group, X = frame[kept], group[kept], X[kept]
         number = frame.index.to_numpy(dtype=np.int32)
-        protected, segment = _protected(frame, params), text_or_none(frame, by) if by else None
+        protected, segment = _protected(frame, params), segments_in(frame, by) if by else None
         y = schema.labels(frame)
         parts.append(Rows(X, y, group, number=number, protected=protected, segment=segment))
     if not parts:

@@ -81,7 +81,7 @@ LIGHTGBM = {
         0, log=True, usual=(1e-3, 100.0), aliases=("l2_regularization", "lambda", "reg_lambda")
     ),
     "lambda_l1": Option(0, log=True, aliases=("l1_regularization", "reg_alpha")),
-    "max_depth": Option(-1, whole=True),
+    "max_depth": Option(1, whole=True),
     "min_gain_to_split": Option(0, aliases=("min_split_gain",)),
     "min_sum_hessian_in_leaf": Option(
         0,

@@ -71,3 +71,14 @@ def text_or_none(frame: pd.DataFrame, name: str) -> np.ndarray:
         return np.full(len(frame), None, dtype=object)
     text = as_text(frame[name])
     return np.asarray(text.astype(object).where(text.notna(), None))
+
+
+def segments_in(frame: pd.DataFrame, by: str) -> np.ndarray:
+    """text_or_none of the column segments.by of training rows. Raises BadData where it measures something."""
+    values = frame[by].dropna() if by in frame else pd.Series(dtype=object)
+    if pd.api.types.is_float_dtype(values) and len(fractions := values[values % 1 != 0]):
+        raise BadData(
+            f"segments.by = '{by}' has numbers with fractions, such as {fractions.iloc[0]:g}; a segment is a "
+            "text, a whole number or a truth value: name such a column"
+        )
+    return text_or_none(frame, by)

@@ -35,7 +35,7 @@ from incumbent.models.calibration import Output, learn_output
 from incumbent.models.segments import Segments
 from incumbent.params import LightGBMParams, Params, Task
 from incumbent.params.training import SEARCH_ROWS
-from incumbent.tables.split import text_or_none
+from incumbent.tables.split import segments_in
 from incumbent.training.cross_validation import CrossValidated, CrossValidation, OutOfFold, validation_of
 from incumbent.training.segments import learn_segments
 from incumbent.training.train import Fitted, challenger_seeds
@@ -147,7 +147,7 @@ class _Reader:
 
     def _segment(self, frame: pd.DataFrame) -> np.ndarray | None:
         by = self._params.segments.by
-        values = text_or_none(frame, by) if by else None
+        values = segments_in(frame, by) if by else None
         self.sizes.update(() if values is None else values)
         return values
 

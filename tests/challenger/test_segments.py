@@ -259,6 +259,11 @@ def test_damaged_segments_are_refused(damage: str, tmp_path: Path) -> None:
         Segments.load(tmp_path / FILE)
 
 
+def test_measured_numbers_are_no_segments(history: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=r"segments\.by = 'a' has numbers with fractions, such as "):
+        make_full([history], by_region(segments={"by": "a"}), STUDY, tmp_path)
+
+
 def test_a_column_that_is_no_feature_is_refused(history: Path, tmp_path: Path) -> None:
     params = by_region(segments={"by": "shop"})
     with pytest.raises(BadData, match=r"segments\.by = 'shop' is no feature of the model, which reads"):
@@ -294,4 +299,6 @@ def test_who_serves_what_is_a_table(made: Challenger) -> None:
     assert header.split() == ["region", "rows", "gain", "q", "served", "by"]
     assert "Zürich" in first + others[0]
     assert sum("the model alone" in line for line in others) == 3
-    assert last.startswith("all others, 4,")
+    assert last.startswith("the model alone serves 4,")
+    none = segments_table({**made.segments, "tried": {}})
+    assert none.startswith("no value of region has segments.min_rows = 500 training rows; the model alone")

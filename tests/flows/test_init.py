@@ -122,6 +122,9 @@ def test_a_leak_is_reported_and_left_with_one_command(
 
     back = called("models", "rollback", "--json", project=project, **around)
     assert back.json["champion"] == "v1"
+    again = called("retrain", "--json", project=project, **around).json["decision"]
+    assert again["kind"] == "skip"
+    assert "left 'v2' champion; 'incumbent retrain --strategy full' compares" in again["reasons"][0]
 
 
 def test_who_leaves_a_leak_is_the_person_whom_its_replacement_waits_for(

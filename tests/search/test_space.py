@@ -138,6 +138,7 @@ REFUSED = [
         id="infinite",
     ),
     pytest.param("{num_leaves: many}", "search.space.num_leaves = 'many': it is a whole number", id="text"),
+    pytest.param("{max_depth: [-1, 6]}", "search.space.max_depth", id="a range from no limit"),
     pytest.param("{max_depth: true}", "search.space.max_depth = True: it is a whole number", id="true"),
     pytest.param(
         "{num_leaves: [15, 31, 63]}",

@@ -18,7 +18,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from incumbent.demo.flights import load_flights, write_months
-from incumbent.features.rows import Rows, Side, read_rows, training_rows
+from incumbent.features.frames import Side
+from incumbent.features.rows import Rows, read_rows, training_rows
 from incumbent.features.schema import Schema
 from incumbent.learners import Learner, open_learner
 from incumbent.params import Params, load_params

@@ -15,7 +15,8 @@ import pandas as pd
 
 from incumbent.challenger import make_full, open_challenger, search
 from incumbent.compare import score
-from incumbent.features.rows import Side, read_rows
+from incumbent.features.frames import Side
+from incumbent.features.rows import read_rows
 from incumbent.params import Params
 from incumbent.search.window import EVERYTHING, Window, choose_window
 

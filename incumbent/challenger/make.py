@@ -15,16 +15,10 @@ from incumbent.challenger.challenger import Challenger
 from incumbent.challenger.study import replay_sample
 from incumbent.errors import BadData
 from incumbent.features.choosing_rows import are_too_many_for_folds
+from incumbent.features.frames import Side
 from incumbent.features.out_of_sample import OutOfSample
-from incumbent.features.rows import (
-    Side,
-    latest_rows,
-    read_rows,
-    sample_partitions,
-    sampled_rows,
-    survey,
-    training_rows,
-)
+from incumbent.features.rows import latest_rows, read_rows, sampled_rows, survey, training_rows
+from incumbent.features.sample import Sample
 from incumbent.features.schema import Schema
 from incumbent.learners import learner_type, open_learner
 from incumbent.models.calibration import Output
@@ -35,6 +29,7 @@ from incumbent.models.segments import FILE as SEGMENTS
 from incumbent.models.segments import Segments
 from incumbent.params import LightGBMParams, Params
 from incumbent.search.window import EVERYTHING, Window
+from incumbent.tables.memory import release_memory
 from incumbent.training.balance import Balance
 from incumbent.training.cross_validation import CrossValidation, cross_validate
 from incumbent.training.engine import LOCAL, Engine
@@ -87,7 +82,8 @@ def make_full(
         return _full_on_ray(paths, params, study, folder, engine, estimate)
     if are_too_many_for_folds(paths, params) and (trees := _streamed(params)):
         return _full_of_many(paths, trees, params, study, folder, window, estimate)
-    schema, rows = training_rows(paths, params)
+    sample = Sample(params)
+    schema, rows = training_rows(paths, params, sample)
     rows, learner = window.weighed(rows), open_learner(params, schema)
     read = encoded(rows, schema, learned=True)
     binned = learner.bin(read.X, rows.y)
@@ -114,11 +110,10 @@ def make_full(
     )
     kept = [checkpoints / f"checkpoint-{seed}" for seed in challenger_seeds(params)] if checkpoints else None
     models = train_full(read, learner, binned, study.tuned, schema, balance, params, kept)
-    sample = sample_partitions(paths, params, None)
-    golden = latest_rows(paths, params) if sample.empty else sample
+    golden = latest_rows(paths, params) if sample.rows.empty else sample.rows
     fitted = Fitted.of(models, read, schema, learner.device)
     lineage = Lineage(schema, balance, output, study.options)
-    files = _write(fitted, lineage, sample, golden, learner.file, folder, out_of_sample, segments)
+    files = _write(fitted, lineage, sample.rows, golden, learner.file, folder, out_of_sample, segments)
     return _challenger("full", fitted, lineage, files, cv, segments=segments)
 
 
@@ -148,7 +143,12 @@ def _full_of_many(
     """make_full for more rows than folds are affordable for: their features are never in memory together."""
     from incumbent.training.many_rows import train_many  # brings LightGBM
 
-    made = train_many(paths, trees, params, study.tuned, window.weighed, estimate=estimate)
+    bins = folder / "bins"
+    try:
+        made = train_many(paths, trees, params, study.tuned, window.weighed, bins, estimate=estimate)
+    finally:
+        bins.unlink(missing_ok=True)  # of a training that failed
+    release_memory()
     lineage = Lineage(made.schema, Balance(), made.output, study.options)
     replay = made.sample.iloc[: params.retrain.replay]
     golden = latest_rows(paths, params) if replay.empty else replay
@@ -161,9 +161,9 @@ def _full_on_ray(
     paths: Sequence[Path], params: Params, study: StudyResult, folder: Path, engine: Engine, estimate: bool
 ) -> Challenger:
     """make_full on Ray: this process holds one partition at a time and the sample; workers hold the rows."""
-    schema, counts = survey(paths, params)
-    sample = sample_partitions(paths, params, None)
-    rows = replay_sample(sample, schema, params)
+    sample = Sample(params)
+    schema, counts = survey(paths, params, sample)
+    rows = replay_sample(sample.rows, schema, params)
 
     def fit(params: Params) -> Fitted:
         return fit_together(paths, counts, rows, study.tuned, schema, params, engine.workers)
@@ -174,7 +174,7 @@ def _full_on_ray(
     fitted = fit(params)
     lineage = Lineage(schema, Balance(), Output(), study.options)
     file = learner_type(params.learner.name).file
-    files = _write(fitted, lineage, sample, sample, file, folder, out_of_sample)
+    files = _write(fitted, lineage, sample.rows, sample.rows, file, folder, out_of_sample)
     return _challenger("full", fitted, lineage, files, None, engine)
 
 
@@ -200,11 +200,11 @@ def make_update(
     `estimate`: whether to predict the new rows out of sample; it does not change the model. Raises BadData
     when all new rows are in the vault.
     """
-    schema = parent.model.schema
-    new = encoded(read_rows(fresh, schema, params, Side.TRAINING), schema, learned=False)
+    schema, past = parent.model.schema, pd.read_parquet(parent.folder / REPLAY)
+    sample = Sample(params, past)
+    new = encoded(read_rows(fresh, schema, params, Side.TRAINING, sample), schema, learned=False)
     if len(new.y) == 0:
         raise BadData("every new row is in the vault (split.holdout); an update has nothing to learn from")
-    past = pd.read_parquet(parent.folder / REPLAY)
     size = min(len(past), len(new.y))
     chosen = np.sort(np.random.default_rng(params.seed).choice(len(past), size, replace=False))
     replay = encoded(sampled_rows(past.iloc[chosen], schema, params), schema, learned=True)
@@ -222,11 +222,10 @@ def make_update(
 
             predictions = corrected_by(segments, new.take(held), predictions, schema)
         out_of_sample = OutOfSample.of(fresh, new, held, predictions)
-    sample = sample_partitions(fresh, params, past)
-    golden = latest_rows(fresh, params) if sample.empty else sample
+    golden = latest_rows(fresh, params) if sample.rows.empty else sample.rows
     fitted = Fitted.of(models, new, schema, learner.device)
     lineage = Lineage(schema, parent.balance, parent.model.output, parent.options)
-    files = _write(fitted, lineage, sample, golden, learner.file, folder, out_of_sample, segments)
+    files = _write(fitted, lineage, sample.rows, golden, learner.file, folder, out_of_sample, segments)
     return _challenger("incremental", fitted, lineage, files, segments=segments)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from incumbent.features.choosing_rows import choosing_rows, with_scaled_gap
-from incumbent.features.rows import Rows, require_variety, sample_partitions, sampled_rows, survey
+from incumbent.features.rows import Rows, require_variety, sampled_rows, survey
+from incumbent.features.sample import Sample
 from incumbent.features.schema import Schema
 from incumbent.learners import open_learner
 from incumbent.params import Params
@@ -37,9 +38,10 @@ def search(
     from incumbent.search.tune import tune
 
     if engine.name == "ray":
-        schema, counts = survey(window.of(paths), params)
+        sample = Sample(params)
+        schema, counts = survey(window.of(paths), params, sample)
         deal(counts, engine.workers)  # raise before the search what would fail in training
-        rows = replay_sample(sample_partitions(window.of(paths), params, None), schema, params)
+        rows = replay_sample(sample.rows, schema, params)
     else:
         schema, rows = choosing_rows(window.of(paths), params)
         params = with_scaled_gap(params, window.of(paths), rows)

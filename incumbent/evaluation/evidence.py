@@ -12,7 +12,7 @@ from incumbent.evaluation.decide import Evidence
 from incumbent.evaluation.judging_rows import JudgingRows
 from incumbent.models.model import Model
 from incumbent.params import PromotionParams
-from incumbent.tables.parquet import read_partition
+from incumbent.tables.parquet import first_rows
 
 TIMED_ROWS, TIMES = 10_000, 3
 
@@ -44,7 +44,7 @@ def collect_evidence(rows: JudgingRows, promotion: PromotionParams, seed: int) -
 
 def microseconds_per_row(model: Model, path: Path) -> float:
     """Time per row of the fastest of three predictions of up to 10,000 of the file's rows, with encoding."""
-    frame = read_partition(path).head(TIMED_ROWS)
+    frame = first_rows(path, TIMED_ROWS)
     seconds = []
     for _ in range(TIMES):
         start = time.perf_counter()

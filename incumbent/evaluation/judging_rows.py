@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from incumbent.errors import BadData
+from incumbent.features.frames import with_inferred
 from incumbent.features.out_of_sample import OutOfSample
-from incumbent.features.rows import with_inferred
 from incumbent.features.target import is_labelled
 from incumbent.models.model import Model
 from incumbent.params import Params, PromotionParams, SplitParams
-from incumbent.tables.parquet import read_partition
+from incumbent.tables.parquet import columns_of, read_partition
 from incumbent.tables.partitions import Partition
 from incumbent.tables.split import group_hashes
 
@@ -126,7 +126,7 @@ class Judge:
 
     def rows(self, partition: Partition, path: Path, *, recipes: bool = False) -> JudgingRows:
         """Raises BadData when a model can't read the rows, or the champion predicts NaN or infinity."""
-        frame = read_partition(path)
+        frame = read_partition(path, self._columns(path))
         group = group_hashes(frame, self.params.split.by)
         number, predicted = self._out_of_sample(frame, group, partition.md5)
         rival, theirs = self._of_champion(frame, partition, number, recipes)
@@ -161,6 +161,15 @@ class Judge:
         """Dropped columns that only the champion reads; the challenger may read some, to make features."""
         reads = set(self.champion.schema.inputs if self.champion else ()) - set(self.challenger.schema.inputs)
         return tuple(name for name in self.params.dataset.drop if name in reads)
+
+    def _columns(self, path: Path) -> list[str] | None:
+        """The columns to read: all (None) where a model predicts, else those of labels, groups and slices."""
+        split = self.params.split
+        narrow = {self.params.dataset.target, *split.by, *_slice_names(self.params.promotion)}
+        predicts = self.champion is not None or split.holdout > 0
+        if predicts or not split.by or not narrow <= {*(names := columns_of(path))}:
+            return None  # without one of the columns the file is refused; then the message names all others
+        return [name for name in names if name in narrow]
 
     def _out_of_sample(
         self, frame: pd.DataFrame, group: np.ndarray, md5: str
@@ -246,9 +255,14 @@ def _constant(prior: Sequence[float], like: np.ndarray) -> np.ndarray:
     return np.broadcast_to(np.squeeze(np.asarray(prior, dtype=float)), like.shape).copy()
 
 
-def _slice_columns(frame: pd.DataFrame, promotion: PromotionParams) -> pd.DataFrame:
+def _slice_names(promotion: PromotionParams) -> list[str]:
+    """The columns of slices and fairness."""
     wanted = dict.fromkeys([*promotion.slices.columns, promotion.fairness.column])
-    names = [name for name in wanted if name is not None]
+    return [name for name in wanted if name is not None]
+
+
+def _slice_columns(frame: pd.DataFrame, promotion: PromotionParams) -> pd.DataFrame:
+    names = _slice_names(promotion)
     missing = [name for name in names if name not in frame]
     if missing:
         raise BadData(

@@ -13,16 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from incumbent.features.derive import with_added
+from incumbent.features.frames import training_frames
 from incumbent.features.groups import Groups
-from incumbent.features.rows import (
-    Rows,
-    require_variety,
-    sampled_rows,
-    schema_of,
-    training_frames,
-    training_rows,
-    with_added,
-)
+from incumbent.features.rows import Rows, require_variety, sampled_rows, schema_of, training_rows
 from incumbent.features.schema import Schema
 from incumbent.features.target import counts_of
 from incumbent.params import Params

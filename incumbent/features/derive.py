@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from incumbent.errors import BadData
-from incumbent.params import DatasetParams, FeatureParams, own_code
+from incumbent.params import DatasetParams, FeatureParams, Params, own_code
 from incumbent.tables.split import as_text, text_of
 
 ALONE = 100
@@ -117,6 +117,11 @@ class Derivation:
         if self.made and (lost := set(self.made) - set(map(str, made.columns))):
             raise BadData(f"features.function = '{path}' no longer makes the columns {sorted(lost)}")
         return made
+
+
+def with_added(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """All rows of a file with the columns that need all of them: see Derivation.added."""
+    return Derivation(params.features, params.dataset.time, params.dataset.target).added(frame)
 
 
 class DerivationLearner:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from incumbent.errors import BadData
 from incumbent.features.clean import is_number
@@ -49,14 +51,20 @@ class Feature:
     def encode(self, column: pd.Series) -> np.ndarray:
         """The cells as float32 (n,), categories as codes. Raises BadData for text in a numeric column."""
         if self.means is not None:
-            codes = pd.Categorical(as_text(column), categories=list(self.means.words)).codes
-            return np.where(column.isna(), np.nan, codes).astype(np.float32)
+            codes = _codes(column, self.means.words)
+            return np.where(np.isnan(codes) & column.notna(), np.float32(-1), codes)
         if self.categories is not None:
-            codes = pd.Categorical(as_text(column), categories=list(self.categories)).codes
-            return np.where(codes < 0, np.nan, codes).astype(np.float32)
+            return _codes(column, self.categories)
         if not is_number(column):
             values: Sequence[Any] = column.dropna().unique()[:3].tolist()
             raise BadData(f"column '{self.name}' was a number and now holds {values} ({column.dtype})")
         if column.dtype == object:
             column = column.astype("Float64")
         return column.to_numpy(dtype=np.float32, na_value=np.nan)
+
+
+def _codes(column: pd.Series, words: Sequence[str]) -> np.ndarray:
+    """Each cell's place among the words, (n,) float32; NaN for missing and unseen ones."""
+    # By Arrow, to which pandas' own texts belong: pandas would make a Python object of each cell.
+    text = pa.array(as_text(column))
+    return pc.index_in(text, pa.array(words, text.type)).to_numpy(zero_copy_only=False).astype(np.float32)

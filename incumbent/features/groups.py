@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from incumbent.features.rows import row_hashes
+from incumbent.features.sample import row_hashes
 from incumbent.tables.split import as_text, require_columns
 
 

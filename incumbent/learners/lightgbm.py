@@ -205,7 +205,7 @@ class LightGBM:
             raise Tampered(f"LightGBM can't read {path.name}: {error}") from error
 
     def _ranking(
-        self, binned: lgb.Dataset, held: np.ndarray
+        self, binned: lgb.Dataset, held: np.ndarray | slice = slice(None)
     ) -> Callable[[np.ndarray, lgb.Dataset], tuple[str, float, bool]] | None:
         """One-vs-rest AUC over the classes that have rows, if some have none: LightGBM's own would be NaN."""
         if self._options["metric"] != "auc_mu":

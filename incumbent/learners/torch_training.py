@@ -64,7 +64,7 @@ class Training:
         self._order = torch.Generator().manual_seed(setup.seed)
         self._noise = torch.Generator(self._device).manual_seed(setup.seed)
         torch.set_num_threads(self._params.threads)
-        numbers = np.arange(len(binned.y)) if rows is None else rows
+        numbers = slice(None) if rows is None else rows  # all of them without a copy
         self._X, y = self._placed(binned.X[numbers]), binned.y[numbers]
         self._weights = None
         if weights is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -9,11 +10,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incumbent.errors import BadData
+from incumbent.tables.recent_frames import RecentFrames
+
+RECENT = RecentFrames(32 * 2**20)
+"""Of the partitions read last: a run whose rows are few reads them once, more are read by each step."""
 
 
 def read_partition(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """One Parquet file, or some columns of it, as a frame. Raises BadData for an empty file or no Parquet."""
     _require_bytes(path)
+    if columns is None:
+        return RECENT.read(path, partial(_read, path))
+    whole = RECENT.kept(path)
+    return _read(path, columns) if whole is None else whole[list(columns)]
+
+
+def _read(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     with readable(path):
         # Without pandas' own metadata: a damaged one fails in many ways, and it hides index columns.
         names = None if columns is None else list(columns)
@@ -25,6 +37,16 @@ def read_partition(path: Path, columns: Sequence[str] | None = None) -> pd.DataF
     if frame.empty:
         raise BadData(f"{path} has columns but no rows")
     return frame
+
+
+def first_rows(path: Path, most: int) -> pd.DataFrame:
+    """The first rows of a file that has some. Raises BadData as read_partition."""
+    _require_bytes(path)
+    if (whole := RECENT.kept(path)) is not None:
+        return whole.head(most)
+    with readable(path), pq.ParquetFile(path, pre_buffer=False) as file:
+        batch = next(file.iter_batches(batch_size=most))
+        return pa.Table.from_batches([batch]).replace_schema_metadata(None).to_pandas()
 
 
 def schema_of(path: Path) -> pa.Schema:

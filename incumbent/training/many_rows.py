@@ -9,32 +9,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from incumbent.errors import BadData
 from incumbent.features.clean import CleaningCounts
+from incumbent.features.frames import training_frames
 from incumbent.features.groups import Groups
 from incumbent.features.out_of_sample import MOST_A_PARTITION, OutOfSample
-from incumbent.features.rows import (
-    Rows,
-    joined,
-    prior,
-    require_variety,
-    sample_and,
-    sampled_rows,
-    schema_of,
-    training_frames,
-    with_added,
-)
+from incumbent.features.rows import Rows, joined, prior, require_variety, sampled_rows, schema_of
+from incumbent.features.sample import Sample
 from incumbent.features.schema import Schema
-from incumbent.learners.lightgbm_many_rows import LightGBMOfManyRows, Part
+from incumbent.learners.lightgbm_many_rows import Bins, LightGBMOfManyRows, Part
 from incumbent.models.calibration import Output, learn_output
 from incumbent.models.segments import Segments
 from incumbent.params import LightGBMParams, Params, Task
 from incumbent.params.training import SEARCH_ROWS
+from incumbent.tables.memory import release_memory
 from incumbent.tables.split import segments_in
 from incumbent.training.cross_validation import CrossValidated, CrossValidation, OutOfFold, validation_of
 from incumbent.training.segments import learn_segments
@@ -65,21 +57,20 @@ class Survey:
 
 def survey_many(paths: Sequence[Path], params: Params) -> Survey:
     """One partition is in memory at a time. Raises BadData as training_rows."""
-    counts, groups, kept = list[int](), Groups(params.split.by, params.seed), None
-    size = max(params.retrain.replay, params.search.rows or SEARCH_ROWS)
+    counts, groups = list[int](), Groups(params.split.by, params.seed)
+    sample = Sample(params, size=max(params.retrain.replay, params.search.rows or SEARCH_ROWS))
 
-    def surveyed() -> Iterator[pd.DataFrame]:
-        nonlocal kept
+    def counted() -> Iterator[pd.DataFrame]:
         for frame in training_frames(paths, params):
             counts.append(len(frame))
             if params.split.by:
                 groups.count(groups.numbers(frame))
-            kept = sample_and(kept, with_added(frame, params), size)
             yield frame
             del frame  # as in learn_schema
 
-    schema = schema_of(surveyed(), params)
-    return Survey(schema, counts, groups, pd.DataFrame() if kept is None else kept)
+    schema = schema_of(sample.added(counted()), params)
+    release_memory()
+    return Survey(schema, counts, groups, sample.rows)
 
 
 @dataclass(frozen=True)
@@ -90,7 +81,7 @@ class History:
     sizes: numbers of rows by the value of segments.by."""
 
     rows: Rows
-    binned: Any
+    binned: Bins
     held: np.ndarray
     watched: np.ndarray
     judging: Rows
@@ -98,16 +89,18 @@ class History:
 
 
 def read_history(
-    paths: Sequence[Path], survey: Survey, learner: LightGBMOfManyRows, params: Params
+    paths: Sequence[Path], survey: Survey, learner: LightGBMOfManyRows, params: Params, file: Path
 ) -> History:
-    """Bin all rows, a partition at a time, with bins made of the sample; as Rows they have no features."""
+    """Bin all rows, a partition at a time, with bins made of the sample; as Rows they have no features.
+    file: see Bins."""
     like = sampled_rows(survey.sample, survey.schema, params)
     reader = _Reader(paths, survey, params)
     parts = [Part(partial(reader.encode, part), count) for part, count in enumerate(survey.counts) if count]
-    binned = learner.bin_parts(parts, reader.y, learner.bin(like.X, like.y))
+    binned = learner.bin_parts(parts, reader.y, learner.bin(like.X, like.y), file)
     part = np.repeat(np.arange(len(paths), dtype=np.int32), survey.counts)
     rows = Rows(np.empty((len(part), 0)), reader.y, np.empty(0), reader.cleaning_counts, part)
     require_variety(rows, params)
+    release_memory()
     return History(rows, binned, reader.held, reader.watched, reader.judging_rows(), reader.sizes)
 
 
@@ -183,37 +176,41 @@ def train_many(
     params: Params,
     tuned: Tuned,
     weigh: Callable[[Rows], Rows],
+    file: Path,
     *,
     estimate: bool,
 ) -> TrainedOnMany:
     """Models of all training rows, with the number of rounds that `tuned` has or that an estimate confirms.
 
-    learner_params: those of params.learner; weigh: gives rows their weights; estimate: as in make_full.
-    Raises BadData as training_rows, and where calibration, threshold or segments are to be learned from
-    rows that are all of one group.
+    learner_params: those of params.learner; weigh: gives rows their weights; file: see Bins; estimate: as in
+    make_full. Raises BadData as training_rows, and where calibration, threshold or segments are to be learned
+    from rows that are all of one group.
     """
     survey = survey_many(paths, params)
     learner = LightGBMOfManyRows(learner_params, params.seed, survey.schema, params.fold_metric, params.space)
-    history = read_history(paths, survey, learner, params)
-    rows, judging, left_out, segments = weigh(history.rows), history.judging, None, None
-    rounds = tuned.rounds
+    history = read_history(paths, survey, learner, params, file)
+    # Weights are all that partition numbers are for, and bins all that groups and most of the sample are for.
+    rows = replace(weigh(history.rows), part=np.zeros(0, dtype=np.int32))
+    history, schema = replace(history, rows=rows), survey.schema
+    sample = survey.sample.take(np.arange(min(len(survey.sample), params.retrain.replay or MOST_A_PARTITION)))
+    del survey
+    rounds, judging, left_out, segments = tuned.rounds, history.judging, None, None
     if estimate or params.learns_from_folds:
-        left_out, confirmed = _leave_out(replace(history, rows=rows), learner, tuned, params)
+        left_out, confirmed = _leave_out(history, learner, tuned, params)
         rounds = confirmed if estimate else rounds
     models = [
         learner.reseeded(seed).fit_all(history.binned, tuned.options, rounds, rows.weights)
         for seed in challenger_seeds(params)
     ]
-    X = sampled_rows(survey.sample.iloc[: params.retrain.replay or MOST_A_PARTITION], survey.schema, params).X
-    fitted = Fitted(models, X, len(rows.y), prior(rows, survey.schema), rows.cleaning_counts, learner.device)
+    X = sampled_rows(sample, schema, params).X
+    fitted = Fitted(models, X, len(rows.y), prior(rows, schema), rows.cleaning_counts, learner.device)
     output, validation, out_of_sample = Output(), None, None
     if left_out:
         output, validation, predictions = left_out.output, left_out.estimate, left_out.predictions
         if params.segments.by is not None:
-            weighed, schema = weigh(judging), survey.schema
-            segments, predictions = learn_segments(weighed, history.sizes, left_out, schema, params)
+            segments, predictions = learn_segments(weigh(judging), history.sizes, left_out, schema, params)
         out_of_sample = OutOfSample.of(paths, judging, left_out.rows, predictions) if estimate else None
-    return TrainedOnMany(fitted, survey.schema, survey.sample, output, validation, out_of_sample, segments)
+    return TrainedOnMany(fitted, schema, sample, output, validation, out_of_sample, segments)
 
 
 def _leave_out(
@@ -230,9 +227,12 @@ def _leave_out(
             )
         return None, tuned.rounds
     fit, watched = (np.flatnonzero(each).astype(np.int32) for each in (~history.held, history.watched))
-    weights = None if rows.weights is None else rows.weights[fit]
+    part = history.binned.part(fit, None if rows.weights is None else rows.weights[fit])
+    others = history.binned.part(watched) if len(watched) else None
+    history.binned.put_aside()
+    del fit
     models = [
-        learner.reseeded(seed).confirm(history.binned, tuned.options, tuned.rounds, fit, watched, weights)
+        learner.reseeded(seed).confirm(part, others, tuned.options, tuned.rounds)
         for seed in challenger_seeds(params)
     ]
     numbers, held_out = np.arange(len(judging.y)), list[OutOfFold]()

@@ -19,7 +19,8 @@ import numpy as np
 
 from incumbent.errors import BadParams, IncumbentError, StorageUnavailable
 from incumbent.features.clean import CleaningCounts
-from incumbent.features.rows import Rows, Side, prior, read_rows
+from incumbent.features.frames import Side
+from incumbent.features.rows import Rows, prior, read_rows
 from incumbent.features.schema import Schema
 from incumbent.learners import Batch, Trained, learner_type, open_learner
 from incumbent.learners.devices import Device

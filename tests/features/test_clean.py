@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from incumbent.errors import BadData
 from incumbent.features.clean import Cleaning, CleaningCounts, CleaningLearner
+from incumbent.features.frames import Side
 from incumbent.features.learn_schema import learn_schema
-from incumbent.features.rows import Side, read_rows, training_rows
+from incumbent.features.rows import read_rows, training_rows
 from incumbent.features.schema import Schema
 from incumbent.params import CleanParams, Params
 from tests.building import changed, toy_params

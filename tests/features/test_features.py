@@ -21,8 +21,9 @@ from incumbent.errors import BadData, BadParams
 from incumbent.evaluation.drift import drift
 from incumbent.evaluation.measure import measure
 from incumbent.evaluation.plan import Full, choose
+from incumbent.features.frames import Side, frames
 from incumbent.features.learn_schema import learn_schema
-from incumbent.features.rows import Side, frames, read_rows, sampled_rows, training_rows
+from incumbent.features.rows import read_rows, sampled_rows, training_rows
 from incumbent.features.schema import Schema
 from incumbent.features.target_encoding import Means, part_of
 from incumbent.learners import Batch

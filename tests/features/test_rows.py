@@ -13,17 +13,10 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from incumbent.errors import BadData
+from incumbent.features.frames import Side, copies_of, frames
 from incumbent.features.learn_schema import learn_schema
-from incumbent.features.rows import (
-    Side,
-    copies_of,
-    frames,
-    read_rows,
-    sample,
-    sample_and,
-    sample_partitions,
-    training_rows,
-)
+from incumbent.features.rows import read_rows, survey, training_rows
+from incumbent.features.sample import Sample, sample
 from incumbent.params import Params
 from incumbent.tables.parquet import read_partition
 from incumbent.tables.split import group_hashes
@@ -34,6 +27,12 @@ def parquet(folder: Path, **columns: object) -> Path:
     path = folder / "rows.parquet"
     pd.DataFrame(columns).to_parquet(path, index=False)
     return path
+
+
+def sampled(paths: Sequence[Path], params: Params, start: pd.DataFrame | None = None) -> pd.DataFrame:
+    sample = Sample(params, start)
+    survey(paths, params, sample)
+    return sample.rows
 
 
 def whole(folder: Path) -> bytes:
@@ -226,7 +225,7 @@ def test_a_sample_is_uniform(frame: pd.DataFrame) -> None:
 def test_a_sample_of_real_flights_has_the_shares_of_the_flights(
     months: Sequence[Path], flights_params: Params
 ) -> None:
-    drawn = sample_partitions(months, changed(flights_params, retrain={"replay": 8000}), None)
+    drawn = sampled(months, changed(flights_params, retrain={"replay": 8000}))
     training = pd.concat([frame for frame, _ in frames(months, flights_params, Side.TRAINING)])
     assert len(drawn) == 8000
     for name in ("month", "late", "origin", "weekday"):
@@ -238,9 +237,9 @@ def test_a_sample_is_merged_from_its_parent_and_the_new_partition_alone(
     thinned: Sequence[Path], quick_params: Params, tmp_path: Path
 ) -> None:
     kept = tmp_path / "replay.parquet"
-    sample_partitions(thinned[:1], quick_params, None).to_parquet(kept, index=False)
-    merged = sample_partitions(thinned[1:], quick_params, pd.read_parquet(kept))
-    expected = sample_partitions(thinned, quick_params, None)
+    sampled(thinned[:1], quick_params).to_parquet(kept, index=False)
+    merged = sampled(thinned[1:], quick_params, pd.read_parquet(kept))
+    expected = sampled(thinned, quick_params)
     columns = list(expected.columns)
     pd.testing.assert_frame_equal(
         merged.sort_values(columns, ignore_index=True), expected.sort_values(columns, ignore_index=True)
@@ -248,7 +247,7 @@ def test_a_sample_is_merged_from_its_parent_and_the_new_partition_alone(
 
 
 def test_a_sample_holds_no_row_of_the_holdout(thinned: Sequence[Path], quick_params: Params) -> None:
-    drawn = sample_partitions(thinned, quick_params, None)
+    drawn = sampled(thinned, quick_params)
     assert len(drawn) == quick_params.retrain.replay
     assert (group_hashes(drawn, quick_params.split.by) >= quick_params.split.holdout).all()
 
@@ -259,7 +258,9 @@ def test_a_sample_grows_by_a_frame_as_if_both_were_sampled_together(flags: list[
     first = pd.DataFrame({"x": rng.normal(size=400), "flag": [True, False] * 200})
     second = pd.DataFrame({"x": rng.normal(size=400), "flag": flags * 200})
     kept = sample([first], 50)
-    pd.testing.assert_frame_equal(sample_and(kept, second, 50), sample([kept, second], 50))
+    grown = Sample(changed(toy_params(), retrain={"replay": 50}), kept)
+    grown.add(second)
+    pd.testing.assert_frame_equal(grown.rows, sample([kept, second], 50))
 
 
 CELLS = {

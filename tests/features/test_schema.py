@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from incumbent.challenger import REPLAY, make_full
 from incumbent.errors import BadData
+from incumbent.features.frames import Side, frames
 from incumbent.features.learn_schema import learn_schema
-from incumbent.features.rows import Side, frames, training_rows
+from incumbent.features.rows import training_rows
 from incumbent.features.schema import Feature, Schema, differences
 from incumbent.params import DatasetParams, Params
 from incumbent.search.tune import StudyResult

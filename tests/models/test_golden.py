@@ -11,7 +11,7 @@ import pytest
 
 from incumbent.challenger import make_full, make_update, open_challenger
 from incumbent.errors import Tampered
-from incumbent.features.rows import Side, frames
+from incumbent.features.frames import Side, frames
 from incumbent.features.schema import Feature, Schema
 from incumbent.models.golden import GOLDEN, check_golden, make_golden
 from incumbent.models.model import Model

@@ -20,7 +20,8 @@ from sklearn.metrics import roc_auc_score
 
 from incumbent.challenger import REPLAY, Challenger, make_full, open_challenger
 from incumbent.errors import BadData, BadParams
-from incumbent.features.rows import Side, read_rows
+from incumbent.features.frames import Side
+from incumbent.features.rows import read_rows
 from incumbent.params import Params, TorchParams
 from incumbent.rebuild import Order
 from incumbent.search.tune import StudyResult

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from incumbent.challenger import OUT_OF_SAMPLE, Challenger, make_full, make_update, open_challenger, search
-from incumbent.errors import BadData
+from incumbent.errors import BadData, BadParams
 from incumbent.features.out_of_sample import OutOfSample
 from incumbent.params import Params
 from incumbent.search.tune import StudyResult
@@ -261,3 +262,12 @@ def test_groups_that_were_left_out_are_whole(tmp_path: Path) -> None:
     frame = pd.read_parquet(paths[0])
     judged = group_hashes(frame.iloc[kept.number[kept.part == 0]], ["day"])
     assert np.isin(group_hashes(frame, ["day"]), judged).sum() == len(judged)
+
+
+@pytest.mark.parametrize("options", [{}, {"boosting": "nonsense"}], ids=["made", "refused by LightGBM"])
+def test_no_file_of_binned_rows_stays_behind(tmp_path: Path, options: dict[str, str]) -> None:
+    paths, params = history(tmp_path / "data"), params_of(learner={"options": options})
+    with pytest.raises(BadParams, match="nonsense") if options else nullcontext():
+        train(paths, params, tmp_path / "made")
+    suffixes = {path.suffix for path in (tmp_path / "made").iterdir()}
+    assert suffixes == (set() if options else {".txt", ".onnx", ".parquet"})

@@ -24,7 +24,9 @@ from incumbent.challenger import (
     search,
 )
 from incumbent.errors import BadData, BadParams
-from incumbent.features.rows import Rows, Side, frames, read_rows, sample_partitions, training_rows
+from incumbent.features.frames import Side, frames
+from incumbent.features.rows import Rows, read_rows, survey, training_rows
+from incumbent.features.sample import Sample
 from incumbent.learners import open_learner
 from incumbent.models.model import Model
 from incumbent.params import Params, SearchParams
@@ -509,7 +511,9 @@ def test_an_updates_sample_is_that_of_all_training_rows_so_far(
     updated: Made, thinned: Sequence[Path], params: Params
 ) -> None:
     kept = pd.read_parquet(updated.folder / REPLAY)
-    expected = sample_partitions(thinned, params, None)
+    sample = Sample(params)
+    survey(thinned, params, sample)
+    expected = sample.rows
     columns = list(expected.columns)
     pd.testing.assert_frame_equal(
         kept.sort_values(columns, ignore_index=True), expected.sort_values(columns, ignore_index=True)

@@ -56,6 +56,7 @@ def choosing_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:
         for frame in training_frames(paths, params):
             parts.append(with_added(frame, params)[draw.mask(frame)])
             yield frame
+            del frame  # as in learn_schema
 
     schema = schema_of(drawn(), params)
     pool = pd.concat(parts, ignore_index=True)

@@ -4,6 +4,7 @@ By bytes of the model nobody can tell on how many: LightGBM's `deterministic` su
 threads, and the number is not kept in the file.
 """
 
+import errno
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -46,9 +47,12 @@ class Bins:
         return _slim(part)
 
     def put_aside(self) -> None:
-        """Free the memory; `whole` reads the file."""
+        """Free the memory; `whole` reads the file. Raises OSError when the disk is full."""
         self._file.unlink(missing_ok=True)  # LightGBM would leave that of a run that died as it is
-        self.whole().save_binary(self._file)
+        try:
+            self.whole().save_binary(self._file)
+        except lgb.basic.LightGBMError as error:  # it gives no reason, and there is hardly another one
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._file)) from error
         self._data = None
         release_memory()
 

@@ -22,7 +22,9 @@ def read_partition(path: Path, columns: Sequence[str] | None = None) -> pd.DataF
     if columns is None:
         return RECENT.read(path, partial(_read, path))
     whole = RECENT.kept(path)
-    return _read(path, columns) if whole is None else whole[list(columns)]
+    if whole is None or not {*columns} <= {*whole}:
+        return _read(path, columns)
+    return whole[list(columns)]
 
 
 def _read(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:

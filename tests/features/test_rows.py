@@ -1,5 +1,6 @@
 """Rows from Parquet files: unreadable ones are refused by path; samples can be merged."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def test_every_column_of_the_file_is_a_column_of_the_frame(tmp_path: Path) -> No
     path = tmp_path / "indexed.parquet"
     pd.DataFrame({"date": ["2013-01-01"], "y": [1]}).set_index("date").to_parquet(path)
     assert "date" in read_partition(path).columns
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["read", "kept"])
+def test_some_columns_are_read_alike_whether_the_frame_is_kept(tmp_path: Path, kept: bool) -> None:
+    path = parquet(tmp_path, x=[1], y=[2.5], z=["ä"])
+    os.utime(path, (1, 1))
+    if kept:
+        read_partition(path)
+    assert read_partition(path, ["z", "y"]).to_dict("list") == {"z": ["ä"], "y": [2.5]}
+    with pytest.raises(BadData, match=r"rows\.parquet.*none"):
+        read_partition(path, ["y", "none"])
 
 
 def test_a_single_class_is_refused_with_the_rows_and_the_parameter(tmp_path: Path) -> None:

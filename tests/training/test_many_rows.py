@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 
 from incumbent.challenger import OUT_OF_SAMPLE, Challenger, make_full, make_update, open_challenger, search
 from incumbent.errors import BadData, BadParams
+from incumbent.errors.machine import explain
 from incumbent.features.out_of_sample import OutOfSample
 from incumbent.params import Params
 from incumbent.search.tune import StudyResult
@@ -271,3 +273,15 @@ def test_no_file_of_binned_rows_stays_behind(tmp_path: Path, options: dict[str, 
         train(paths, params, tmp_path / "made")
     suffixes = {path.suffix for path in (tmp_path / "made").iterdir()}
     assert suffixes == (set() if options else {".txt", ".onnx", ".parquet"})
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    paths, before = history(tmp_path / "data"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="No space left on device") as refused:
+            train(paths, params_of(), tmp_path / "made")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert explain(refused.value)
+    assert not [*(tmp_path / "made").iterdir()]

@@ -43,6 +43,7 @@ bench: $(INSTALLED) $(FLIGHTS)
 	$(BIN)/python bench/overhead.py
 	$(BIN)/python bench/memory.py $(FLIGHTS)
 	$(BIN)/python bench/scale.py
+	$(BIN)/python bench/sharded.py
 	$(BIN)/python bench/sampled_search.py
 	$(BIN)/python bench/warm_search.py
 	$(BIN)/python bench/workers.py

@@ -26,13 +26,20 @@ class Device:
         return asdict(self)
 
 
-def torch_device(asked: str) -> Device:
-    """For auto and cuda the first visible GPU (CUDA_VISIBLE_DEVICES), else the CPU."""
+def torch_device(asked: str, *, whole: bool = False) -> Device:
+    """For auto and cuda the first visible GPU (CUDA_VISIBLE_DEVICES), else the CPU.
+
+    whole: whether it is to hold a whole network that is sharded because no GPU holds it; then the CPU.
+    """
     import torch
 
-    if asked == "cpu" or torch.cuda.device_count():
-        return Device(asked, "cpu" if asked == "cpu" else "cuda")
-    return Device(asked, "cpu", None if asked == "auto" else "this process sees no CUDA device")
+    if asked == "cpu":
+        return Device(asked, "cpu")
+    if not torch.cuda.device_count():
+        return Device(asked, "cpu", None if asked == "auto" else "this process sees no CUDA device")
+    if whole:
+        return Device(asked, "cpu", "with learner.shard only workers on Ray train on GPUs")
+    return Device(asked, "cuda")
 
 
 @lru_cache

@@ -96,13 +96,15 @@ class TabM(nn.Module):
         filled = torch.where(missing, torch.zeros_like(numbers), numbers)[:, :, None]
         shares = ((filled - self.left) / self.width).clamp(0, 1) * ~missing[:, :, None]
         parts = [shares.flatten(1), missing.to(X.dtype)]
-        for position, size, embedding in zip(
-            self.shape.categories, self.shape.sizes, self.embeddings, strict=True
-        ):
+        for number, (position, size) in enumerate(zip(self.shape.categories, self.shape.sizes, strict=True)):
             code = X[:, position]
             known = (code >= 0) & (code < size)  # false for NaN
-            parts.append(embedding[torch.where(known, code, torch.full_like(code, size)).long()])
+            parts.append(self.embed(number, torch.where(known, code, torch.full_like(code, size)).long()))
         return torch.cat(parts, dim=1)
+
+    def embed(self, number: int, codes: torch.Tensor) -> torch.Tensor:
+        """(n,) whole numbers -> (n, embedded): these rows of the table with this number."""
+        return self.embeddings[number][codes]
 
 
 def quantile_bins(X: np.ndarray, numbers: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:

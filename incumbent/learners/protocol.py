@@ -123,9 +123,9 @@ class Learner(Protocol):
         be of the same fit. The model has the same bytes either way.
         """
 
-    def fit_share(self, share: Batch, options: dict[str, Any], rounds: int, start: Path) -> Trained:
-        """Fit `rounds` rounds as one of a group of processes, each with a share of the rows; all return the
-        same model.
+    def fit_share(self, share: Batch, options: dict[str, Any], rounds: int, start: Path) -> Trained | None:
+        """Fit `rounds` rounds as one of a group of processes, each with a share of the rows. The first of the
+        group returns the model; the others return the same one, or None where they don't hold all of it.
 
         The group exists already: torch's process group, or LightGBM's network in `options`. start: file of
         an untrained network, made by `fit` with 0 rounds from a sample of the rows.

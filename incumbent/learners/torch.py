@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -16,8 +16,16 @@ from incumbent.compare import score
 from incumbent.errors import BadParams, Tampered
 from incumbent.features.schema import Schema
 from incumbent.learners.devices import torch_device
-from incumbent.learners.network import BINS, TabM, from_document, mean_prediction, quantile_bins, to_document
-from incumbent.learners.protocol import Batch, Point, joined
+from incumbent.learners.network import (
+    BINS,
+    Shape,
+    TabM,
+    from_document,
+    mean_prediction,
+    quantile_bins,
+    to_document,
+)
+from incumbent.learners.protocol import Batch, NotPortable, Point, joined
 from incumbent.learners.space import draw
 from incumbent.learners.torch_training import Binned, Setup, Training, train_with_checkpoint
 from incumbent.params import METRICS, PromotionParams, Space, Task, TorchParams
@@ -25,8 +33,12 @@ from incumbent.params import METRICS, PromotionParams, Space, Task, TorchParams
 if TYPE_CHECKING:
     import optuna
 
+    from incumbent.learners.torch_sharded import ShardedTabM
+
 PREDICT_ROWS = 8192
 HEADER = "incumbent"
+ONNX_BYTES = 2_000_000_000
+"""An ONNX file is one message of protobuf, which ends at 2 GiB; the rest is for the graph and the schema."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,9 @@ class Network:
         save_file(tensors, path, metadata={HEADER: json.dumps(about, sort_keys=True)})
 
     def to_onnx(self) -> Any:
+        size = sum(parameter.nbytes for parameter in self.net.parameters())
+        if size >= ONNX_BYTES:
+            return NotPortable(f"the network has {size / 1e9:.1f} GB, and an ONNX file holds 2 GB")
         from incumbent.learners.torch_onnx import to_onnx
 
         return to_onnx(self.net, self.task, self.center, self.spread)
@@ -92,7 +107,8 @@ class Torch:
     ) -> None:
         self._learner, self._seed, self._schema, self._promotion = learner, seed, schema, promotion
         self._space = space
-        self.device = torch_device(learner.device)
+        alone = not torch.distributed.is_initialized()
+        self.device = torch_device(learner.device, whole=alone and learner.shard)
 
     def reseeded(self, seed: int) -> "Torch":
         return Torch(self._learner, seed, self._schema, self._promotion, self._space)
@@ -115,11 +131,12 @@ class Torch:
         """Train on rows `fit`; yield the score on rows `held` after each epoch."""
         X, sign = binned.X[held].numpy(), 1 if METRICS[self._promotion.metric].greater_is_better else -1
         truth = self._truth(binned, held)
-        training = self._training(binned, options, fit, weights)
-        for epoch in range(1, self._learner.rounds + 1):
-            training.epoch()
-            predicted = self._network(training, epoch).predict(X)
-            yield Point(epoch, sign * score(truth, predicted, self._promotion))
+        with _refusals():
+            training = self._training(binned, options, fit, weights)
+            for epoch in range(1, self._learner.rounds + 1):
+                training.epoch()
+                predicted = self._network(training, epoch).predict(X)
+                yield Point(epoch, sign * score(truth, predicted, self._promotion))
 
     def fit(
         self,
@@ -130,8 +147,8 @@ class Torch:
         weights: np.ndarray | None = None,
         checkpoint: Path | None = None,
     ) -> Network:
-        training = self._training(binned, options, rows, weights, compiled=self._learner.compile)
         with _refusals():
+            training = self._training(binned, options, rows, weights, compiled=self._learner.compile)
             if checkpoint is None:
                 for _ in range(rounds):
                     training.epoch()
@@ -139,15 +156,30 @@ class Torch:
                 train_with_checkpoint(training, rounds, checkpoint, self._learner.checkpoint)
         return self._network(training, rounds)
 
-    def fit_share(self, share: Batch, options: dict[str, Any], rounds: int, start: Path) -> Network:
-        """Distributed data parallel in torch's process group: averages the gradients of all shares."""
-        first, own = Torch.load(start, self._learner.threads), self._of_rank(torch.distributed.get_rank())
-        training = own._training(
-            self.bin(share.X, share.y), options, None, share.weights, start=first, grouped=True
-        )
-        for _ in range(rounds):
-            training.epoch()
-        return self._network(training, rounds)
+    def fit_share(self, share: Batch, options: dict[str, Any], rounds: int, start: Path) -> Network | None:
+        """Distributed data parallel in torch's process group, which averages the gradients of all shares;
+        with learner.shard FSDP2, where a process holds a share of the network, too."""
+        own, binned = self._of_rank(torch.distributed.get_rank()), self.bin(share.X, share.y)
+        with _refusals():
+            first = self._start(start)
+            training = own._training(binned, options, None, share.weights, start=first, grouped=True)
+            for _ in range(rounds):
+                training.epoch()
+        if not self._learner.shard:
+            return self._network(training, rounds)
+        whole = cast("ShardedTabM", training.net).whole()
+        return None if whole is None else self._finished(whole, training, rounds)
+
+    def _start(self, path: Path) -> Network:
+        """The network to start with, or this process's share of it."""
+        threads = self._learner.threads
+        if not self._learner.shard:
+            return Torch.load(path, threads)
+        from incumbent.learners.torch_sharded import sharded  # brings torch.distributed
+
+        with safe_open(path, framework="pt") as file:
+            shape, about = _header(file)
+            return Network(sharded(shape, file, torch.device(self.device.used)), threads=threads, **about)
 
     def _of_rank(self, rank: int) -> "Torch":
         """A seed of its own for each process, so that the order of rows and dropout differ."""
@@ -162,8 +194,8 @@ class Torch:
         X, y, weights, _ = joined(fresh, replay)
         binned = self.bin(X, y)
         slow = {"rate": self._learner.update_rate, "dropout": 0.0, "decay": 1e-5}
-        training = self._training(binned, slow, None, weights, start=old, compiled=self._learner.compile)
         with _refusals():
+            training = self._training(binned, slow, None, weights, start=old, compiled=self._learner.compile)
             for _ in range(self._learner.update_rounds):
                 training.epoch()
         return self._network(training, old.epochs + self._learner.update_rounds)
@@ -180,9 +212,9 @@ class Torch:
     def load(path: Path, threads: int) -> Network:
         try:
             with safe_open(path, framework="pt") as file:
-                about = json.loads(file.metadata()[HEADER])
+                shape, about = _header(file)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            net = TabM(from_document(about.pop("shape")))
+            net = TabM(shape)
             net.load_state_dict(tensors)
             return Network(net, threads=threads, **about)
         except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
@@ -215,6 +247,9 @@ class Torch:
         """A copy of the current network, on the CPU."""
         net = TabM(training.net.shape)
         net.load_state_dict(training.net.state_dict())
+        return self._finished(net, training, epochs)
+
+    def _finished(self, net: TabM, training: Training, epochs: int) -> Network:
         task, threads = self._schema.task, self._learner.threads
         return Network(net, task, epochs, training.center, training.spread, threads)
 
@@ -227,10 +262,22 @@ class Torch:
         return y.astype(np.int8) if self._schema.task == "binary" else y
 
 
+def _header(file: Any) -> tuple[Shape, dict[str, Any]]:
+    """The network's shape, and the other fields of a Network but its threads, of an open safetensors file."""
+    about = json.loads(file.metadata()[HEADER])
+    return from_document(about.pop("shape")), about
+
+
 @contextmanager
 def _refusals() -> Iterator[None]:
     try:
         yield
+    except torch.OutOfMemoryError as error:
+        raise BadParams(
+            "the rows, the network and a step of its training don't fit into the GPU's memory "
+            f"({str(error).partition('. GPU ')[0]}); in params.yaml lower learner.batch, set "
+            "learner.device: cpu, or set learner.shard: true and train with --engine ray on several GPUs"
+        ) from error
     except RuntimeError as error:
         # torch has no public name for it; the test of a machine without a compiler fails when it moves.
         from torch._dynamo.exc import BackendCompilerFailed

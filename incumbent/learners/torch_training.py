@@ -136,7 +136,8 @@ class Training:
 
     def _join(self) -> None:
         """Join the process group. All take the same number of steps: those with fewer rows repeat some."""
-        self._model = torch.nn.parallel.DistributedDataParallel(self.net, broadcast_buffers=False)
+        if not self._params.shard:  # a sharded network exchanges its gradients itself
+            self._model = torch.nn.parallel.DistributedDataParallel(self.net, broadcast_buffers=False)
         self._batch = max(1, self._params.batch // torch.distributed.get_world_size())
         longest = torch.tensor(self._length, device=self._device)
         torch.distributed.all_reduce(longest, torch.distributed.ReduceOp.MAX)

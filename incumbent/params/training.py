@@ -107,6 +107,10 @@ class TorchParams(Section):
     checkpoint: float = Field(60.0, gt=0, description="seconds after which a full training can go on")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     compile: bool = Field(False, description="torch.compile for what has all rows; folds go without")
+    shard: bool = Field(
+        False,
+        description="with --engine ray each worker holds a share of the network: for what no GPU holds",
+    )
     focal: float | None = Field(None, gt=0, le=10, description="gamma of the focal loss; none: cross-entropy")
 
 

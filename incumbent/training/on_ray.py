@@ -1,7 +1,8 @@
-"""Train one model on Ray, from more rows than one machine holds: LightGBM's data-parallel learner, torch DDP.
+"""Train one model on Ray, from more rows than one machine holds.
 
-Each worker reads only the partitions of its share. The same rows, parameters, seed and number of workers give
-the same model. Ray is an extra; only this module imports it, and only with --engine ray.
+LightGBM by its data-parallel learner, torch by DDP or, with learner.shard, FSDP. Each worker reads only the
+partitions of its share. The same rows, parameters, seed and number of workers give the same model. Ray is an
+extra; only this module imports it, and only with --engine ray.
 """
 
 import os
@@ -23,7 +24,7 @@ from incumbent.features.frames import Side
 from incumbent.features.rows import Rows, prior, read_rows
 from incumbent.features.schema import Schema
 from incumbent.learners import Batch, Trained, learner_type, open_learner
-from incumbent.learners.devices import Device
+from incumbent.learners.devices import VISIBLE, Device
 from incumbent.params import Params
 from incumbent.training.train import Fitted, challenger_seeds
 from incumbent.training.training_sets import Tuned
@@ -32,14 +33,14 @@ from incumbent.training.training_sets import Tuned
 @dataclass(frozen=True)
 class _Order:
     """What every worker gets. `shares`: each worker's partitions, as name and Ray's reference to the bytes;
-    `start`: see Learner.fit_share; `ledger`: Ray's handle of the _Ledger."""
+    `start`: Ray's reference to the file of Learner.fit_share; `ledger`: Ray's handle of the _Ledger."""
 
     params: Params
     schema: Schema
     tuned: Tuned
     seed: int
     shares: list[list[tuple[str, Any]]]
-    start: bytes
+    start: Any
     ledger: Any
 
 
@@ -90,7 +91,7 @@ def fit_together(
         for seed in challenger_seeds(params):
             ledger = ray.remote(num_cpus=0)(_Ledger).remote()
             start = _start(sample, tuned, schema, params, seed)
-            order = _Order(params, schema, tuned, seed, shares, start, ledger)
+            order = _Order(params, schema, tuned, seed, shares, ray.put(start), ledger)
             models.append(_opened(_run(order), params))
             done: list[_Share] = ray.get(ledger.read.remote())
     rows = sum(share.rows for share in done)
@@ -157,22 +158,24 @@ def _run(order: _Order) -> bytes:
 
 
 def _work(config: dict[str, Any]) -> bytes:
-    """Runs in each worker; returns the bytes of the model's file."""
+    """Runs in each worker; returns the bytes of the model's file where Learner.fit_share returns a model."""
     import ray
 
     order: _Order = config["order"]
+    if not ray.get_gpu_ids():
+        os.environ[VISIBLE] = ""  # Ray leaves those visible that it has not lent
     rank, learner = ray.train.get_context().get_world_rank(), open_learner(order.params, order.schema)
     rows = _rows(order, rank)
     share = _Share(len(rows.y), prior(rows, order.schema), rows.cleaning_counts, learner.device)
     ray.get(order.ledger.write.remote(rank, share))
     with tempfile.TemporaryDirectory() as folder:
         start = Path(folder) / learner.file
-        start.write_bytes(order.start)
+        start.write_bytes(ray.get(order.start))
         options = {**order.tuned.options, **_group(order.params.learner.name)}
         model = learner.reseeded(order.seed).fit_share(
             Batch(rows.X, rows.y), options, order.tuned.rounds, start
         )
-    return _bytes_of(model)
+    return b"" if model is None else _bytes_of(model)
 
 
 def _rows(order: _Order, rank: int) -> Rows:

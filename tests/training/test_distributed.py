@@ -142,6 +142,27 @@ def test_two_workers_train_a_network_as_good_as_that_of_one_process(
     )
 
 
+@pytest.mark.slow
+def test_workers_that_share_a_network_make_the_version_that_they_make_with_a_whole_one_each(
+    cluster: str, thinned: Sequence[Path], network_params: Params, tmp_path: Path
+) -> None:
+    shared = changed(network_params, learner={"shard": True})
+    rows, made, predicted = None, [], []
+    for number, params in enumerate((network_params, shared)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        made.append(make_full(thinned, params, NETWORK, folder, engine=TWO))
+        rows = rows or read_rows(thinned, made[0].schema, params, Side.HOLDOUT)
+        predicted.append(open_challenger(made[-1], params, folder, "v1").trained.predict(rows.X))
+    assert predicted[1] == pytest.approx(predicted[0], abs=1e-6)
+    first, second = (each.to_json() for each in made)
+    assert second["onnx"]["reason"] is None
+    for document in (first, second):
+        document.pop("onnx")  # how far rounding is from zero
+        document.pop("importances")
+    assert first == second
+
+
 def training() -> set[int]:
     """The processes of workers that train. Once there is one Ray has set the signal handlers that it sets."""
     found = set()

@@ -91,6 +91,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
     return folders
 
 
+@pytest.mark.slow
 def test_a_shared_network_predicts_as_one_of_which_each_worker_holds_all(trained: dict[bool, Path]) -> None:
     rows = rows_of(2)
     models = {shard: Torch.load(folder / "model-0", 1) for shard, folder in trained.items()}
@@ -100,6 +101,7 @@ def test_a_shared_network_predicts_as_one_of_which_each_worker_holds_all(trained
     assert np.abs(predicted[True] - untouched).max() > 0.05
 
 
+@pytest.mark.slow
 def test_its_file_has_the_format_of_every_network(trained: dict[bool, Path]) -> None:
     shared, whole = (Torch.load(trained[shard] / "model-0", 1).net.state_dict() for shard in (True, False))
     assert {name: tensor.shape for name, tensor in shared.items()} == {
@@ -109,6 +111,7 @@ def test_its_file_has_the_format_of_every_network(trained: dict[bool, Path]) -> 
     assert not (trained[True] / "model-1").exists()  # it holds half of the network
 
 
+@pytest.mark.slow
 def test_two_workers_need_about_half_the_memory_each(trained: dict[bool, Path]) -> None:
     """Of the second process, as the first one collects the whole network at the end."""
     whole, shared = (json.loads((trained[shard] / "memory-1").read_text()) for shard in (False, True))

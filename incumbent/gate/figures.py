@@ -59,12 +59,12 @@ class Figure:
 
 
 def to_scale(family: Family, value: float, scale: tuple[float, float]) -> float:
-    """Arcsine of a share, logarithm of a count, Fisher's z of a correlation, a place in spreads, its tails
-    shortened: an error is then about as large anywhere. Infinities stay."""
+    """Arcsine of a share and of an AUC, logarithm of a count, Fisher's z of a correlation, a place in
+    spreads, its tails shortened: an error is then about as large anywhere. Infinities stay."""
     if math.isinf(value):
         return value
     match family:
-        case "share":
+        case "share" | "sensor":
             return 2 * math.asin(math.sqrt(min(1.0, max(0.0, value))))
         case "place":
             return math.asinh((value - scale[0]) / scale[1])
@@ -74,8 +74,6 @@ def to_scale(family: Family, value: float, scale: tuple[float, float]) -> float:
             return math.log1p(value)
         case "correlation":
             return math.atanh(min(0.9999, max(-0.9999, value)))
-        case "sensor":
-            return math.log(min(0.99, max(0.01, value)) / (1 - min(0.99, max(0.01, value))))
         case _:
             return value
 
@@ -83,7 +81,7 @@ def to_scale(family: Family, value: float, scale: tuple[float, float]) -> float:
 def from_scale(family: Family, value: float, scale: tuple[float, float]) -> float:
     """The inverse; limits beyond what a figure can be become its least or greatest."""
     match family:
-        case "share":
+        case "share" | "sensor":
             return 1.0 if value >= math.pi else math.sin(max(0.0, value) / 2) ** 2
         case "place":
             return scale[0] + scale[1] * math.sinh(min(50.0, max(-50.0, value)))
@@ -93,8 +91,6 @@ def from_scale(family: Family, value: float, scale: tuple[float, float]) -> floa
             return math.expm1(min(100.0, max(0.0, value)))
         case "correlation":
             return math.tanh(value)
-        case "sensor":
-            return 1 / (1 + math.exp(-value))
         case _:
             return value
 
@@ -191,7 +187,7 @@ def _of_table(profile: Profile) -> Iterator[tuple[Key, Figure]]:
     if profile.run:
         yield (TABLE, "run"), Figure("run", profile.run, 0.15)
     for name, value in profile.sensors.items():
-        yield (TABLE, name), Figure("sensor", value, 2 * _error(profile.sampled))
+        yield (TABLE, name), Figure("sensor", value, _error(profile.sampled))
 
 
 def _of_column(column: ColumnProfile, past: ColumnReference, sampled: int) -> Iterator[tuple[str, Figure]]:

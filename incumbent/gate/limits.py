@@ -1,9 +1,10 @@
 """Limits for each figure of the next partition, learned from how past partitions differed.
 
 Prediction intervals of Student's t: about the mean, about the last partition, along a line, and about the
-partition one season before; the widest counts, so that a trend or a season does not warn at each arrival. The
-variance of a figure is shrunk to the usual one of its family, since a history is short. The chance of a false
-alarm is divided by the number of figures (Bonferroni). After Auto-Validate by-History (KDD 2023).
+partition one season before; the widest of those that foresee well counts, so that a trend or a season does
+not warn at each arrival. The variance of a figure is shrunk to the usual one of its family, since a history
+is short. The chance of a false alarm is divided by the number of figures (Bonferroni). After Auto-Validate
+by-History (KDD 2023).
 """
 
 import math
@@ -34,6 +35,10 @@ FREE = 2.5
 
 PRIOR = 6
 """Degrees of freedom that the family's usual variance counts as."""
+
+WIDER = 2.5
+"""An interval that is so many times as wide as the narrowest counts for nothing: where a season or a line
+does well, the mean only gives room. One that is less wide counts, as few partitions may flatter the best."""
 
 ROUNDING = 1e-6
 SLACK = 1e-5
@@ -145,7 +150,7 @@ def learn(history: Mapping[str, Profile], false_alarms: float, season: int) -> l
     series = series_of(dict([*history.items()][-LONGEST:]))
     usual = usual_variances(series)
     return [
-        _limit(each, usual[each.family], false_alarms / len(series), season).holding(
+        _limit(each, usual[each.kin], false_alarms / len(series), season).holding(
             [*each.values, *each.judged]
         )
         for each in series
@@ -154,19 +159,15 @@ def learn(history: Mapping[str, Profile], false_alarms: float, season: int) -> l
 
 def _limit(past: Series, usual: float, chance: float, season: int) -> Limit:
     scaled, sampling, family, scale = past.scaled, past.sampling, past.family, past.scale
-    floor = math.sqrt(FLOOR[family] ** 2 + sampling)
-    ends: list[tuple[float, float, float, float]] = []
-    deviations = []
-    for center, squares, freedom, inflation in _models(scaled, season):
-        variance = (PRIOR * (usual + sampling) + squares) / (PRIOR + freedom) * inflation
-        deviation = max(floor, math.sqrt(variance))
-        deviations.append(deviation)
-        near, far = (deviation * _width(alpha, PRIOR + freedom) for alpha in (chance, chance / 10))
-        if family == "volume":  # more or fewer rows are told, and seldom wrong
-            far *= FREE
-        ends.append((center - near, center + near, center - far, center + far))
-    low, least = min(each[0] for each in ends), min(each[2] for each in ends)
-    high, greatest = max(each[1] for each in ends), max(each[3] for each in ends)
+    predictions = [
+        _prediction(model, usual + sampling, math.sqrt(FLOOR[family] ** 2 + sampling))
+        for model in _models(scaled, season)
+    ]
+    # More or fewer rows are told, and seldom wrong.
+    wide = FREE if family == "volume" else 1.0
+    counted = _counted(predictions, chance)
+    low, high = _range(counted, chance)
+    least, greatest = _range(counted, chance / 10, wide)
     if past.key[1] in UPPER_ONLY:
         low = least = -math.inf
     if past.key[1] in LOWER_ONLY:
@@ -182,7 +183,7 @@ def _limit(past: Series, usual: float, chance: float, season: int) -> Limit:
         past=(min(past.values), max(past.values)),
         partitions=len(past.values),
         center=float(scaled.mean()),
-        deviation=deviations[0],
+        deviation=predictions[0].deviation,
         error=math.sqrt(sampling),
         scale=scale,
         apart=past.apart,
@@ -195,20 +196,67 @@ def _end(family: Family, scaled: float, scale: tuple[float, float]) -> float:
     return min(1.0, scaled) if family == "distance" else from_scale(family, scaled, scale)
 
 
+@dataclass(frozen=True)
+class Model:
+    """A way to foresee the next value: its center, the squares of its residuals, their degrees of freedom,
+    and how much larger the variance of the prediction is than that of a residual."""
+
+    center: float
+    squares: float
+    freedom: int
+    inflation: float
+    seasonal: bool = False
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Of the next value, on the family's scale, as Student's t with so many degrees of freedom."""
+
+    center: float
+    deviation: float
+    freedom: int
+    seasonal: bool
+
+    def reach(self, chance: float) -> float:
+        """Half of a two-sided interval."""
+        return self.deviation * _width(chance, self.freedom)
+
+
+def _prediction(model: Model, usual: float, floor: float) -> Prediction:
+    freedom = PRIOR + model.freedom
+    variance = (PRIOR * usual + model.squares) / freedom * model.inflation
+    return Prediction(model.center, max(floor, math.sqrt(variance)), freedom, model.seasonal)
+
+
+def _counted(predictions: Sequence[Prediction], chance: float) -> list[Prediction]:
+    """Those that foresee well; a season only where it foresees best, as its first differences are few."""
+    best = min(predictions, key=lambda each: each.reach(chance))
+    return [
+        each
+        for each in predictions
+        if each is best or (not each.seasonal and each.reach(chance) <= WIDER * best.reach(chance))
+    ]
+
+
+def _range(predictions: Sequence[Prediction], chance: float, wide: float = 1.0) -> tuple[float, float]:
+    """Of all their intervals together."""
+    reaches = [(each.center, wide * each.reach(chance)) for each in predictions]
+    return min(center - reach for center, reach in reaches), max(center + reach for center, reach in reaches)
+
+
 @cache
 def _width(chance: float, freedom: int) -> float:
     """Of a two-sided interval of Student's t, in deviations."""
     return float(student.isf(chance / 2, freedom))
 
 
-def _models(scaled: np.ndarray, season: int) -> list[tuple[float, float, int, float]]:
-    """For each way to foresee the next: its center, the squares of its residuals, their degrees of freedom,
-    and how much wider the prediction is than a residual."""
+def _models(scaled: np.ndarray, season: int) -> list[Model]:
+    """About the mean, first, and about the last, along a line, and about what was a season before."""
     count = len(scaled)
     mean = float(scaled.mean())
-    models = [(mean, float(((scaled - mean) ** 2).sum()), count - 1, 1 + 1 / count)]
+    models = [Model(mean, float(((scaled - mean) ** 2).sum()), count - 1, 1 + 1 / count)]
     if count >= 2:
-        models.append((float(scaled[-1]), float((np.diff(scaled) ** 2).sum()), count - 1, 1.0))
+        models.append(Model(float(scaled[-1]), float((np.diff(scaled) ** 2).sum()), count - 1, 1.0))
     if count >= 6:
         place = np.arange(count)
         squares = float(((place - place.mean()) ** 2).sum())
@@ -216,8 +264,10 @@ def _models(scaled: np.ndarray, season: int) -> list[tuple[float, float, int, fl
         start = mean - slope * float(place.mean())
         residuals = scaled - (start + slope * place)
         leverage = 1 + 1 / count + (count - place.mean()) ** 2 / squares
-        models.append((float(start + slope * count), float((residuals**2).sum()), count - 2, float(leverage)))
+        models.append(Model(start + slope * count, float((residuals**2).sum()), count - 2, float(leverage)))
     if season and count > season:
-        squares = float(((scaled[season:] - scaled[:-season]) ** 2).sum())
-        models.append((float(scaled[count - season]), squares, count - season, 1.0))
+        steps = scaled[season:] - scaled[:-season]
+        step, squares = float(steps.mean()), float(((steps - steps.mean()) ** 2).sum())
+        center = float(scaled[count - season]) + step
+        models.append(Model(center, squares, len(steps) - 1, 1 + 1 / len(steps), seasonal=True))
     return models

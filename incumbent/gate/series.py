@@ -22,7 +22,7 @@ FLOOR: Mapping[Family, float] = {
     "run": 0.3,
     "slope": 0.15,
     "slopes": 0.07,
-    "sensor": 0.15,
+    "sensor": 0.075,
 }
 """The least deviation between partitions that we believe, on the family's scale, however alike the past ones
 are: without it a third of real arrivals alarm."""
@@ -94,6 +94,12 @@ class Series:
         )
 
     @property
+    def kin(self) -> str:
+        """What its variance is like: its family's, but of a sensor its own. Where the weather changes by the
+        month, any two months are told apart, and still a model of one ranks the other as well."""
+        return self.key[1] if self.family == "sensor" else self.family
+
+    @property
     def is_telling(self) -> bool:
         """Columns that never went together say little where they do, as does one that hardly tells the
         target."""
@@ -153,16 +159,16 @@ def _between_neighbours(values: np.ndarray, far: np.ndarray) -> np.ndarray:
     return np.asarray(np.interp(places, places[~far], values[~far]))
 
 
-def usual_variances(series: Sequence[Series]) -> dict[Family, float]:
-    """Of the partitions' differences beyond sampling, by family: the median of its figures."""
-    variances: dict[Family, list[float]] = {}
+def usual_variances(series: Sequence[Series]) -> dict[str, float]:
+    """Of the partitions' differences beyond sampling, by Series.kin: the median of its figures."""
+    variances: dict[str, list[float]] = {}
+    least: dict[str, float] = {}
     for each in series:
+        least[each.kin] = FLOOR[each.family]
         if len(each.scaled) > 1:
             beyond = max(0.0, float(each.scaled.var(ddof=1) - each.sampling))
-            variances.setdefault(each.family, []).append(beyond)
+            variances.setdefault(each.kin, []).append(beyond)
     return {
-        family: max(
-            floor**2, float(np.median(variances[family])) if family in variances else (UNKNOWN * floor) ** 2
-        )
-        for family, floor in FLOOR.items()
+        kin: max(floor**2, float(np.median(variances[kin])) if kin in variances else (UNKNOWN * floor) ** 2)
+        for kin, floor in least.items()
     }

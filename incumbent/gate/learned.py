@@ -4,22 +4,20 @@ A person's suites stand above it: what they limit of a column, this does not.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from incumbent.gate.causes import Broken, by_cause
 from incumbent.gate.certain import MEDIAN, REPEATED, USUAL, Extremes, certain, overlap
 from incumbent.gate.figures import (
     DOMAIN,
-    OF_TARGET,
     RECENT_MODEL,
     SLOPES,
     TABLE,
     ColumnReference,
-    Figure,
     Key,
     figures,
     from_scale,
@@ -33,7 +31,6 @@ from incumbent.gate.swaps import swapped_with
 from incumbent.gate.wording import amount, between, count, describe, describe_short, number
 from incumbent.tables.convert import stem_of
 
-PAIR = "with "
 MOST_NAMED = 3
 REMAINS = 0.25
 """If less than this share remains of how the target went with the columns, labels are more likely shuffled or
@@ -126,29 +123,9 @@ def judge_profile(
         *_repetition(partition, profile, learned),
         *(
             _finding(partition, profile, each, learned)
-            for each in _by_cause(broken, explained, target_explained=profile.target in explained)
+            for each in by_cause(broken, explained, target_explained=profile.target in explained)
         ),
     ]
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A limit that the figure breaks."""
-
-    severity: str
-    limit: Limit
-    figure: Figure
-
-    @property
-    def distance(self) -> float:
-        """From the center, in deviations."""
-        return abs(self.figure.scaled - self.limit.center) / self.limit.deviation
-
-    @property
-    def pair(self) -> tuple[str, ...]:
-        """The columns of a correlation; else none."""
-        name = self.limit.figure
-        return (self.limit.column, name.removeprefix(PAIR)) if name.startswith(PAIR) else ()
 
 
 def _broken(profile: Profile, learned: Learned, overruled: set[Key]) -> Iterator[Broken]:
@@ -162,33 +139,13 @@ def _broken(profile: Profile, learned: Learned, overruled: set[Key]) -> Iterator
             yield Broken("warning" if severity == "unusual" else PROBATION, limit, figure)
 
 
-def _by_cause(broken: Sequence[Broken], explained: set[str], *, target_explained: bool) -> list[list[Broken]]:
-    """Grouped by the column that is at fault; what follows from a column that is explained is left out.
-
-    A correlation belongs to the column that breaks most of them, unless one of the two has another fault; the
-    target's relation to single columns belongs to its relation to all, where that is broken, too.
-    """
-    groups: dict[str, list[Broken]] = {}
-    broken = [each for each in broken if not (target_explained and each.limit.figure in OF_TARGET)]
-    whole = any(each.limit.figure == SLOPES for each in broken)
-    for each in broken:
-        if not each.pair and each.limit.column not in explained:
-            column = "*slopes" if whole and each.limit.figure in ("slope", SLOPES) else each.limit.column
-            groups.setdefault(column, []).append(each)
-    pairs = [each for each in broken if each.pair and explained.isdisjoint(each.pair)]
-    pairs = [each for each in pairs if groups.keys().isdisjoint(each.pair)]
-    while pairs:
-        [(column, _)] = Counter(name for each in pairs for name in each.pair).most_common(1)
-        groups[column] = [each for each in pairs if column in each.pair]
-        pairs = [each for each in pairs if column not in each.pair]
-    return list(groups.values())
-
-
 def _finding(partition: str, profile: Profile, broken: Sequence[Broken], learned: Learned) -> Finding:
-    """The figure that is farthest out speaks; the others are named."""
+    """The figure that is farthest out speaks, the column's own before its correlations; the others are
+    named."""
     severe = [each for each in broken if each.severity == PROBATION] or broken
     worst = next(
-        (each for each in severe if each.limit.figure == SLOPES), max(severe, key=lambda b: b.distance)
+        (each for each in severe if each.limit.figure == SLOPES),
+        max(severe, key=lambda b: (not b.pair, b.distance)),
     )
     limit, value = worst.limit, worst.figure.value
     news = _new_values(profile, limit.column, learned) if any(b.limit.figure == "new" for b in broken) else ()

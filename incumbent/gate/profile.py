@@ -85,8 +85,8 @@ class Profile:
 
 
 def profile(path: Path, dataset: DatasetParams, task: Task, clean: CleanParams = AS_THEY_ARE) -> Profile:
-    """The profile of a Parquet partition, without its keys, times, and dropped columns; its texts as `clean`
-    has them.
+    """The profile of a Parquet partition, without times and dropped columns, and of its key only with parts
+    that repeat; its texts as `clean` has them.
 
     Raises BadData for a file that can't be read.
     """
@@ -96,18 +96,25 @@ def profile(path: Path, dataset: DatasetParams, task: Task, clean: CleanParams =
 def profile_and_sample(
     path: Path, dataset: DatasetParams, task: Task, clean: CleanParams = AS_THEY_ARE
 ) -> tuple[Profile, pd.DataFrame]:
-    """The same, and the rows that it is of, up to SAMPLE; these have the times, too."""
-    aside = {*dataset.key, *dataset.drop}
+    """The same, and the rows that it is of, up to SAMPLE; these have the times, too, and no key."""
+    # One column that is the key has another value in each row, as a part of it may.
+    aside = {*dataset.drop} if len(dataset.key) > 1 else {*dataset.key, *dataset.drop}
     present = {name: kind for name, kind in columns_of(path).items() if name not in aside}
     kinds = {name: kind for name, kind in present.items() if kind != "time"}
-    counts, sample = counts_and_sample(path, kinds, list(present))
+    counts, sample = counts_and_sample(path, kinds, list(present), dataset.key)
     sample = tidied(sample, clean)
+    parts = {name: _as_names(sample[name], kinds[name]) for name in dataset.key if name in kinds}
+    kinds = {
+        name: None if name in parts and kind == "number" else kind
+        for name, kind in kinds.items()
+        if name not in parts or _repeats(parts[name])
+    }
     y = _numbered(sample[dataset.target], dataset, task) if dataset.target in sample else None
     labelled = y is not None and bool(np.isfinite(y).any())
     ranks: dict[str, np.ndarray] = {}
     columns = {}
     for name, kind in kinds.items():
-        cells = sample[name]
+        cells = parts.get(name, sample[name])
         column = _column(cells, kind, counts.filled[name], counts.rows)
         if labelled and name != dataset.target and column.filled:
             assert y is not None
@@ -118,7 +125,19 @@ def profile_and_sample(
     columns |= {name: _with_correlations(columns[name], name, ranks) for name in ranks}
     run = _longest_run(y) if labelled and y is not None else 0
     made = Profile(counts.rows, len(sample), counts.repeated, counts.smallest, run, dataset.target, columns)
-    return made, sample
+    return made, sample.drop(columns=dataset.key, errors="ignore")
+
+
+def _as_names(part: pd.Series, kind: Kind | None) -> pd.Series:
+    """A part of a key says which, and not how many, also where it is a number."""
+    there = part.dropna()
+    return pd.Series(_names(there, kind), there.index, dtype=object).reindex(part.index)
+
+
+def _repeats(cells: pd.Series) -> bool:
+    """Are there few different values, each often enough to be more than a part of an id?"""
+    there = cells.dropna()
+    return 0 < there.nunique() <= min(MOST_CATEGORIES, len(there) // REPEATEDLY)
 
 
 def _column(cells: pd.Series, kind: Kind | None, filled: int, rows: int) -> ColumnProfile:

@@ -1,6 +1,6 @@
 """Counts over a whole Parquet file, and rows spread evenly over it, by DuckDB: no frame of all rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,20 +42,22 @@ class Counts:
 
 
 def counts_and_sample(
-    path: Path, kinds: Mapping[str, Kind | None], sampled: Sequence[str]
+    path: Path, kinds: Mapping[str, Kind | None], sampled: Sequence[str], key: Collection[str] = ()
 ) -> tuple[Counts, pd.DataFrame]:
-    """The counts, and the sample. Repetitions are counted among the smallest hashes: equal rows share one."""
+    """The counts of the columns of `kinds`, and the sample. A row's content is without the key. Repetitions
+    are counted among the smallest hashes: equal rows share one."""
     numbers = [kind == "number" for kind in kinds.values()]
     # The same number is one content, whether its column is of whole numbers or not.
-    cells = [
-        f"CAST({cell} AS DOUBLE)" if number else cell
-        for cell, number in zip(map(_quoted, kinds), numbers, strict=True)
-    ]
-    filled = ", ".join(["count(*)", *map(_filled, cells, numbers)])
+    cells = {
+        name: f"CAST({_quoted(name)} AS DOUBLE)" if number else _quoted(name)
+        for name, number in zip(kinds, numbers, strict=True)
+    }
+    filled = ", ".join(["count(*)", *map(_filled, cells.values(), numbers)])
+    hashed = ", ".join(cell for name, cell in cells.items() if name not in key)
     largest = HASHES // max(1, pq.read_metadata(path).num_rows // HASHED)
     content = (
         f"SELECT count(*), count(DISTINCT h), min(h, {4 * SKETCH}) "  # noqa: S608
-        f"FROM (SELECT hash({', '.join(cells)}) AS h FROM {SOURCE}) WHERE h <= {largest}"
+        f"FROM (SELECT hash({hashed}) AS h FROM {SOURCE}) WHERE h <= {largest}"
     )
     with _opened() as database:
         [(rows, *each)] = database.execute(f"SELECT {filled} FROM {SOURCE}", [str(path)]).fetchall()  # noqa: S608

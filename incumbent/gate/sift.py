@@ -101,7 +101,7 @@ def _judge_content(
     measured = with_sensors(alone, sample, [*recent.values()], params)
     limits = GateReport(0, tuple(judge_by_history(name, path, suites, params.dataset, measured)))
     times = GateReport(0, tuple(judge_times(name, path, recent, params.dataset)))
-    content = GateReport.of([judge_content(name, path, params, sample), times, limits])
+    content = GateReport.of([judge_content(name, path, params, sample, [*recent.values()]), times, limits])
     return measured, said_once(content, params.dataset)
 
 

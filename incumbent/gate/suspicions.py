@@ -15,15 +15,20 @@ import pyarrow.parquet as pq
 from incumbent.gate.figures import OF_TARGET
 from incumbent.gate.labels import KNOWN, USABLE
 from incumbent.gate.report import Finding, GateReport
+from incumbent.gate.samples import even_sample
 from incumbent.gate.times import FAR_AHEAD
 from incumbent.params import DatasetParams, FeatureParams, Task
 from incumbent.tables.columns import columns_of
 from incumbent.tables.convert import BATCH_ROWS
-from incumbent.tables.leaks import leaks
+from incumbent.tables.leaks import LEAK, leaks
 from incumbent.tables.names import look_alikes
 from incumbent.tables.parquet import readable, schema_of
 
 SAMPLE = 20_000
+LEAKING = "column '{}' should be no leak of the target"
+BY_CHANCE = 0.02
+"""How much less a column may have told the target before: so much are two partitions apart by chance."""
+
 TARGET_VARIES, VARIETY = "the target should vary", "distinct"
 AHEAD = "column '{}' should not be in the future"
 SLACK = timedelta(days=1)  # clocks and time zones differ
@@ -55,18 +60,34 @@ def suspicions(
     task: Task,
     features: FeatureParams,
     sample: pd.DataFrame | None = None,
+    recent: Sequence[Path] = (),
 ) -> list[Finding]:
     """Findings on one partition: infinite numbers, future times, a target that never varies or leaks.
 
-    None on columns that the model does not read. sample: some of the rows, if there are such already. Raises
-    BadData for a file that can't be read.
+    None on columns that the model does not read, and no leak that was as strong in the `recent` partitions.
+    sample: some of the rows, if there are such already. Raises BadData for a file that can't be read.
     """
     unread = _unread(path, dataset, features)
+    odd = [each for each in oddities([path], dataset, task, sample) if each.column not in unread]
+    leaking = [each.column for each in odd if each.column and each.expected == LEAKING.format(each.column)]
+    known = {LEAKING.format(each) for each in _leaking_before(leaking, recent, dataset, task)}
     return [
         Finding(name, each.expected, "warning", False, each.observed)
-        for each in oddities([path], dataset, task, sample)
-        if each.column not in unread
+        for each in odd
+        if each.expected not in known
     ]
+
+
+def _leaking_before(
+    columns: Sequence[str], recent: Sequence[Path], dataset: DatasetParams, task: Task
+) -> list[str]:
+    """Which of these columns told the target about as well in the recent partitions together?"""
+    needed = {*columns, dataset.target}
+    whole = [path for path in recent if needed <= columns_of(path).keys()] if columns else []
+    if not whole:
+        return []
+    rows = even_sample(whole, sorted(needed), SAMPLE // len(whole))
+    return [each.column for each in leaks(rows, dataset, task, LEAK - BY_CHANCE)]
 
 
 def said_once(report: GateReport, dataset: DatasetParams) -> GateReport:
@@ -184,4 +205,4 @@ def _of_the_target(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> 
             yield Oddity(None, TARGET_VARIES, single)
         return
     for leak in leaks(sample, dataset, task):
-        yield Oddity(leak.column, f"column '{leak.column}' should be no leak of the target", leak.text)
+        yield Oddity(leak.column, LEAKING.format(leak.column), leak.text)

@@ -36,10 +36,16 @@ def gate_version(
     return report.excusing(released()) if report.blocked or report.on_probation else report
 
 
-def judge_content(name: str, path: Path, params: Params, sample: pd.DataFrame | None = None) -> GateReport:
+def judge_content(
+    name: str,
+    path: Path,
+    params: Params,
+    sample: pd.DataFrame | None = None,
+    recent: Sequence[Path] = (),
+) -> GateReport:
     """What no suite covers in a partition: its labels, and likely mistakes; rows are counted elsewhere.
 
-    sample: of its rows, if there is one already.
+    sample: of its rows, if there is one already; recent: the partitions before it, where they are known.
     """
-    odd = suspicions(name, path, params.dataset, params.task, params.features, sample)
+    odd = suspicions(name, path, params.dataset, params.task, params.features, sample, recent)
     return GateReport.of([judge_labels(name, path, params), GateReport(0, tuple(odd))])

@@ -29,11 +29,12 @@ class Leak:
         return f"perhaps a leak: {self.measured}; is it known before the target is?"
 
 
-def leaks(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> list[Leak]:
+def leaks(sample: pd.DataFrame, dataset: DatasetParams, task: Task, least: float = LEAK) -> list[Leak]:
     """The columns that give the target away and may be features, the strongest first.
 
-    sample: rows as they arrive, with the target. A column counts by the order of its numbers, by the targets
-    of other rows with the same value, and by where it is empty. Too few rows give no leak.
+    sample: rows as they arrive, with the target; least: the strength that a leak is above. A column counts by
+    the order of its numbers, by the targets of other rows with the same value, and by where it is empty. Too
+    few rows give no leak.
     """
     aside = {dataset.target, dataset.time, *dataset.key, *dataset.drop}
     labelled = sample[sample[dataset.target].notna()]
@@ -42,11 +43,11 @@ def leaks(sample: pd.DataFrame, dataset: DatasetParams, task: Task) -> list[Leak
         return []
     columns = (labelled[name] for name in labelled.columns if name not in aside)
     candidates = (_leak(column, target, dataset, task) for column in columns)
-    return sorted((leak for leak in candidates if leak), key=lambda leak: -leak.strength)
+    return sorted((leak for leak in candidates if leak.strength > least), key=lambda leak: -leak.strength)
 
 
-def _leak(column: pd.Series, target: pd.Series, dataset: DatasetParams, task: Task) -> Leak | None:
-    """The strongest relation of the column to the target, if it is strong enough."""
+def _leak(column: pd.Series, target: pd.Series, dataset: DatasetParams, task: Task) -> Leak:
+    """The strongest relation of the column to the target."""
     prepared = _Prepared(column)
     if task == "regression":
         ways = _ways_to_a_number(prepared, target)
@@ -60,7 +61,7 @@ def _leak(column: pd.Series, target: pd.Series, dataset: DatasetParams, task: Ta
             for way in _ways_to_a_class(prepared, (target == label).to_numpy(), f"{dataset.target} = {label}")
         )
     strength, measured = max(ways, key=lambda way: way[0], default=(0.0, ""))
-    return Leak(str(column.name), strength, measured) if strength > LEAK else None
+    return Leak(str(column.name), strength, measured)
 
 
 class _Prepared:

@@ -185,3 +185,23 @@ def test_partitions_with_few_rows_are_looked_at_together(tmp_path: Path) -> None
     assert suspicions(days[0].name, days[0], toy, "binary", FeatureParams()) == []
     [leaking] = oddities(days, toy, "binary")
     assert leaking.column == "closed"
+
+
+def test_a_column_that_always_told_the_target_as_well_is_no_news(tmp_path: Path) -> None:
+    days = []
+    for number in range(3):
+        days.append(tmp_path / f"{number}.parquet")
+        noise = RNG.normal(0, 0.3, ROWS)
+        table(alcohol=TARGET + noise, closed=RNG.normal(size=ROWS)).to_parquet(days[-1], index=False)
+    new = table(alcohol=TARGET + RNG.normal(0, 0.3, ROWS), closed=TARGET + RNG.normal(0, 0.01, ROWS))
+    new.to_parquet(tmp_path / "new.parquet", index=False)
+    toy = DatasetParams(name="toy", target="y")
+
+    def leaking(recent: list[Path]) -> set[str]:
+        findings = suspicions(
+            "new.parquet", tmp_path / "new.parquet", toy, "binary", EVERY_TIME, recent=recent
+        )
+        return {each.expectation.split("'")[1] for each in findings}
+
+    assert leaking([]) == {"alcohol", "closed"}
+    assert leaking(days) == {"closed"}

@@ -36,9 +36,9 @@ FREE = 2.5
 PRIOR = 6
 """Degrees of freedom that the family's usual variance counts as."""
 
-WIDER = 2.5
+WIDER = 2.0
 """An interval that is so many times as wide as the narrowest counts for nothing: where a season or a line
-does well, the mean only gives room. One that is less wide counts, as few partitions may flatter the best."""
+does well, the mean only gives room. A less wide one does, as few partitions may flatter the best."""
 
 ROUNDING = 1e-6
 SLACK = 1e-5
@@ -159,10 +159,8 @@ def learn(history: Mapping[str, Profile], false_alarms: float, season: int) -> l
 
 def _limit(past: Series, usual: float, chance: float, season: int) -> Limit:
     scaled, sampling, family, scale = past.scaled, past.sampling, past.family, past.scale
-    predictions = [
-        _prediction(model, usual + sampling, math.sqrt(FLOOR[family] ** 2 + sampling))
-        for model in _models(scaled, season)
-    ]
+    floor = math.sqrt(FLOOR[family] ** 2 + sampling)
+    predictions = [_prediction(model, usual + sampling, floor) for model in _models(scaled, season)]
     # More or fewer rows are told, and seldom wrong.
     wide = FREE if family == "volume" else 1.0
     counted = _counted(predictions, chance)
@@ -183,7 +181,7 @@ def _limit(past: Series, usual: float, chance: float, season: int) -> Limit:
         past=(min(past.values), max(past.values)),
         partitions=len(past.values),
         center=float(scaled.mean()),
-        deviation=predictions[0].deviation,
+        deviation=max(floor, predictions[0].deviation),
         error=math.sqrt(sampling),
         scale=scale,
         apart=past.apart,
@@ -210,31 +208,37 @@ class Model:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of the next value, on the family's scale, as Student's t with so many degrees of freedom."""
+    """Of the next value, on the family's scale, as Student's t with so many degrees of freedom; floor: the
+    least deviation that is believed."""
 
     center: float
     deviation: float
+    floor: float
     freedom: int
     seasonal: bool
 
-    def reach(self, chance: float) -> float:
-        """Half of a two-sided interval."""
+    def width(self, chance: float) -> float:
+        """Half of a two-sided interval, by the past alone."""
         return self.deviation * _width(chance, self.freedom)
+
+    def reach(self, chance: float) -> float:
+        """The same, and not less than with the floor."""
+        return max(self.floor, self.deviation) * _width(chance, self.freedom)
 
 
 def _prediction(model: Model, usual: float, floor: float) -> Prediction:
     freedom = PRIOR + model.freedom
     variance = (PRIOR * usual + model.squares) / freedom * model.inflation
-    return Prediction(model.center, max(floor, math.sqrt(variance)), freedom, model.seasonal)
+    return Prediction(model.center, math.sqrt(variance), floor, freedom, model.seasonal)
 
 
 def _counted(predictions: Sequence[Prediction], chance: float) -> list[Prediction]:
     """Those that foresee well; a season only where it foresees best, as its first differences are few."""
-    best = min(predictions, key=lambda each: each.reach(chance))
+    best = min(predictions, key=lambda each: each.width(chance))
     return [
         each
         for each in predictions
-        if each is best or (not each.seasonal and each.reach(chance) <= WIDER * best.reach(chance))
+        if each is best or (not each.seasonal and each.width(chance) <= WIDER * best.width(chance))
     ]
 
 

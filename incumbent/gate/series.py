@@ -166,7 +166,9 @@ def usual_variances(series: Sequence[Series]) -> dict[str, float]:
     for each in series:
         least[each.kin] = FLOOR[each.family]
         if len(each.scaled) > 1:
-            beyond = max(0.0, float(each.scaled.var(ddof=1) - each.sampling))
+            # A trend or a season is no noise, and hardly shows from one partition to the next.
+            steps = float(np.mean(np.diff(each.scaled) ** 2)) / 2
+            beyond = max(0.0, min(steps, float(each.scaled.var(ddof=1))) - each.sampling)
             variances.setdefault(each.kin, []).append(beyond)
     return {
         kin: max(floor**2, float(np.median(variances[kin])) if kin in variances else (UNKNOWN * floor) ** 2)

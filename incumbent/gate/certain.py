@@ -14,7 +14,7 @@ from incumbent.gate.profile import QUANTILES, ColumnProfile, Profile
 from incumbent.gate.scale import Scale
 from incumbent.gate.units import distance, near, unit_of_quantiles, unit_of_values, values_are_scaled
 
-MEDIAN = "quantile 0.5"
+MEDIAN, NEW = "quantile 0.5", "new"
 MOST_LISTED = 6
 IMPOSSIBLE = 1e-6
 """The chance that a column which varied is constant by accident."""
@@ -31,6 +31,11 @@ class Certain:
     figure: str
     expected: str
     observed: str
+
+    @property
+    def is_unit(self) -> bool:
+        """Does it say that the numbers are in another unit?"""
+        return self.figure in (MEDIAN, NEW)
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,9 @@ class Extremes:
         now = column.quantiles
         if now and any(near(now, each) for each in self.apart):
             return None
-        unit = unit_of_quantiles(now, self.quantiles, self.step, self.reach)
-        return unit or (self.scale.unit(now) if self.scale else None)
+        if self.scale and (shift := self.scale.shift(now)) is not None:
+            return self.scale.unit(shift)
+        return unit_of_quantiles(now, self.quantiles, self.step, self.reach)
 
     def on_another_scale(self, column: ColumnProfile) -> bool:
         """Are a new partition's numbers as before, but for one factor?"""
@@ -147,7 +153,7 @@ def _of_column(name: str, column: ColumnProfile, past: Extremes, profile: Profil
             yield Certain(name, MEDIAN, expected, observed)
         else:
             was, now = map(_listed, (past.values, map(float, column.categories or ())))
-            yield Certain(name, "new", expected, f"as if in {unit}: the values are {now}, they were {was}")
+            yield Certain(name, NEW, expected, f"as if in {unit}: the values are {now}, they were {was}")
 
 
 def _listed(values: Iterable[float]) -> str:

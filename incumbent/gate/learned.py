@@ -105,6 +105,8 @@ def judge_profile(
         each
         for each in certain(profile, learned.extremes, missing)
         if (each.column, each.figure) not in overruled
+        # Swapped columns look as if in other units, but are told with each other.
+        and not (each.is_unit and swapped_with(each.column, profile.columns, learned.by_column))
     ]
     explained = {each.column for each in blocking}
     return [

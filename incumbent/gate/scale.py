@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from incumbent.gate.units import INNER, NEAR_UNITS
+from incumbent.gate.units import ALIKE, EXACT, GREAT_UNITS, INNER, NEAR_UNITS, unit_of_factor
 
 PARTITIONS = 4
 """Of fewer nobody knows what varies how much."""
@@ -26,9 +26,6 @@ ROUNDING = 0.01
 
 SHAPE, LEVEL = 4.0, 2.5
 """Deviations by which a quantile may miss the common factor, and this a unit's."""
-
-EXACT, ALIKE = 0.03, 0.2
-"""The logarithm by which a factor may always miss a unit's, and by which it never may."""
 
 FARTHER = 6.0
 """Deviations of the level; what goes less far by one factor may go on from where it was."""
@@ -81,13 +78,13 @@ class Scale:
         agreeing = np.abs(differences - shift) <= SHAPE * deviation
         return float(shift) if abs(shift) > FARTHER * self.level and agreeing.sum() >= AGREEING else None
 
-    def unit(self, now: Sequence[float]) -> str | None:
-        """The unit in which the numbers would be as before."""
-        if (shift := self.shift(now)) is None:
-            return None
-        most = min(ALIKE, max(EXACT, LEVEL * self.level))
-        unit = min(NEAR_UNITS, key=lambda name: abs(shift - math.log(NEAR_UNITS[name])))
-        return unit if abs(shift - math.log(NEAR_UNITS[unit])) <= most else None
+    def unit(self, shift: float) -> str | None:
+        """The unit in which numbers that went by this factor would be as before; shift: its logarithm.
+
+        A small factor is no unit's where the column itself goes about farther than it may miss one.
+        """
+        units = NEAR_UNITS if self.level <= EXACT else GREAT_UNITS
+        return unit_of_factor(shift, units, min(ALIKE, max(EXACT, LEVEL * self.level)))
 
     def is_another(self, now: Sequence[float]) -> bool:
         """Are these of the same shape on another scale, of whatever factor?"""

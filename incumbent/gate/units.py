@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-MULTIPLES = (7, 10, 12, 24, 60, 100, 1000, 3600, 1_000_000)
+MULTIPLES = (10, 100, 1000, 1_000_000, 60, 3600, 24, 12, 7)
+"""The likeliest first, as a column that varies much may fit several."""
+
 UNITS: Mapping[str, float] = {
     **{f"units {factor:,} times smaller": float(factor) for factor in MULTIPLES},
     **{f"units {factor:,} times larger": 1 / factor for factor in MULTIPLES},
@@ -36,8 +38,15 @@ SCALES: Mapping[str, tuple[float, float]] = {
 """Factor and summand."""
 
 OTHER_SIGN = "numbers of the other sign"
-ALIKE = 0.2
-"""How much the logarithms of the quantiles' ratios may differ from the factor's."""
+EXACT, ALIKE = 0.03, 0.2
+"""By how much the logarithm of a factor may always miss that of a unit's, and by how much it never may."""
+
+SMALL = math.log(5)
+"""Prices may double, and distances halve: what goes by less than this must go by a unit's factor exactly."""
+
+GREAT_UNITS: Mapping[str, float] = {
+    unit: factor for unit, factor in UNITS.items() if abs(math.log(factor)) >= SMALL
+}
 
 CLOSE, FAR, MANY = 0.35, 1.5, 2.0
 """How near the quantiles must be to those on another scale, and how far from what they were, in distances of
@@ -74,17 +83,24 @@ def unit_of_quantiles(
             return unit
     if one_sign(before) and distance(now, -was[::-1]) < CLOSE:
         return OTHER_SIGN
-    return _by_factor(now, before, UNITS, ALIKE)
+    return _by_factor(now, before)
 
 
-def _by_factor(
-    now: Sequence[float], before: Sequence[float], units: Mapping[str, float], most: float
-) -> str | None:
+def _by_factor(now: Sequence[float], before: Sequence[float]) -> str | None:
     if not (one_sign(now) and one_sign(before) and now[1] * before[1] > 0):
         return None
     ratios = np.log(np.array(now)[INNER] / np.array(before)[INNER])
-    unit = min(units, key=lambda name: abs(np.median(ratios) - math.log(units[name])))
-    return unit if np.all(np.abs(ratios - math.log(units[unit])) < most) else None
+    unit = unit_of_factor(float(np.median(ratios)), UNITS, ALIKE)
+    return unit if unit and np.all(np.abs(ratios - math.log(UNITS[unit])) < ALIKE) else None
+
+
+def unit_of_factor(shift: float, units: Mapping[str, float], most: float) -> str | None:
+    """The unit by whose factor numbers went, if there is one; shift: the logarithm of theirs; most: by how
+    much that may miss a great factor's, EXACT at least."""
+    misses = {unit: abs(shift - math.log(factor)) for unit, factor in units.items()}
+    exact = (unit for unit, miss in misses.items() if miss <= EXACT)
+    about = (unit for unit in GREAT_UNITS if misses[unit] <= most)
+    return next(exact, None) or next(about, None)
 
 
 def unit_of_values(now: Mapping[float, float], known: Mapping[float, float]) -> str | None:

@@ -1,5 +1,6 @@
 """Two columns that stand under each other's names are more like a fault than news."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,6 +15,8 @@ def shop(seed: int) -> pd.DataFrame:
         device=frame["rating"].map({1: "tv", 2: "tablet", 3: "laptop", 4: "mobile", 5: "desktop"}),
         country=frame["pages"].mod(4).map({0: "DE", 1: "FR", 2: "IT", 3: "ES"}),
         price=(frame["temp"] + 30) ** 2 / 20,
+        hue=np.exp(frame["temp"] / 100),
+        ash=2.3 * np.exp((frame["pages"] + frame["temp"] / 10) / 30),
     )
 
 
@@ -28,6 +31,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Past:
         pytest.param("secs", "price", id="numbers"),
         pytest.param("device", "country", id="texts"),
         pytest.param("pages", "price", id="few values and many"),
+        pytest.param("hue", "ash", id="numbers that look as if in inches and in centimetres"),
         pytest.param("rating", "discount", id="one that is never empty and one that is"),
     ],
 )

@@ -1,6 +1,7 @@
 """Numbers in another unit block, where history makes a false alarm unlikely; what was released once counts as
 itself alone."""
 
+import math
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from incumbent.gate import Verdict
 from incumbent.gate.check import gate_files
 from incumbent.gate.learned_suite import LEARNED, from_suite, to_suite
+from incumbent.gate.scale import Scale
 from incumbent.gate.units import unit_of_values
 from tests.gate.test_learned import Past, month
 
@@ -67,6 +69,8 @@ def test_another_unit_blocks_and_is_named(
         pytest.param("stars", lambda s: s * 1.3, id="by no unit's factor"),
         pytest.param("charge", lambda s: s / 10 + 9, id="values that only look like it"),
         pytest.param("distance", lambda s: s * 1.45, id="by a factor that news may have"),
+        pytest.param("distance", lambda s: s * 2, id="doubled, which is nearly pounds"),
+        pytest.param("distance", lambda s: s * 0.5, id="halved, which is nearly kilograms"),
         pytest.param("distance", lambda s: s**1.4, id="long ones more than short ones"),
         pytest.param("wild", lambda s: s * 1.609344, id="a column that goes so far by itself"),
     ],
@@ -117,6 +121,7 @@ def test_another_unit_of_a_long_tail_or_of_counts_blocks(days: Past, column: str
 @pytest.mark.parametrize(
     ("column", "factor", "by_person"),
     [
+        pytest.param("secs", 2, True, id="doubled, which is nearly Fahrenheit where numbers are great"),
         pytest.param("secs", 5, True, id="numbers times a factor that is no unit's"),
         pytest.param("rating", 2, True, id="few values times a factor that is no unit's"),
         pytest.param("secs", 1.4, False, id="by less than half, as prices may go"),
@@ -129,6 +134,16 @@ def test_numbers_on_another_scale_are_released_by_a_person_alone(
     report = days.gate(frame.assign(**{column: frame[column] * factor}))
     assert report.verdict is Verdict.PROBATION
     assert any(each.by_person for each in report.failed) is by_person
+
+
+def test_of_units_that_a_column_which_varies_may_be_in_the_likeliest_is_named() -> None:
+    quantiles = np.array([1, 2, 4, 8, 11, 16, 20])
+    scale = Scale.of([tuple(quantiles * each) for each in (1.1, 0.9, 1.15, 0.85, 1, 1.2, 0.8, 1)])
+    assert scale is not None
+    shift = scale.shift(tuple(quantiles * 8.3))
+    assert shift is not None
+    assert scale.unit(shift) == "units 10 times smaller"  # 7 is nearer
+    assert scale.unit(math.log(2.2)) is None  # it may have gone so far by itself
 
 
 def test_a_suite_of_a_former_version_judges_on(days: Past) -> None:

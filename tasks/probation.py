@@ -6,7 +6,7 @@ from pathlib import Path
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from incumbent.errors import BadInput, NotFound
+from incumbent.errors import BadInput
 from incumbent.gate import GateReport
 from incumbent.gate.probation import Suspension, how_to_release, settle, suspicions_of
 from incumbent.gate.suites import load_suites
@@ -15,7 +15,7 @@ from incumbent.params import Params, load_params
 from incumbent.storage.dataset.arrivals import catch_up, commit_documents
 from incumbent.storage.dataset.git import last_change
 from incumbent.storage.dataset.history import history_documents
-from incumbent.storage.dataset.probation import changing, record_at, released_by_a_person
+from incumbent.storage.dataset.probation import changing, digest_in, record_at, released_by_a_person
 from incumbent.storage.dataset.versions import VERSIONED, fetch, resolve
 from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.s3.documents import now
@@ -64,11 +64,7 @@ def end_probation(project: Path, partition: str, reason: str) -> Version:
     name_flow_run(f"release {partition}", [f"model:{params.dataset.name}"])
     catch_up(project)
     version, record = resolve(project), record_at(project)
-    md5 = version.digests.get(partition)
-    if md5 is None:
-        raise NotFound(
-            f"nothing in quarantine or in the data is called '{partition}'; see `incumbent quarantine list`"
-        )
+    md5 = digest_in(version, partition)
     entry = record.get(partition)
     if entry is None or entry.md5 != md5:
         entry = _judged_now(project, version, partition, params)

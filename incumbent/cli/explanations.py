@@ -30,12 +30,13 @@ class Explained:
         return {**self.report.to_json(), "explained": explained, "page": str(self.page)}
 
     @property
-    def text(self) -> str:
-        lines = [f"{self.report.verdict}: {self.report.rows:,} rows"]
+    def lines(self) -> list[str]:
+        """The reasons, each with its explanations, and where the page is."""
+        lines = []
         for finding, reason in zip(self.report.failed, self.report.reasons, strict=True):
             lines.append(printable(reason))
             lines += [_in_a_line(each) for each in self.explanations if each.finding == finding]
-        return "\n".join([*lines, f"as pictures: {self.page}"])
+        return [*lines, f"as pictures: {self.page}"]
 
 
 def explained(report: GateReport, judged: Sequence[Sifted], project: Path, params: Params) -> Explained:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from incumbent.cli.options import Json, Project, enter, say, show, table
 from incumbent.errors import BadInput, StorageUnavailable
 from incumbent.params import Params, load_params
 from incumbent.storage.registry.identity import require_own_model
+
+if TYPE_CHECKING:
+    from incumbent.gate.probation import Release
 
 app = typer.Typer(
     no_args_is_help=True, help="Files and rows that the gate refused, and partitions on probation."
@@ -88,17 +91,46 @@ def release(
         raise BadInput("a release needs a reason; it is kept with the entry")
     project = enter(project)
     require_registry(project)
+    # What can't be released is told before Prefect logs an error and keeps a failed run of it.
+    in_quarantine = re.match(r"[0-9a-f]{12}-", entry)  # as every entry there begins
+    before = None
+    if in_quarantine:
+        _require_held(entry, project)
+    else:
+        before = _released_before(entry, project)
     # Prefect reads where its server is when it is imported.
     from flows.end_probation import end_probation
     from flows.release import release as flow
     from incumbent.cli.prefect_runs import in_this_process
 
-    if not re.match(r"[0-9a-f]{12}-", entry):  # as every entry in quarantine begins
-        done = in_this_process(end_probation, project=project, partition=entry, reason=reason)
-    else:
+    if in_quarantine:
         with TemporaryDirectory() as folder:
             done = in_this_process(flow, project=project, entry=entry, reason=reason, folder=Path(folder))
-    show(done, as_json, lambda d: f"released: data version {d['data']['name']} ({d['data']['rev'][:10]})")
+    else:  # also if it was released, as that may have died before its event
+        done = in_this_process(end_probation, project=project, partition=entry, reason=reason)
+    done["released_before"] = before and vars(before)
+    what = f"{entry} is released already ({before})" if before else "released"
+    show(done, as_json, lambda d: f"{what}: data version {d['data']['name']} ({d['data']['rev'][:10]})")
+
+
+def _require_held(entry: str, project: Path) -> None:
+    """Raises NotFound, and BadInput if it was released."""
+    from incumbent.storage.dataset.quarantine import open_quarantine
+
+    params = load_params(project)
+    require_own_model(params, project)
+    open_quarantine(params).require_held(entry)
+
+
+def _released_before(partition: str, project: Path) -> "Release | None":
+    """Who released it, if somebody did. Raises NotFound if it is not in the data."""
+    from incumbent.storage.dataset.arrivals import catch_up
+    from incumbent.storage.dataset.probation import digest_in, record_at
+    from incumbent.storage.dataset.versions import resolve
+
+    catch_up(project)
+    md5, entry = digest_in(resolve(project), partition), record_at(project).get(partition)
+    return entry.released if entry and entry.md5 == md5 else None
 
 
 def _as_table(found: list[dict[str, Any]]) -> str:

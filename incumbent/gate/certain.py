@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from incumbent.gate.documents import parsed
-from incumbent.gate.profile import QUANTILES, ColumnProfile, Profile
+from incumbent.gate.documents import Count, Finite, Share, Size, parsed
+from incumbent.gate.profile import QUANTILES, ColumnProfile, Profile, Quantiles
 from incumbent.gate.scale import Scale
 from incumbent.gate.units import distance, near, unit_of_quantiles, unit_of_values, values_are_scaled
 
@@ -49,15 +49,15 @@ class Extremes:
     nothing else.
     """
 
-    empty: float
-    distinct: int
-    commonest: float
-    quantiles: tuple[float, ...]
-    step: float
-    reach: float
+    empty: Share
+    distinct: Count
+    commonest: Share
+    quantiles: Quantiles
+    step: Size
+    reach: Size
     scale: Scale | None = None
-    values: Mapping[float, float] = field(default_factory=dict)
-    apart: tuple[tuple[float, ...], ...] = ()
+    values: Mapping[Finite, Share] = field(default_factory=dict)
+    apart: tuple[Quantiles, ...] = ()
 
     @staticmethod
     def of(columns: Mapping[str, ColumnProfile], apart: Collection[str] = ()) -> "Extremes":

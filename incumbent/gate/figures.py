@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from incumbent.gate.documents import Count, Finite, Positive, Size
 from incumbent.gate.profile import QUANTILES, ColumnProfile, Profile
 
 Family = Literal[
@@ -102,13 +103,13 @@ class ColumnReference:
     target, and the rows.
     """
 
-    middle: float = 0.0
-    spread: float = 1.0
-    partitions: int = 0
-    cells: int = 0
-    profiles: int = 0
-    shares: dict[str, tuple[float, int]] = field(default_factory=dict)
-    targets: dict[str, tuple[float, int]] = field(default_factory=dict)
+    middle: Finite = 0.0
+    spread: Positive = 1.0
+    partitions: Count = 0
+    cells: Count = 0
+    profiles: Count = 0
+    shares: dict[str, tuple[Size, Count]] = field(default_factory=dict)
+    targets: dict[str, tuple[Finite, Count]] = field(default_factory=dict)
 
     def add(self, column: ColumnProfile, sampled: int, times: int = 1) -> None:
         """Add a partition, or take it out (times = -1). sampled: rows of its sample."""

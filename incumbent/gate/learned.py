@@ -12,6 +12,7 @@ from typing import Any
 
 from incumbent.gate.causes import Broken, by_cause
 from incumbent.gate.certain import MEDIAN, REPEATED, USUAL, Extremes, certain, overlap
+from incumbent.gate.documents import Share
 from incumbent.gate.figures import (
     DOMAIN,
     RECENT_MODEL,
@@ -50,7 +51,7 @@ class Learned:
     limits: tuple[Limit, ...]
     reference: Mapping[str, ColumnReference]
     extremes: Mapping[str, Extremes]
-    repeated: float
+    repeated: Share
     contents: Mapping[str, tuple[int, ...]]
 
     @property
@@ -151,7 +152,8 @@ def _finding(partition: str, profile: Profile, broken: Sequence[Broken], learned
     )
     limit, value = worst.limit, worst.figure.value
     news = _new_values(profile, limit.column, learned) if any(b.limit.figure == "new" for b in broken) else ()
-    named = f"; new: {', '.join(news)}" if news else ""
+    named = sorted(news[:MOST_NAMED])
+    new = f"; new: {', '.join(named)}{_more(news)}" if news else ""
     swapped = swapped_with(limit.column, profile.columns, learned.by_column)
     perhaps = f"; perhaps swapped with '{swapped}'" if swapped else ""
     telling = f"; by {', '.join(profile.telling)}" if limit.figure == DOMAIN and profile.telling else ""
@@ -161,8 +163,8 @@ def _finding(partition: str, profile: Profile, broken: Sequence[Broken], learned
         worst.severity,
         False,
         f"{amount(limit.figure, value)}; it was {_past(limit)}"
-        f"{telling}{named}{perhaps}{_others(broken, worst)}",
-        about=f"{HISTORY}{': '.join([limit.column, *news])}",
+        f"{telling}{new}{perhaps}{_others(broken, worst)}",
+        about=f"{HISTORY}{': '.join([limit.column, *named])}",
         value=value,
         figure=(limit.column, limit.figure),
         by_person=swapped is not None
@@ -203,23 +205,29 @@ def _past(limit: Limit) -> str:
 
 
 def _new_values(profile: Profile, column: str, learned: Learned) -> tuple[str, ...]:
-    """The commonest values of a column that no earlier partition has, in the order of the alphabet."""
+    """The values of a column that no earlier partition has, the commonest first."""
     known = learned.reference[column].shares
     shares = profile.columns[column].categories or {}
     new = sorted((value for value in shares if value not in known), key=lambda value: -shares[value])
-    return tuple(sorted(f"'{value}'" for value in new[:MOST_NAMED]))
+    return tuple(f"'{value}'" for value in new)
+
+
+def _more(names: Sequence[str]) -> str:
+    """How many are not named."""
+    return f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
 
 
 def _others(broken: Sequence[Broken], worst: Broken) -> str:
     others = sorted((each for each in broken if each is not worst), key=lambda b: -b.distance)
-    names = list(dict.fromkeys(map(_other, others)))
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    which = "most of all by" if worst.limit.figure == SLOPES else "also unusual:"
-    return f"; {which} {', '.join(names[:MOST_NAMED])}{more}" if names else ""
+    # Of the target's relation to all columns only the columns need be named.
+    by_column = worst.limit.figure == SLOPES
+    names = list(dict.fromkeys(_other(each, by_column=by_column) for each in others))
+    which = "most of all by" if by_column else "also unusual:"
+    return f"; {which} {', '.join(names[:MOST_NAMED])}{_more(names)}" if names else ""
 
 
-def _other(broken: Broken) -> str:
-    if broken.limit.figure == "slope":
+def _other(broken: Broken, *, by_column: bool) -> str:
+    if by_column and broken.limit.figure == "slope":
         return f"'{broken.limit.column}'"
     if broken.pair:
         return "the one of '{}' with '{}'".format(*broken.pair)
@@ -231,9 +239,8 @@ def _repetition(partition: str, profile: Profile, learned: Learned) -> Iterator[
     if learned.repeated > USUAL:
         return
     if profile.repeated >= REPEATED:
-        observed = (
-            f"{profile.repeated:.0%} of {profile.rows:,} rows repeat another's content under other keys"
-        )
+        many = f"{profile.repeated:.0%} of {profile.rows:,} rows"
+        observed = f"{many} repeat the content of an earlier row, the key aside"
         yield Finding(
             partition, "rows must not repeat", "critical", False, observed, figure=(TABLE, "repeated")
         )

@@ -118,7 +118,7 @@ def from_suite(suite: Mapping[str, Any]) -> Learned:
         for limit in _limits_of(each)
     ]
     limits += [_limit_from_json(each) for each in about["limits"]]
-    return parsed(
+    learned = parsed(
         Learned,
         {
             **about,
@@ -129,6 +129,10 @@ def from_suite(suite: Mapping[str, Any]) -> Learned:
             "extremes": {column: Extremes.from_json(each) for column, each in about["extremes"].items()},
         },
     )
+    judged = [*(each.column for each in learned.limits), *learned.extremes]
+    if unknown := [column for column in judged if column not in {TABLE, *learned.reference}]:
+        raise ValueError(f"'{unknown[0]}' has limits, but is no column in `reference`")
+    return learned
 
 
 def not_learned(path: Path, error: Exception) -> str:
@@ -206,7 +210,11 @@ def _limit_to_json(limit: Limit) -> dict[str, Any]:
 def _limit_from_json(document: Mapping[str, Any]) -> Limit:
     missing = {"low": -math.inf, "high": math.inf, "least": -math.inf, "greatest": math.inf}
     ends = {name: missing[name] if document[name] is None else document[name] for name in ENDS}
-    return parsed(Limit, {**USUAL, **document, **ends})
+    limit = parsed(Limit, {**USUAL, **document, **ends})
+    for low, high in (("low", "high"), ("least", "greatest")):
+        if not (first := getattr(limit, low)) <= (last := getattr(limit, high)):  # nor is a NaN
+            raise ValueError(f"{limit.figure} of '{limit.column}': {low} is {first}, and {high} {last}")
+    return limit
 
 
 def _reference_to_json(reference: ColumnReference) -> dict[str, Any]:

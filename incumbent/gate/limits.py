@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import t as student
 
+from incumbent.gate.documents import Count, Finite, Positive, Size
 from incumbent.gate.figures import (
     DOMAIN,
     LOWER_ONLY,
@@ -77,13 +78,13 @@ class Limit:
     high: float
     least: float
     greatest: float
-    past: tuple[float, float]
-    partitions: int
-    center: float
-    deviation: float
-    error: float
-    scale: tuple[float, float] = (0.0, 1.0)
-    apart: Mapping[str, float] = field(default_factory=dict)
+    past: tuple[Finite, Finite]
+    partitions: Count
+    center: Finite
+    deviation: Positive
+    error: Size
+    scale: tuple[Finite, Positive] = (0.0, 1.0)
+    apart: Mapping[str, Finite] = field(default_factory=dict)
 
     def severity(self, figure: Figure) -> Severity:
         """Is the figure within its limits? With fewer rows than usual they are wider."""

@@ -7,6 +7,10 @@ later partition that shows the same is not suspended.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
 
 from incumbent.gate.report import HISTORY, PROBATION, Finding, GateReport
 
@@ -16,6 +20,19 @@ A_PERSON = "a person: "
 TWO_ARE_NEWS = "two are news"
 BY_PERSON = "more like a fault than news, so a second one like it does not release it"
 MOST_REASONS = 3
+
+
+def _moment(value: Any) -> str:
+    text = value.isoformat() if isinstance(value, date) else str(value)  # YAML reads a time without quotes
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is no time; write one like 2026-05-31T14:30:00+00:00") from None
+    return text
+
+
+Moment = Annotated[str, BeforeValidator(_moment)]
+"""ISO 8601, UTC."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +51,11 @@ class Suspicion:
 
 @dataclass(frozen=True)
 class Release:
-    """Who ended a probation, why, and when (ISO 8601, UTC)."""
+    """Who ended a probation, why, and when."""
 
     by: str
     why: str
-    at: str
+    at: Moment
 
     @property
     def is_news(self) -> bool:
@@ -53,10 +70,10 @@ class Release:
 
 @dataclass(frozen=True)
 class Suspension:
-    """A partition that was put on probation: its bytes (md5, hex), since when (ISO 8601, UTC), and why."""
+    """A partition that was put on probation: its bytes (md5, hex), since when, and why."""
 
-    md5: str
-    since: str
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    since: Moment
     suspicions: tuple[Suspicion, ...]
     released: Release | None = None
 

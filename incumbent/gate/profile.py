@@ -7,13 +7,14 @@ to SAMPLE rows, spread evenly. The same bytes give the same figures.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import AfterValidator, ValidationInfo
 from scipy.stats import rankdata
 
-from incumbent.gate.documents import parsed
+from incumbent.gate.documents import Correlation, Count, Finite, Share, Size, parsed
 from incumbent.gate.samples import counts_and_sample
 from incumbent.params import CleanParams, DatasetParams, Task
 from incumbent.tables.columns import Kind, columns_of
@@ -32,6 +33,24 @@ AS_THEY_ARE = CleanParams()
 BINS = 10
 
 
+def _ascending(quantiles: tuple[float, ...]) -> tuple[float, ...]:
+    if quantiles and (len(quantiles) != len(QUANTILES) or list(quantiles) != sorted(quantiles)):
+        raise ValueError(f"input should be {len(QUANTILES)} numbers in ascending order, or none")
+    return quantiles
+
+
+def _numbers_of_a_number(
+    categories: Mapping[str, float] | None, info: ValidationInfo
+) -> Mapping[str, float] | None:
+    if info.data.get("kind") == "number":
+        for value in categories or ():
+            float(value)  # raises ValueError, which says what is none
+    return categories
+
+
+Quantiles = Annotated[tuple[Finite, ...], AfterValidator(_ascending)]
+
+
 @dataclass(frozen=True)
 class ColumnProfile:
     """One column. `empty` is a share of all rows; other shares are of the filled cells of the sample.
@@ -43,35 +62,35 @@ class ColumnProfile:
     """
 
     kind: Kind | None
-    filled: int
-    empty: float
-    distinct: int = 0
+    filled: Count
+    empty: Share
+    distinct: Count = 0
     commonest: str | None = None
-    shares: Mapping[str, float] = field(default_factory=dict)
-    mean: float | None = None
-    deviation: float | None = None
-    quantiles: tuple[float, ...] = ()
-    length: float | None = None
-    categories: Mapping[str, float] | None = None
-    targets: Mapping[str, tuple[float, int]] = field(default_factory=dict)
-    correlations: Mapping[str, float] = field(default_factory=dict)
+    shares: Mapping[str, Share] = field(default_factory=dict)
+    mean: Finite | None = None
+    deviation: Size | None = None
+    quantiles: Quantiles = ()
+    length: Size | None = None
+    categories: Annotated[Mapping[str, Share] | None, AfterValidator(_numbers_of_a_number)] = None
+    targets: Mapping[str, tuple[Finite, Count]] = field(default_factory=dict)
+    correlations: Mapping[str, Correlation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One partition. sampled: rows of the sample; repeated: the share of rows whose content, the key aside,
-    another row has; content: the SKETCH smallest hashes of the rows' content; run: the longest stretch of
-    rows with one target, in the sample's order; sensors, and the `telling` columns: see
+    """One partition. sampled: rows of the sample; repeated: the share of rows that repeat the content of an
+    earlier row, the key aside; content: the SKETCH smallest hashes of the rows' content; run: the longest
+    stretch of rows with one target, in the sample's order; sensors, and the `telling` columns: see
     sensors.py."""
 
-    rows: int
-    sampled: int
-    repeated: float
-    content: tuple[int, ...]
-    run: int
+    rows: Count
+    sampled: Count
+    repeated: Share
+    content: tuple[Count, ...]
+    run: Count
     target: str
     columns: Mapping[str, ColumnProfile]
-    sensors: Mapping[str, float] = field(default_factory=dict)
+    sensors: Mapping[str, Share] = field(default_factory=dict)
     telling: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

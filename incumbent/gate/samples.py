@@ -32,7 +32,7 @@ def even_sample(paths: Sequence[Path], names: Sequence[str], most: int) -> pd.Da
 
 @dataclass(frozen=True)
 class Counts:
-    """Of all rows. filled: cells by column; repeated: the share of rows whose content another has; smallest:
+    """Of all rows. filled: cells by column; repeated: the share of rows that repeat another's; smallest:
     of the contents' hashes."""
 
     rows: int

@@ -7,9 +7,12 @@ each is judged by its own past, and most of them must agree.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
+from incumbent.gate.documents import Finite, Positive
 from incumbent.gate.units import ALIKE, EXACT, GREAT_UNITS, INNER, NEAR_UNITS, unit_of_factor
 
 PARTITIONS = 4
@@ -33,6 +36,9 @@ FARTHER = 6.0
 ANOTHER = math.log(1.5)
 """What goes by less is no other scale: prices rise, distances grow."""
 
+Each = Field(min_length=5, max_length=5)
+"""One for each inner quantile."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -42,10 +48,10 @@ class Scale:
     this sign; level: the deviation of that factor.
     """
 
-    sign: float
-    center: tuple[float | None, ...]
-    deviation: tuple[float | None, ...]
-    level: float
+    sign: Finite
+    center: Annotated[tuple[Finite | None, ...], Each]
+    deviation: Annotated[tuple[Positive | None, ...], Each]
+    level: Positive
 
     @staticmethod
     def of(quantiles: Sequence[Sequence[float]]) -> "Scale | None":

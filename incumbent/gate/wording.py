@@ -4,12 +4,12 @@ AS_BEFORE = "(1: as before, 0: not at all, -1: the opposite of before)"
 SHARE = "the share of "
 NAMES = {
     "rows": "the number of rows",
-    "repeated": "the share of rows whose content another row has, too, the key aside",
+    "repeated": "the share of rows that repeat the content of an earlier row, the key aside",
     "run": "the longest stretch of rows with one and the same target",
     "slopes": f"how well the columns tell the target {AS_BEFORE}",
     "domain": "how well a model tells these rows from the last partitions' (AUC; 0.5: they are alike)",
-    "recent model": "how well a model of the last partitions ranks the target (AUC; 0.5: by chance, below: "
-    "the wrong way round)",
+    "recent model": "how well a model of the last partitions ranks the target (1: as it is, 0.5: by chance, "
+    "below: the wrong way round)",
     "empty": "the share of empty cells in {}",
     "commonest": "the share of rows with the most frequent value of {}",
     "negative": "the share of negative numbers in {}",
@@ -28,7 +28,7 @@ NAMES = {
     "quantile 0.5": "the median of {}",
 }
 SHORT = {
-    "repeated": "rows with the content of another",
+    "repeated": "rows that repeat another",
     "run": "longest stretch of one target",
     "slopes": "the target by the columns",
     "domain": "unlike the last partitions",

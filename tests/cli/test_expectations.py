@@ -1,12 +1,14 @@
 """`incumbent expectations` and `gate --explain`: the gate's history as tables and pictures; no server."""
 
 import json
+import math
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,9 +50,9 @@ def project(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "river"))
 
 
-def suspend(project: Path, *names: str) -> None:
+def suspend(project: Path, *names: str, about: str = "level") -> None:
     """Put partitions on probation, as an arrival does."""
-    digests, why = resolve(project).digests, (Suspicion("level", "level should be less", "more"),)
+    digests, why = resolve(project).digests, (Suspicion(about, "level should be less", "more"),)
     changes = {name: Suspension(digests[name], "2026-09-01T00:00:00Z", why) for name in names}
     document = changing(project, changes)[PROBATION]
     assert callable(document)
@@ -359,6 +361,95 @@ def test_a_value_of_another_kind_is_named_with_the_way_out(
     assert "'incumbent expectations learn' makes it anew" in refused.err
 
 
+def edit(path: Path, place: Sequence[str | int], value: Any) -> None:
+    """Set a value in a JSON document; None: remove it."""
+    document = part = json.loads(path.read_text())
+    *above, last = place
+    for each in above:
+        part = part[each]
+    if value is None:
+        del part[last]
+    else:
+        part[last] = value
+    path.write_text(json.dumps(document))
+
+
+LEVEL = ("columns", "level")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (["rows"], -5, "rows is -5: input should be greater than or equal to 0"),
+        ([*LEVEL, "mean"], math.inf, "columns.level.mean is inf: input should be a finite number"),
+        ([*LEVEL, "mean"], math.nan, "columns.level.mean is nan: input should be a finite number"),
+        ([*LEVEL, "deviation"], -3, "columns.level.deviation is -3"),
+        ([*LEVEL, "quantiles"], [1, 2], "quantiles is [1, 2]: input should be 7 numbers in ascending order"),
+        ([*LEVEL, "quantiles"], [7, 6, 5, 4, 3, 2, 1], "input should be 7 numbers in ascending order"),
+        ([*LEVEL, "correlations"], {"wet": 7}, "correlations.wet is 7: input should be less than or equal"),
+        ([*LEVEL, "shares", "zero"], -3, "columns.level.shares.zero is -3"),
+        (["columns", "wet", "categories"], {"x": 1.0}, "could not convert string to float: 'x'"),
+    ],
+)
+def test_a_value_that_no_profile_can_have_is_named_and_teaches_nothing(
+    project: Path, place: list[str | int], value: Any, words: str
+) -> None:
+    path = project / "expectations" / "profiles" / "2026-03.json"
+    edit(path, place, value)
+    commit(project)
+    for command in ("profile", "learn"):
+        refused = called("expectations", command, project=project)
+        assert (refused.code, refused.out) == (1, "")
+        assert f"{path} is no profile of a partition" in refused.err
+        assert words in refused.err
+
+
+def first(suite: Mapping[str, Any], kind: str) -> int:
+    return next(place for place, each in enumerate(suite["expectations"]) if kind in each["type"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "value", "words"),
+    [
+        ("row_count", ["kwargs", "min_value"], 9e9, "rows of '*': low is 9000000000.0, and high "),
+        ("stdev", ["kwargs", "max_value"], math.nan, "deviation of 'level': low is "),
+        ("stdev", ["kwargs", "min_value"], 1e9, "deviation of 'level': low is 1000000000.0, and high "),
+        ("stdev", ["kwargs", "column"], "depth", "'depth' has limits, but is no column in `reference`"),
+        ("stdev", ["meta", "incumbent_learned", 0, "deviation"], 0, "deviation is 0: input should be"),
+    ],
+)
+def test_a_limit_that_none_can_be_is_named_and_judges_nothing(
+    project: Path, kind: str, place: list[str | int], value: Any, words: str
+) -> None:
+    path = project / "expectations" / "river.learned.json"
+    where = first(json.loads(path.read_text()), kind)
+    edit(path, ["expectations", where, *place], value)
+    refused = called("gate", project / "data" / NAMES[0], project=project)
+    assert (refused.code, refused.out) == (1, "")
+    assert f"{path} is no learned suite" in refused.err
+    assert words in refused.err
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        pytest.param(["rows"], 501, id="another number"),
+        pytest.param(LEVEL, None, id="a column less"),
+        pytest.param(["md5"], "0" * 32, id="of other bytes"),
+    ],
+)
+def test_limits_are_learned_from_no_profile_with_changes_that_are_not_committed(
+    project: Path, place: list[str | int], value: Any
+) -> None:
+    path = project / "expectations" / "profiles" / "2026-03.json"
+    edit(path, place, value)
+    before = git(project, "rev-parse", "HEAD")
+    refused = called("expectations", "learn", project=project)
+    assert (refused.code, refused.out) == (1, "")
+    assert f"{path} has changes that are not committed; commit or restore it first" in refused.err
+    assert git(project, "rev-parse", "HEAD") == before
+
+
 @pytest.mark.parametrize("text", ["", '{"name": "river.lea', "[]", "null"])
 def test_a_truncated_learned_suite_is_told_with_the_way_out(project: Path, text: str) -> None:
     path = project / "expectations" / "river.learned.json"
@@ -401,3 +492,42 @@ def test_probations_are_listed_without_a_stack(project: Path) -> None:
     assert done.code == 0
     assert line(done.out, "2026-03.parquet").endswith("level should be less: more")
     assert "which files and rows are in quarantine is not known without S3" in done.err
+
+
+def test_a_file_that_is_named_twice_is_counted_once_and_each_of_several_has_its_line(
+    made: Path, tmp_path: Path
+) -> None:
+    for number in (9, 10):
+        month(number).to_csv(tmp_path / f"2026-{number:02d}.csv", index=False)
+    files = [tmp_path / f"2026-{number:02d}.csv" for number in (9, 10)]
+    assert called("gate", files[0], files[0], project=made).out == "pass: 500 rows\n"
+    both = called("gate", tmp_path, *files, project=made)
+    assert both.out.splitlines() == [
+        "pass: 1,000 rows in 2 files",
+        f"pass: {files[0]}: 500 rows",
+        f"pass: {files[1]}: 500 rows",
+    ]
+    document = called("gate", *files, "--json", project=made).json
+    assert document["files"][1] == {"file": str(files[1]), "verdict": "pass", "rows": 500}
+
+
+def test_the_gate_says_that_two_are_news(project: Path, tmp_path: Path) -> None:
+    """September is on probation for a new town, and October has as much of it."""
+    names = ("2026-09.parquet", "2026-10.parquet")
+    for number, name in zip((9, 10), names, strict=True):
+        frame = month(number)
+        frame["Stadt"] = frame["Stadt"].mask(np.arange(500) % 5 == 0, "Bonn")
+        frame.to_parquet(tmp_path / name, index=False)
+    alone = called("gate", tmp_path / names[1], project=project)
+    assert alone.out.startswith("probation: 500 rows\n"), alone.out
+    shutil.copyfile(tmp_path / names[0], project / "data" / names[0])
+    subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", "data"], cwd=project, check=True)
+    commit(project, "data.dvc")
+    suspend(project, names[0], about="history of Stadt: 'Bonn'")
+    done = called("gate", tmp_path / names[1], project=project)
+    assert done.out.startswith("warn: 500 rows\n"), done.out
+    assert "; 2026-09.parquet shows the same: two are news" in done.out
+    accepted = "'incumbent ingest' would accept it, and release 2026-09.parquet, too"
+    assert f"2026-10.parquet: {accepted}" in done.err
+    for word, name in (("probation", names[0]), ("warn", names[1])):
+        assert called("gate", tmp_path / name, "--json", project=project).json["verdict"] == word

@@ -220,6 +220,7 @@ def test_a_person_releases_and_a_release_that_died_can_be_repeated(
     done = place.run("quarantine", "release", name(7), "--reason", "again", "--json")
     assert done.code == 0, done.err
     assert (done.json["partition"], done.json["data"]["rev"]) == (name(7), rev)
+    assert done.json["released_before"]["why"] == "refunds are booked here now"
     assert done.json["data"]["md5"] == before.md5
     assert place.told_of(rev)
     entry = record_at(place.project)[name(7)]
@@ -239,6 +240,11 @@ def test_nothing_else_is_released(place: Place) -> None:
     assert (fine.code, f"{name(1)} is not on probation; nothing to release" in fine.err) == (1, True)
     none = place.run("quarantine", "release", name(12), "--reason", "why not")
     assert (none.code, f"in the data is called '{name(12)}'" in none.err) == (1, True)
+    assert "Flow run" not in none.err
+    again = place.run("quarantine", "release", name(3), "--reason", "again")
+    assert again.code == 0, again.err
+    news = f"{name(3)} is released already ({name(5)} shows the same: two are news): data version "
+    assert again.out.startswith(news), again.out
 
 
 def test_what_a_person_pushed_is_judged_by_the_run_and_released_alike(place: Place, tmp_path: Path) -> None:

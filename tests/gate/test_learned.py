@@ -1,5 +1,6 @@
 """What past partitions teach the gate: it lets pass what is like them, and tells what is not."""
 
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from incumbent.gate import PROBATION, Finding, Verdict
 from incumbent.gate.check import gate_files
 from incumbent.gate.figures import figures
 from incumbent.gate.gx import suite_of, validate
-from incumbent.gate.learned import learned_from
+from incumbent.gate.learned import judge_profile, learned_from
 from incumbent.gate.learned_suite import LEARNED, from_suite, to_suite
 from incumbent.gate.probation import (
     BY_PERSON,
@@ -198,7 +199,10 @@ def test_two_columns_swapped_are_both_named(past: Past) -> None:
 def test_most_of_a_file_twice_under_new_keys_blocks_and_half_of_it_is_suspicious(past: Past) -> None:
     frame = month(99)
     whole = pd.concat([frame, frame.assign(id=frame["id"] + 1)])
-    assert past.gate(whole).verdict is Verdict.BLOCK
+    report = past.gate(whole)
+    assert report.verdict is Verdict.BLOCK
+    repeated = "50% of 4,000 rows repeat the content of an earlier row, the key aside"
+    assert any(repeated in reason for reason in report.reasons), report.reasons
     half = pd.concat([frame, frame.head(1000).assign(id=frame["id"].head(1000) + 1)])
     assert past.gate(half).verdict is Verdict.PROBATION
 
@@ -443,6 +447,25 @@ def test_a_content_is_the_same_in_whole_numbers_and_in_others(past: Past) -> Non
 def test_of_a_very_small_partition_only_the_number_of_rows_is_told(past: Past) -> None:
     findings = past.learned_findings(month(99).head(25))
     assert [each.figure for each in findings] == [("*", "rows")], findings
+
+
+def test_of_many_new_values_the_commonest_are_named_and_the_others_counted(past: Past) -> None:
+    towns = pd.Series(["Aarau", "Basel", "Chur", "Davos", "Egg"])
+    frame = month(99)
+    frame["shop"] = frame["shop"].mask(some(0.5, len(frame)), towns[np.arange(len(frame)) % 5].to_numpy())
+    [finding] = [each for each in past.learned_findings(frame) if "; new: " in each.observed]
+    assert re.search(r"; new: '\w+', '\w+', '\w+' and 2 more", finding.observed), finding.observed
+
+
+def test_a_figure_of_the_column_itself_is_named_and_not_the_column(past: Past) -> None:
+    """Nearly all rows are of one shop, and no shop tells the target any more."""
+    measured = past.profile(past.write(month(99)))
+    shop = measured.columns["shop"]
+    flat = {name: (0.5, rows) for name, (_, rows) in shop.targets.items()}
+    odd = replace(shop, categories={"Linz": 1.0}, targets=flat)
+    changed = replace(measured, columns={**measured.columns, "shop": odd})
+    [finding] = judge_profile("new", changed, month(99), from_suite(past.suite), [])
+    assert finding.observed.endswith("; also unusual: target by this column"), finding.observed
 
 
 def test_new_values_are_named_and_make_two_findings_differ(past: Past) -> None:

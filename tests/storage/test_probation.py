@@ -190,21 +190,32 @@ def test_a_record_with_changes_of_a_persons_own_is_not_overwritten(clone: Path, 
     assert (clone / PROBATION).read_text() == "# mine\n"
 
 
+VALID = f"md5: {'a' * 32}\n  since: 2026-05-31T14:30:00+00:00"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("# mine\nmonth-3.parquet: [", "line 2: no YAML: "),
         ("month-3.parquet: {}\nmonth-3.parquet: {}\n", "line 2: no YAML: found duplicate key"),
-        ("- month-3.parquet", "line 1: Input should be a valid dictionary"),
+        ("- month-3.parquet", "line 1: input should be a valid dictionary"),
         (
-            "month-2.parquet:\n  md5: a\n  since: b\n  suspicions: []\n"
+            f"month-2.parquet:\n  {VALID}\n  suspicions: []\n"
             "month-3.parquet:\n  since: now\n  suspicions: []\n",
-            "line 5: month-3.parquet.md5: Field required",
+            "line 5: month-3.parquet.md5: field required",
         ),
         (
-            "month-3.parquet:\n  md5: a\n  since: b\n  suspicions:\n  - about: x\n    expectation: x\n"
+            f"month-3.parquet:\n  {VALID}\n  suspicions:\n  - about: x\n    expectation: x\n"
             "    observed: x\n    value: high\n",
-            "line 8: month-3.parquet.suspicions.0.value: Input should be a valid number",
+            "line 8: month-3.parquet.suspicions.0.value: input should be a valid number",
+        ),
+        (
+            f"month-3.parquet:\n  md5: {'a' * 32}\n  since: yesterday\n  suspicions: []\n",
+            "line 3: month-3.parquet.since: 'yesterday' is no time; write one like 2026-05-31T14:30:00+00:00",
+        ),
+        (
+            f"month-3.parquet:\n  {VALID.replace('aa', 'xx')}\n  suspicions: []\n",
+            "line 2: month-3.parquet.md5: string should match pattern '^[0-9a-f]{32}$'",
         ),
     ],
 )

@@ -27,7 +27,9 @@ from incumbent.storage.dataset.git import (
 )
 from incumbent.storage.dataset.versions import (
     DATA,
+    LEARNED_SUITE,
     POINTER,
+    PROFILES,
     VERSIONED,
     explained,
     is_made_anew,
@@ -183,12 +185,21 @@ def _require_unchanged(project: Path, expected: Mapping[str, str]) -> None:
 
 
 def _require_clean(project: Path, paths: Sequence[str]) -> None:
-    """What is made anew with each version may be damaged or gone."""
-    for name in paths:
+    """What is made anew with each version may be damaged or gone, but limits are learned from no profile that
+    was edited."""
+    learned = any(name.endswith(LEARNED_SUITE) for name in paths)
+    for name in [*paths, *(_edited(project, PROFILES) if learned else ())]:
         if is_made_anew(name) and not _is_json(project / name):
             continue
         if git(project, "status", "--porcelain", "--", name):
             raise BadInput(f"{project / name} has changes that are not committed; commit or restore it first")
+
+
+def _edited(project: Path, folder: str) -> list[str]:
+    """Files in the folder that are not as in HEAD, or not in it, but for those that are gone."""
+    changed = git(project, "diff", "-z", "--name-only", "--relative", "--diff-filter=d", "HEAD", "--", folder)
+    new = git(project, "ls-files", "-z", "--others", "--exclude-standard", "--", folder)
+    return [name for name in f"{changed}\0{new}".split("\0") if name]
 
 
 def _is_json(path: Path) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
-from incumbent.errors import BadInput
+from incumbent.errors import BadInput, NotFound
+from incumbent.gate.documents import plain
 from incumbent.gate.probation import A_PERSON, BY_PERSON, Changes, Record, Release, Suspension, applied, held
 from incumbent.storage.dataset.arrivals import Document
 from incumbent.storage.dataset.git import file_at, git
@@ -53,6 +54,15 @@ def accepted(project: Path, version: DataVersion) -> tuple[str, ...]:
     return tuple(each.name for each in version.partitions if each.name not in waiting)
 
 
+def digest_in(version: DataVersion, partition: str) -> str:
+    """The md5 of a partition, by its name. Raises NotFound if it is not in the data."""
+    if partition not in version.digests:
+        raise NotFound(
+            f"nothing in quarantine or in the data is called '{partition}'; see `incumbent quarantine list`"
+        )
+    return version.digests[partition]
+
+
 def released_by_a_person(project: Path, why: str) -> Release:
     return Release(f"{A_PERSON}{_name(project)}", why, now())
 
@@ -74,7 +84,7 @@ def _parse(text: str | None, project: Path) -> dict[str, Suspension]:
     except ValidationError as error:
         detail = error.errors()[0]
         place = ".".join(map(str, detail["loc"]))
-        line, problem = _line_of(text, detail["loc"]), ": ".join(filter(None, (place, detail["msg"])))
+        line, problem = _line_of(text, detail["loc"]), ": ".join(filter(None, (place, plain(detail["msg"]))))
     raise BadInput(
         f"{project / PROBATION} can't be read: line {line}: {problem}; correct that line, or take the file "
         f"back as it was with 'git checkout COMMIT -- {PROBATION}' (commits: 'git log -- {PROBATION}'), and "

@@ -5,6 +5,7 @@ from pathlib import Path
 from prefect import get_run_logger
 
 from incumbent.evaluation.plan import Strategy
+from incumbent.local.names import require_own_name
 from incumbent.training.engine import EngineName
 from tasks.flow_run import name_flow_run
 from tasks.runs import Run, open_run
@@ -23,6 +24,7 @@ def begin(
 ) -> Run:
     """Resolve the data version, draw a run number, and name the flow run after the data."""
     enter(project)
+    require_own_name(project)
     run = open_run(
         project, data_rev, strategy, started_by, announced_rev=announced_rev, dry=dry, engine=engine
     )

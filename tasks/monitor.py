@@ -16,6 +16,7 @@ from incumbent.evaluation.label_files import count_corrections, require_one_labe
 from incumbent.evaluation.watch import Watch, watch_at
 from incumbent.features.schema import Schema
 from incumbent.params import Params, load_params
+from incumbent.storage.dataset.git import require_branch
 from incumbent.storage.dataset.probation import accepted
 from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.champion import Champion
@@ -74,6 +75,7 @@ def keep_labels(project: Path, files: Sequence[Path]) -> KeptLabels:
     from one that arrived before is a correction.
     """
     enter(project)
+    require_branch(project)  # rows of the data may get their label
     project = project.resolve()
     params = load_params(project)
     require_own_model(params, project)

@@ -16,7 +16,7 @@ import jinja2
 
 from incumbent.cli.new_table import NewTable, read_table
 from incumbent.cli.options import say
-from incumbent.cli.workspace import require_free_name
+from incumbent.cli.workspace import require_free_name, require_in_reach
 from incumbent.errors import BadData, BadInput
 from incumbent.gate.suspicions import Oddity, oddities
 from incumbent.gate.wording import count
@@ -51,6 +51,7 @@ def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None =
     from incumbent.storage.dataset import new_project as storage
     from incumbent.storage.dataset.history import learned_path, start_history
 
+    require_in_reach(project)
     root = root_of(project)
     joins = root != project
     as_they_are = {path: AS_THEY_ARE[path] for path in AS_THEY_ARE if not (joins and path in OF_THE_STACK)}

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.cli.approve import how_to_answer
-from incumbent.cli.options import pairs
+from incumbent.cli.options import command, pairs
 from incumbent.cli.ui import ui_command
 from incumbent.errors import IncumbentError
 from incumbent.local import stack
+from incumbent.local.names import explained, others_named
 from incumbent.local.workspace import root_of
 from incumbent.params import load_params
 
@@ -18,6 +19,8 @@ def overview(project: Path) -> dict[str, Any]:
     about = {"project": str(project), "registry": params.registry.address, "model": params.dataset.name}
     root = root_of(project)
     member = {"workspace": str(root)} if root != project.resolve() else {}
+    if others := others_named(project, params.dataset.name):
+        member["name_shared"] = explained(params.dataset.name, [project, *others])
     return {**stack.status(project), **about, **member, **_models(project), **_probations(project)}
 
 
@@ -52,8 +55,10 @@ def services(document: dict[str, Any]) -> list[tuple[str, Any]]:
     folder = document.get("workspace") or document["project"]
     lines: list[tuple[str, Any]] = [(name, _state(service)) for name, service in document["services"].items()]
     login = f" (login: {ui_command(folder)})"
-    for name, address in document["addresses"].items():
-        lines.append((name, f"{address}{login}" if address and name in {"ui", "studies"} else address))
+    known = {name: address for name, address in document["addresses"].items() if address}
+    lines += [(name, f"{known[name]}{login if name in {'ui', 'studies'} else ''}") for name in known]
+    if not known:
+        lines.append(("addresses", f"none before {command('up', folder)}"))
     return lines
 
 
@@ -71,7 +76,7 @@ def describe(document: dict[str, Any]) -> str:
         lines.append(("probation", f"{name}; why: incumbent quarantine show {name}"))
     if "unreadable" in document:
         lines.append(("probation", "not known"))
-    problems = (document[name] for name in ("problem", "unreadable") if name in document)
+    problems = (document[name] for name in ("name_shared", "problem", "unreadable") if name in document)
     return "\n".join([pairs(lines), *problems])
 
 

@@ -1,24 +1,25 @@
 """The workspace's side of commands: what `up` starts, which folder `down` stops, what `init` joins."""
 
-from collections import defaultdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from incumbent.cli.options import command, say
-from incumbent.errors import BadInput, BadParams, IncumbentError
+from incumbent.errors import BadInput, IncumbentError
 from incumbent.local.environment import environment, only
+from incumbent.local.names import explained, others_named, shared_names
 from incumbent.local.workspace import (
     DEPLOYMENTS,
+    DEPTH,
     PARAMS,
     is_workspace,
+    out_of_reach_of,
     place_of,
     projects_below,
     projects_of,
     root_of,
 )
-from incumbent.params import load_params
 
 Workspace = Annotated[
     Path | None,
@@ -46,6 +47,7 @@ def folder_to_start(project: Path, workspace: Path | None) -> Path:
     if root == project and not (project / PARAMS).exists() and any(projects_below(project)):
         return _made(project)
     require_project(project)
+    require_in_reach(project)
     return root
 
 
@@ -72,23 +74,23 @@ def _made(folder: Path) -> Path:
 
 
 def _require_different_names(projects: list[Path]) -> None:
-    named: dict[str, list[str]] = defaultdict(list)
-    for project in projects:
-        if (name := _dataset(project)) is not None:
-            named[name].append(place_of(project))
-    for name, places in named.items():
-        if len(places) > 1:
-            raise BadInput(
-                f"dataset.name = '{name}' in {' and '.join(places)}: they would overwrite each other's "
-                f"champion; rename one in its {PARAMS}"
-            )
+    for name, sharing in shared_names(projects).items():
+        raise BadInput(explained(name, sharing))
 
 
-def _dataset(project: Path) -> str | None:
-    try:
-        return load_params(project).dataset.name
-    except BadParams:
-        return None  # the poll tells people of it
+def require_in_reach(project: Path) -> None:
+    """Raise BadInput where the project is below a workspace, and too deep to be its member."""
+    if workspace := out_of_reach_of(project):
+        raise BadInput(too_deep(project, workspace))
+
+
+def too_deep(project: Path, workspace: Path) -> str:
+    """The message for a project that its workspace does not come to."""
+    levels = len(project.resolve().relative_to(workspace).parts)
+    return (
+        f"{project} is {levels} levels below the workspace {workspace}, which has its projects up to {DEPTH} "
+        "levels down; give it a folder nearer to it, or one outside"
+    )
 
 
 def share_data(root: Path) -> None:
@@ -132,16 +134,13 @@ def notices(root: Path) -> list[str]:
     unused = [place_of(each) for each in members if (each / DEPLOYMENTS).exists()]
     return [
         *([] if "event.payload.project" in text else [f"{root / DEPLOYMENTS}: {PASS_THE_PROJECT}"]),
-        *([f"no member of this workspace, as there is a stack of its own: {_named(apart)}"] if apart else []),
-        *(
-            [f"{DEPLOYMENTS} is not deployed from {_named(unused)}, only the workspace's is"]
-            if unused
-            else []
-        ),
+        *([f"no member of this workspace, as there is a stack of its own: {named(apart)}"] if apart else []),
+        *([f"{DEPLOYMENTS} is not deployed from {named(unused)}, only the workspace's is"] if unused else []),
     ]
 
 
-def _named(places: list[str]) -> str:
+def named(places: list[str]) -> str:
+    """The first of them, and how many more there are."""
     more = len(places) - SHOWN
     return ", ".join(places[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
@@ -162,10 +161,8 @@ def folder_to_stop(project: Path, workspace: Path | None) -> Path:
 
 def require_free_name(project: Path, name: str) -> None:
     """Raise BadInput where another project of the workspace has a dataset of this name."""
-    root = root_of(project)
-    for other in projects_of(root) if is_workspace(root) else []:
-        if other != project and _dataset(other) == name:
-            raise BadInput(
-                f"the workspace {root} has a dataset '{name}' already, in {other}; a new project's is named "
-                "after its folder: name another with --project"
-            )
+    for other in others_named(project, name):
+        raise BadInput(
+            f"the workspace {root_of(project)} has a dataset '{name}' already, in {other}; a new project's "
+            "is named after its folder: name another with --project"
+        )

@@ -1,17 +1,19 @@
 """incumbent status in a workspace: all its models in a table."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from incumbent.cli.options import pairs, table
+from incumbent.cli.options import command, pairs, table, use_stack
 from incumbent.cli.status import services
+from incumbent.cli.workspace import named
 from incumbent.errors import IncumbentError
 from incumbent.local import stack
-from incumbent.local.environment import environment, only
-from incumbent.local.workspace import place_of, projects_of
+from incumbent.local.names import explained, shared_names
+from incumbent.local.workspace import POINTER, place_of, projects_of, without_data
 from incumbent.params import Params, load_params
 
 AT_ONCE = 16  # projects; most of each is waiting for S3
@@ -21,16 +23,25 @@ HEADER = ["project", "champion", "since", "last decision", "when", "live", "wait
 def overview(root: Path) -> dict[str, Any]:
     """The stack, and what each model is like. Never fails on a model or a service: the user asks about it."""
     projects = projects_of(root)
-    with only(environment(root)), ThreadPoolExecutor(AT_ONCE) as pool:
+    use_stack(root)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         models = list(pool.map(_described, projects))
-    return {**stack.status(root), "workspace": str(root), "models": models}
+    notes = [
+        *(explained(name, sharing) for name, sharing in shared_names(projects).items()),
+        *(
+            f"{place_of(each)}: no member, as its {POINTER} is gone; see {command('doctor', each)}"
+            for each in without_data(root)
+        ),
+    ]
+    return {**stack.status(root), "workspace": str(root), "models": models, "notes": notes}
 
 
 def _described(project: Path) -> dict[str, Any]:
     about: dict[str, Any] = {"project": place_of(project)}
     try:
         params = load_params(project)
-        return {**about, "model": params.dataset.name, **_model(project, params)}
+        about["model"] = params.dataset.name
+        return {**about, **_model(project, params)}
     except IncumbentError as error:
         return {**about, "problem": str(error)}
 
@@ -100,12 +111,23 @@ def _landed(params: Params) -> int:
 
 
 def describe(document: dict[str, Any]) -> str:
-    problems = [f"{each['project']}: {each['problem']}" for each in document["models"] if "problem" in each]
+    problems = _problems([each for each in document["models"] if "problem" in each])
     models = table(HEADER, [_row(each) for each in document["models"]]) if document["models"] else ""
     root = document["workspace"]
     hint = f"no projects yet; make one with 'incumbent init --project {root}/NAME …'"
-    parts = [pairs(services(document)), models or hint, *problems]
+    parts = [pairs(services(document)), models or hint, *document["notes"], *problems]
     return "\n\n".join(parts[:2]) + "".join(f"\n{problem}" for problem in parts[2:])
+
+
+def _problems(models: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A line for each problem: of a server that does not answer, one for all that ask it."""
+    alike: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for each in models:
+        alike[each["problem"].replace(f"/{each.get('model')}/", "/…/")].append(each)
+    for first, *others in alike.values():
+        yield f"{first['project']}: {first['problem']}"
+        if others:
+            yield f"the same for {named([each['project'] for each in others])}"
 
 
 def _row(model: dict[str, Any]) -> list[str]:

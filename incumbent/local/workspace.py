@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 
 from incumbent.local.state import Stack
@@ -21,17 +22,34 @@ def stack_of(project: Path) -> Stack:
 def root_of(project: Path) -> Path:
     """Folder of the project's stack: that of the workspace around it, else its own.
 
-    A project with a stack of its own keeps it, and one below `.incumbent`, such as the demo's, is no member.
+    A project with a stack of its own keeps it, and one that `projects_of` would not come to is no member.
     """
     project = project.resolve()
-    if (project / ".incumbent" / "stack.json").exists():
+    if _has_own_stack(project):
         return project
-    for folder in project.parents:
-        if folder.name == ".incumbent":
-            break
-        if is_workspace(folder):
-            return folder
-    return project
+    return next(filter(is_workspace, islice(_ways_up(project), DEPTH)), project)
+
+
+def out_of_reach_of(project: Path) -> Path | None:
+    """The workspace that the project is too deep in to be its member; None where there is none."""
+    project = project.resolve()
+    if _has_own_stack(project) or root_of(project) != project:
+        return None
+    return next(filter(is_workspace, _ways_up(project)), None)
+
+
+def _has_own_stack(project: Path) -> bool:
+    return (project / ".incumbent" / "stack.json").exists()
+
+
+def _ways_up(project: Path) -> Iterator[Path]:
+    """The folders around the project from which `projects_below` could come to it, the nearest first."""
+    for below, folder in pairwise((project, *project.parents)):
+        if below.name.startswith("."):
+            return
+        yield folder
+        if (folder / PARAMS).exists():
+            return
 
 
 def is_workspace(folder: Path) -> bool:
@@ -58,13 +76,26 @@ def projects_of(root: Path) -> list[Path]:
     return sorted(project for project in projects_below(root) if root_of(project) == root)
 
 
-def projects_below(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
+def projects_below(folder: Path) -> Iterator[Path]:
     """Folders with params.yaml and data.dvc, at most three levels down, and none within another."""
+    return (path for path in _with_params(folder, DEPTH) if (path / POINTER).exists())
+
+
+def without_data(root: Path) -> list[Path]:
+    """Projects that would be members, if they had their data.dvc."""
+    return [
+        path
+        for path in _with_params(root.resolve(), DEPTH)
+        if (path / ".dvc").is_dir() and not (path / POINTER).exists() and root_of(path) == root.resolve()
+    ]
+
+
+def _with_params(folder: Path, depth: int) -> Iterator[Path]:
     for path in map(Path, sorted(_folders_in(folder))):
-        if (path / PARAMS).exists() and (path / POINTER).exists():
+        if (path / PARAMS).exists():
             yield path
-        elif depth > 1 and not (path / PARAMS).exists():
-            yield from projects_below(path, depth - 1)
+        elif depth > 1:
+            yield from _with_params(path, depth - 1)
 
 
 def _folders_in(folder: Path) -> list[str]:

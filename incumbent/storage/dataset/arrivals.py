@@ -24,6 +24,7 @@ from incumbent.storage.dataset.git import (
     is_ancestor,
     last_change,
     push,
+    require_branch,
 )
 from incumbent.storage.dataset.versions import (
     DATA,
@@ -56,9 +57,9 @@ def add_partitions(
 
     `documents`, by path in the project, are part of the same commit. Adding the same bytes again changes
     nothing. If another commit reached the git remote first, the files are added on top of it, and functions
-    in `documents` get its texts. Whatever fails, the project is left as it was. Raises BadInput when the
-    branch and its upstream have diverged, a document has changes that are not committed, or a partition in
-    `replacing` (name -> md5) has another md5 by now.
+    in `documents` get its texts. Whatever fails, the project is left as it was. Raises BadInput when HEAD is
+    on no branch, the branch and its upstream have diverged, a document has changes that are not committed, or
+    a partition in `replacing` (name -> md5) has another md5 by now.
     """
     message = f"Add {', '.join(sorted(file.stem for file in files))} to the data"
     return resolve(project, _commit(project, files, replacing, documents, message))
@@ -85,6 +86,7 @@ def _commit(
     message: str,
 ) -> str:
     """Returns the commit of the newest data version."""
+    require_branch(project)
     with arrivals_locked(project):
         _undo_interrupted(project)
         _require_clean(project, [*([POINTER] if files else []), *documents])

@@ -36,6 +36,23 @@ def commit_of(project: Path, rev: str) -> str:
         ) from error
 
 
+def require_branch(project: Path) -> None:
+    """Raise BadInput where HEAD is on no branch: a commit there is lost at the next checkout."""
+    try:
+        git(project, "symbolic-ref", "--quiet", "HEAD")
+    except BadInput as error:
+        if "no message" not in str(error):  # no repository
+            raise
+        branches = git(project, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+        branch = branches[0] if len(branches) == 1 else "BRANCH"
+        others = f" ({', '.join(branches)})" if len(branches) > 1 else ""
+        raise BadInput(
+            f"HEAD of {project} is at commit {commit_of(project, 'HEAD')[:10]} and on no branch, so a commit "
+            f"there would be lost at the next checkout; run 'git -C {project} switch {branch}'{others}, then "
+            "this again"
+        ) from error
+
+
 def folder_of(project: Path) -> str:
     """The project's folder in its repository, such as models/flights; "" at the top."""
     return git(project, "rev-parse", "--show-prefix").rstrip("/")

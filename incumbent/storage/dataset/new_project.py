@@ -9,7 +9,7 @@ from pathlib import Path
 from incumbent.errors import BadInput
 from incumbent.params import load_params
 from incumbent.storage.dataset.dvc_remote import address_here, open_repo
-from incumbent.storage.dataset.git import commit_of, git
+from incumbent.storage.dataset.git import commit_of, git, require_branch
 from incumbent.storage.dataset.versions import DATA, POINTER, explained, resolve
 from incumbent.storage.s3.address import ADDRESS, open_store
 from incumbent.tables.partitions import DataVersion
@@ -24,11 +24,15 @@ def require_project(project: Path) -> None:
 
 
 def require_room(project: Path, names: Sequence[str]) -> None:
-    """Raise BadInput if a file to be made exists, or the git repository around the folder ignores it."""
+    """Raise BadInput if a file to be made exists, or the git repository around the folder ignores it
+    or is on no branch.
+    """
     taken = [name for name in (*names, DATA, POINTER, ".dvc") if (project / name).exists()]
     if taken:
         raise BadInput(f"{project} has {', '.join(taken)} already; name a new folder with --project")
     above = repository_above(project)
+    if above is not None:
+        require_branch(above)
     if above is not None and _is_ignored(above, project):
         raise BadInput(
             f"the git repository {above} ignores {project}; name a folder that it does not ignore, or one "

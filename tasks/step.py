@@ -10,7 +10,7 @@ import httpx
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
-from incumbent.errors import IncumbentError, StorageUnavailable
+from incumbent.errors import BadInput, IncumbentError, StorageUnavailable
 from incumbent.errors.machine import explain
 from incumbent.params import own_code
 from tasks.runs import Run, timed
@@ -65,9 +65,18 @@ class KnownErrors(logging.Filter):
 
 
 def enter(project: Path) -> None:
-    """For the first task of a flow: the project's own code can be imported, and errors are explained."""
-    own_code.look_in(project)
+    """For the first task of a flow: the project's own code can be imported, and errors are explained.
+
+    Raises BadInput where the project is no more.
+    """
     without_tracebacks()
+    if not project.is_dir():
+        raise BadInput(
+            f"there is no folder {project.absolute()}: the project was moved or removed after this run was "
+            "asked for; where it was moved, the poll finds it, and announces a version without a decision "
+            "again after an hour, and 'incumbent retrain' does not wait for that"
+        )
+    own_code.look_in(project)
 
 
 def without_tracebacks() -> None:

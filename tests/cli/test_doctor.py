@@ -16,6 +16,7 @@ from incumbent.cli.doctor.finding import failed, ok, side_by_side
 from incumbent.params import load_params
 from incumbent.storage.dataset.git import git
 from incumbent.storage.registry.identity import register_project
+from tests.building import ROOT
 from tests.commands import called, typed
 from tests.conftest import S3
 from tests.flows.conftest import change
@@ -146,7 +147,7 @@ def test_dead_hosts_take_seconds(made: Path, s3: S3, silent: str) -> None:
     assert time.monotonic() - begun < 20  # most of it imports, on a busy machine
     assert {checks[name][0] for name in ("S3", "Prefect", "git push")} == {"failed"}
     assert "did not answer within 5 s; check 'git remote -v'" in checks["git push"][1]
-    assert "check AWS_ENDPOINT_URL" in checks["S3"][1]
+    assert "run `incumbent up` to start the local stack" in checks["S3"][1]
     assert "correct PREFECT_API_URL" in checks["Prefect"][1]
 
 
@@ -178,6 +179,75 @@ def test_a_missing_dvc_remote_fails(project: Path, s3: S3) -> None:
     state, says = doctor(project, s3)["DVC remote"]
     assert state == "failed"
     assert "'dvc remote add --default store s3://BUCKET/dvc' adds one" in says
+
+
+def test_a_detached_head_fails(project: Path, s3: S3) -> None:
+    git(project, "checkout", "--quiet", "--detach")
+    checks = doctor(project, s3)
+    state, says = checks["git branch"]
+    assert state == "failed"
+    assert (
+        f"on no branch, so a commit there would be lost at the next checkout; run 'git -C {project} " in says
+    )
+    assert "git push" not in checks  # there is no branch to push
+
+
+@pytest.mark.parametrize("name", ["data.dvc", ".dvc/config"])
+def test_a_file_that_is_gone_is_named_with_the_command_that_brings_it_back(
+    project: Path, s3: S3, name: str
+) -> None:
+    (project / name).unlink()
+    (project / ".dvc" / "config.local").write_text("['remote \"store\"']\n    region = eu-central-1\n")
+    checks = doctor(project, s3)
+    state, says = checks["project's files"]
+    assert state == "failed"
+    mend = f"git -C {project} checkout HEAD -- {name}"
+    assert says == f"gone, though git has them: {name}; '{mend}' brings them back"
+    if name == ".dvc/config":
+        assert "'git checkout HEAD -- .dvc/config' brings back what is committed" in checks["DVC remote"][1]
+    subprocess.run(mend.split(), check=True, capture_output=True)
+    assert doctor(project, s3)["project's files"] == ("ok", "all there")
+
+
+def test_a_project_without_its_git_or_its_parameters_fails(project: Path, s3: S3) -> None:
+    shutil.rmtree(project / ".git")
+    checks = doctor(project, s3)
+    assert f"{project} is in no git repository" in checks["git branch"][1]
+    assert "git push" not in checks
+    (project / "params.yaml").unlink()
+    assert f"no params.yaml in {project}" in doctor(project, s3)["params.yaml"][1]
+
+
+def test_a_folder_that_is_not_there_is_no_fault_of_git(tmp_path: Path, s3: S3) -> None:
+    done = called("doctor", project=tmp_path / "nowhere", **s3.environment)
+    assert (done.code, done.out) == (1, "")
+    assert f"there is no folder {tmp_path}/nowhere; name the project with --project" in done.err
+
+
+def test_in_a_workspace_each_project_has_a_line(project: Path, s3: S3) -> None:
+    root = project.parent
+    shutil.copyfile(ROOT / "incumbent/cli/templates/project/prefect.yaml", root / "prefect.yaml")
+    for name in ("broken", "copy", "detached", "no-data", "remote"):
+        shutil.copytree(project, root / "shops" / name)
+        if name != "copy":
+            change(root / "shops" / name / "params.yaml", {"dataset": {"name": name}})
+    (root / "shops" / "broken" / "params.yaml").write_text("sede: 1")
+    git(root / "shops" / "detached", "checkout", "--quiet", "--detach")
+    (root / "shops" / "no-data" / "data.dvc").unlink()
+    config = root / "shops" / "remote" / ".dvc" / "config"
+    config.write_text(config.read_text().replace("s3://incumbent/", "s3://nowhere/"))
+    assert "shops/no-data: no member, as its data.dvc is gone" in called("status", project=root).out
+    checks = doctor(root, s3)
+    assert {"S3", "S3 permissions", "S3 conditional writes", "Prefect"} <= checks.keys()
+    wrong = {name.removeprefix("shops/"): says for name, (state, says) in checks.items() if state == "failed"}
+    assert "unknown key 'sede'" in wrong["broken"]
+    assert "dataset.name = 'loans' in loans and shops/copy" in wrong["copy"]
+    assert "dataset.name = 'loans' in loans and shops/copy" in wrong["loans"]
+    assert "on no branch" in wrong["detached"]
+    assert "data.dvc; 'git -C" in wrong["no-data"]
+    assert "no bucket for s3://nowhere/" in wrong["remote"]
+    shutil.rmtree(root / "shops")
+    assert doctor(root, s3)["loans"] == ("ok", f"'incumbent doctor --project {project}' asks more")
 
 
 def test_a_model_of_another_project_is_named(project: Path, s3: S3, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """What `incumbent init` writes is what this repository, the demo's project, uses itself."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from ruamel.yaml import YAML
 
 from incumbent.cli.new_project import AS_THEY_ARE, create
@@ -18,6 +20,19 @@ OWN = {".gitignore"}  # this repository ignores its tools' caches too
 def test_a_template_equals_the_file_at_the_top(path: str) -> None:
     template = REPOSITORY / "incumbent" / "cli" / "templates" / "project" / AS_THEY_ARE[path]
     assert template.read_text() == (REPOSITORY / path).read_text()
+
+
+def test_the_polls_minutes_do_not_begin_anew_with_each_deploying() -> None:
+    from prefect.cli.deploy._schedules import _construct_schedules  # as `prefect deploy` makes them
+
+    document = YAML(typ="safe").load(REPOSITORY / "prefect.yaml")
+    [poll] = (each for each in document["deployments"] if each["name"] == "poll")
+
+    def deployed() -> Any:
+        [made] = _construct_schedules(poll, {}, console=Console(), is_interactive=lambda: False)
+        return made["schedule"]
+
+    assert deployed() == deployed()
 
 
 def test_every_parameter_that_the_pipeline_reads_is_in_a_new_project(tmp_path: Path) -> None:

@@ -141,6 +141,16 @@ def test_a_member_has_no_stack_of_its_own(team: Team) -> None:
         assert f"url = s3://incumbent/dvc/{name}\n" in (team[name] / ".dvc" / "config").read_text()
 
 
+def test_the_doctor_checks_the_stack_and_each_project(team: Team) -> None:
+    done = called("doctor", "--json", project=team.root)
+    checks = {each["check"]: each for each in done.json["checks"]}
+    stack = {"S3", "S3 permissions", "pool cpu", "workers of cpu", "queue retrain", "deployments", "triggers"}
+    assert {name for name in stack if checks[name]["state"] != "ok"} == set()
+    for name in NAMES:
+        assert checks[f"shops/{name}"]["state"] == "warning"
+        assert checks[f"shops/{name}"]["says"].startswith("the branch has no upstream")
+
+
 def test_a_second_dataset_of_one_name_is_refused(team: Team) -> None:
     project = team.root / "elsewhere" / "north"
     done = called("init", "--data", team.table("north", 0), "--target", "buys", project=project)

@@ -32,7 +32,7 @@ def test_an_unreachable_server_is_named(use, s3: S3, monkeypatch: pytest.MonkeyP
         use(open_store("s3://incumbent/x"))
     text = message_of(error, s3)
     assert "http://127.0.0.1:9 cannot be reached" in text
-    assert "check AWS_ENDPOINT_URL, or run `incumbent up`" in text
+    assert "run `incumbent up` to start the local stack, or correct AWS_ENDPOINT_URL where it is your" in text
     assert "password" not in text
 
 

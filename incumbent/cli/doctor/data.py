@@ -1,4 +1,4 @@
-"""Where data and models are kept: git's remote, DVC's, the registry and the landing prefix."""
+"""Where data and models are kept: DVC's remote, the registry and the landing prefix."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,24 +9,29 @@ from incumbent.cli.doctor.finding import TIMEOUT, Doubtful, Finding, tried
 from incumbent.models.environment import describe_environment
 from incumbent.params import Params
 from incumbent.storage.dataset.landing import Landing
-from incumbent.storage.dataset.remotes import try_dvc_remote, try_push
+from incumbent.storage.dataset.remotes import try_dvc_remote
 from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.registry.registry import open_registry
 from incumbent.storage.s3.address import open_store
 from incumbent.storage.s3.probe import Probe, probe
 
-GIT_TIMEOUT = 5.0  # seconds; ssh needs several round trips
-
-
-def check_git(project: Path) -> Iterator[Finding]:
-    """Can a data version be pushed?"""
-    yield tried("git push", lambda: _push(project))
-
 
 def check_storage(project: Path, params: Params) -> Iterator[Finding]:
     """First of all, whether S3 answers: where it does not, nothing else is asked of it."""
-    with probe(params.registry.address, TIMEOUT) as s3:
-        reached = tried("S3", lambda: f"{s3.reach()} answers for {params.registry.address}")
+    of_s3 = list(check_s3(params.registry.address, lands=params.landing.address is not None))
+    yield from of_s3
+    if any(finding.check == "S3" and finding.state == "failed" for finding in of_s3):
+        return
+    yield tried("DVC remote", lambda: f"{try_dvc_remote(project)} takes, returns and deletes objects")
+    if params.landing.address:
+        yield tried("landing", lambda: _landing(params))
+    yield from _check_registry(project, params)
+
+
+def check_s3(address: str, *, lands: bool) -> Iterator[Finding]:
+    """What the registry at this address needs of S3. lands: also of a landing prefix there."""
+    with probe(address, TIMEOUT) as s3:
+        reached = tried("S3", lambda: f"{s3.reach()} answers for {address}")
         yield reached
         if reached.state == "failed":
             return
@@ -34,21 +39,7 @@ def check_storage(project: Path, params: Params) -> Iterator[Finding]:
         allowed = tried("S3 permissions", lambda: _rights(s3))
         yield allowed
         if allowed.state == "ok":
-            yield tried("S3 conditional writes", lambda: _conditions(s3, params))
-    yield tried("DVC remote", lambda: f"{try_dvc_remote(project)} takes, returns and deletes objects")
-    if params.landing.address:
-        yield tried("landing", lambda: _landing(params))
-    yield from _check_registry(project, params)
-
-
-def _push(project: Path) -> str:
-    upstream = try_push(project, GIT_TIMEOUT)
-    if upstream is None:
-        raise Doubtful(
-            "the branch has no upstream, so data versions stay in this clone; 'git remote add origin URL' "
-            "and 'git push --set-upstream origin HEAD' let others have them"
-        )
-    return f"may push to {upstream}"
+            yield tried("S3 conditional writes", lambda: _conditions(s3, lands))
 
 
 def _rights(s3: Probe) -> str:
@@ -56,9 +47,9 @@ def _rights(s3: Probe) -> str:
     return "may list, write, read and delete; a read returns what was just written"
 
 
-def _conditions(s3: Probe, params: Params) -> str:
+def _conditions(s3: Probe, lands: bool) -> str:
     s3.conditions()
-    if params.landing.address and not s3.conditional_delete():
+    if lands and not s3.conditional_delete():
         raise Doubtful(
             "writes are conditional, deletes are not: a file that is overwritten in the landing prefix while "
             "it is taken in can get lost; deliver each file under a name of its own"

@@ -7,20 +7,19 @@ from incumbent.cli.doctor.deployments import Declared
 from incumbent.cli.doctor.finding import Doubtful, Finding, tried
 from incumbent.cli.doctor.prefect_api import PrefectServer
 from incumbent.errors import BadInput
-from incumbent.params import Params
 
 TRIED = ("process", "kubernetes")
 
 
-def check_pools(server: PrefectServer, deployments: Sequence[Declared], params: Params) -> Iterator[Finding]:
-    """Each pool and each queue that prefect.yaml names."""
+def check_pools(server: PrefectServer, deployments: Sequence[Declared], searchers: int) -> Iterator[Finding]:
+    """Each pool and each queue that prefect.yaml names. searchers: the most workers of one search."""
     pools = {pool["name"]: pool for pool in server.all("/work_pools/filter")}
     for name in sorted({each.pool for each in deployments}):
         started = any(each.pool == name and each.starts_by_itself for each in deployments)
         pool = pools.get(name)
         yield tried(f"pool {name}", lambda: _pool(server, name, pool))  # noqa: B023 - called at once
         if pool is not None:
-            needed = started or params.search.workers > 1
+            needed = started or searchers > 1
             yield tried(f"workers of {name}", lambda: _workers(server, pool, needed))  # noqa: B023
     for pool_name, queue in sorted({(each.pool, each.queue) for each in deployments if each.queue}):
         if pool_name in pools:

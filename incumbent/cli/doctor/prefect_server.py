@@ -16,12 +16,14 @@ from incumbent.cli.doctor.prefect_api import PrefectServer, prefect_server
 from incumbent.errors import BadInput, IncumbentError
 from incumbent.local.environment import environment
 from incumbent.local.workspace import root_of
-from incumbent.params import Params
 from tasks.alerts import BLOCK
 
 
-def check_prefect(project: Path, params: Params | None) -> Iterator[Finding]:
-    """First of all, whether it answers: where it does not, nothing else is asked of it."""
+def check_prefect(project: Path, searchers: int | None) -> Iterator[Finding]:
+    """First of all, whether it answers: where it does not, nothing else is asked of it.
+
+    searchers: the most workers of one search in the project, or the workspace; None outside of both.
+    """
     try:
         with prefect_server(environment(project).get("PREFECT_API_URL")) as server:
             reached = tried("Prefect", lambda: _version(server))
@@ -29,17 +31,17 @@ def check_prefect(project: Path, params: Params | None) -> Iterator[Finding]:
             if reached.state == "failed":
                 return
             yield tried("Prefect clock", lambda: _clock(server))
-            if params is not None:
-                yield from _check_set_up(server, project, params)
+            if searchers is not None:
+                yield from _check_set_up(server, project, searchers)
             yield tried("alerts", lambda: _alerts(server))
     except IncumbentError as error:
         yield failed("Prefect", str(error))
 
 
-def _check_set_up(server: PrefectServer, project: Path, params: Params) -> Iterator[Finding]:
+def _check_set_up(server: PrefectServer, project: Path, searchers: int) -> Iterator[Finding]:
     root = root_of(project)
     deployments = declared(root)
-    yield from check_pools(server, deployments, params)
+    yield from check_pools(server, deployments, searchers)
     yield from check_deployments(server, deployments, root)
 
 

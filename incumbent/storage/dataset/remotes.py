@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.errors import BadInput, StorageUnavailable
-from incumbent.storage.dataset.dvc_remote import open_repo
+from incumbent.storage.dataset.dvc_remote import address_here, open_repo
 from incumbent.storage.dataset.git import folder_of, git, has_upstream
 from incumbent.storage.dataset.versions import explained
+from incumbent.storage.s3.address import ADDRESS, open_store
 from incumbent.storage.s3.probe import FOLDER
 
 # A password that somebody would have to type is none that a worker has.
@@ -90,10 +91,7 @@ def try_dvc_remote(project: Path) -> str:
     """
     with explained(project), open_repo(project) as repo:
         if not repo.config["core"].get("remote"):
-            raise BadInput(
-                f"DVC has no default remote in {project}; 'dvc remote add --default store s3://BUCKET/dvc' "
-                "adds one"
-            )
+            raise _no_remote(project)
         remote = repo.cloud.get_remote()
         folder = remote.fs.join(remote.path, FOLDER, uuid.uuid4().hex)
         file = remote.fs.join(folder, "probe")
@@ -110,6 +108,31 @@ def try_dvc_remote(project: Path) -> str:
         finally:
             remote.fs.remove(folder, recursive=True)
     return address
+
+
+def reach_dvc_remote(project: Path, seconds: float) -> str:
+    """Ask the default remote for one listing, without starting DVC; returns its address, "" for one that is
+    not at the S3 of the AWS_* variables, which is not asked.
+
+    Raises BadInput when none is configured, NotFound without its bucket, StorageUnavailable after so many
+    seconds.
+    """
+    from dvc.config import Config
+
+    with explained(project):
+        if not Config(str(project / ".dvc"))["core"].get("remote"):
+            raise _no_remote(project)
+        address = address_here(project)
+    if address is None or ADDRESS.fullmatch(address) is None:
+        return ""
+    next(open_store(address, seconds).list(page_size=1), None)
+    return address
+
+
+def _no_remote(project: Path) -> BadInput:
+    return BadInput(
+        f"DVC has no default remote in {project}; 'dvc remote add --default store s3://BUCKET/dvc' adds one"
+    )
 
 
 def _write_in_parts(s3: Any, file: str) -> None:

@@ -165,6 +165,7 @@ def _files_of(project: Path, commit: str) -> Iterator[tuple[Any, str]]:
 def explained(project: Path) -> Iterator[None]:
     """Translate errors of DVC and its remote into ours."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from dvc.config import ConfigError
     from dvc.exceptions import DvcException, UploadError
 
     try:
@@ -179,6 +180,12 @@ def explained(project: Path) -> Iterator[None]:
             f"the DVC remote of {project} did not answer or refused the request at "
             f"{os.environ.get('AWS_ENDPOINT_URL', 'AWS')}: {_first_line(error)}; "
             f"{way_to_a_server()}, and check the credentials"
+        ) from error
+    except ConfigError as error:
+        raise BadInput(
+            f"DVC's configuration of {project} is not complete or not valid ({_first_line(error)}); compare "
+            "its .dvc/config and .dvc/config.local with git's log: 'git checkout HEAD -- .dvc/config' brings "
+            "back what is committed"
         ) from error
     except DvcException as error:
         full = disk_of_the_stack() if isinstance(error, UploadError) and _is_local() else None

@@ -123,7 +123,10 @@ def way_to_a_server() -> str:
             f"correct {variable}, which leads there, or 'unset {variable}' to work with the local stack that "
             "`incumbent up` starts"
         )
-    return "check AWS_ENDPOINT_URL, or run `incumbent up` to start the local server"
+    return (
+        "run `incumbent up` to start the local stack, or correct AWS_ENDPOINT_URL where it is your shell "
+        "that sets it"
+    )
 
 
 def code_of(error: ClientError) -> str:

@@ -17,11 +17,9 @@ from incumbent.gate.probation import Changes, applied, for_a_person, released_to
 from incumbent.gate.profile import profile
 from incumbent.gate.sift import sift
 from incumbent.gate.suites import load_suites
-from incumbent.local.names import require_own_name
 from incumbent.params import Params, load_params
 from incumbent.storage.dataset.arrivals import add_partitions, catch_up
 from incumbent.storage.dataset.arriving import ArrivingFile, read_partitions, require_whole, with_rows_before
-from incumbent.storage.dataset.git import require_branch
 from incumbent.storage.dataset.history import Past, Profiled, history_documents, past_of
 from incumbent.storage.dataset.key_check import KeyCheck, keys_in_data
 from incumbent.storage.dataset.landing import open_landing
@@ -39,7 +37,7 @@ from tasks.flow_run import name_flow_run
 from tasks.gate import keep_gate
 from tasks.record import record
 from tasks.runs import Run
-from tasks.step import enter, retried
+from tasks.step import enter_to_commit, retried
 
 
 @dataclass(frozen=True)
@@ -71,14 +69,9 @@ class Arrival:
 
 @task(cache_policy=NO_CACHE)
 def take(project: Path, files: Sequence[Path] | None) -> Arrival:
-    """Collect the given files, also in folders, or copy those that wait in the landing prefix.
-
-    Raises BadInput where HEAD is on no branch, or another project of the workspace has the dataset's name.
-    """
-    enter(project)
+    """Collect the given files, also in folders, or copy those that wait in the landing prefix."""
+    enter_to_commit(project)
     project = project.resolve()
-    require_branch(project)
-    require_own_name(project)
     params = load_params(project)
     folder = project / ".incumbent" / "arrivals" / uuid.uuid4().hex[:8]
     landing = open_landing(params)

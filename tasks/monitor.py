@@ -16,7 +16,6 @@ from incumbent.evaluation.label_files import count_corrections, require_one_labe
 from incumbent.evaluation.watch import Watch, watch_at
 from incumbent.features.schema import Schema
 from incumbent.params import Params, load_params
-from incumbent.storage.dataset.git import require_branch
 from incumbent.storage.dataset.probation import accepted
 from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.champion import Champion
@@ -33,7 +32,7 @@ from incumbent.tables.split import text_of
 from tasks import artifacts
 from tasks.events import emit
 from tasks.flow_run import name_flow_run
-from tasks.step import enter, retried
+from tasks.step import enter, enter_to_commit, retried
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,7 @@ def keep_labels(project: Path, files: Sequence[Path]) -> KeptLabels:
     All of them or none: labels that can't be used or contradict each other are refused. A label that differs
     from one that arrived before is a correction.
     """
-    enter(project)
-    require_branch(project)  # rows of the data may get their label
+    enter_to_commit(project)  # rows of the data may get their label
     project = project.resolve()
     params = load_params(project)
     require_own_model(params, project)

@@ -13,7 +13,7 @@ from incumbent.gate.suites import load_suites
 from incumbent.gate.version import gate_version
 from incumbent.params import Params, load_params
 from incumbent.storage.dataset.arrivals import catch_up, commit_documents
-from incumbent.storage.dataset.git import last_change, require_branch
+from incumbent.storage.dataset.git import last_change
 from incumbent.storage.dataset.history import history_documents
 from incumbent.storage.dataset.probation import changing, digest_in, record_at, released_by_a_person
 from incumbent.storage.dataset.versions import VERSIONED, fetch, resolve
@@ -24,7 +24,7 @@ from tasks import artifacts
 from tasks.announcement import Version
 from tasks.events import emit
 from tasks.flow_run import name_flow_run
-from tasks.step import enter, retried
+from tasks.step import enter_to_commit, retried
 
 
 @retried
@@ -57,8 +57,7 @@ def end_probation(project: Path, partition: str, reason: str) -> Version:
     One that was released before stays so: a release that died before its event can be repeated. Raises
     NotFound if it is not in the data, BadInput if it is not suspicious.
     """
-    enter(project)
-    require_branch(project)
+    enter_to_commit(project)
     project = project.resolve()
     params = load_params(project)
     require_own_model(params, project)

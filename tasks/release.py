@@ -16,7 +16,6 @@ from incumbent.gate.sift import put_back, was_put_back
 from incumbent.params import Params
 from incumbent.storage.dataset.arrivals import catch_up
 from incumbent.storage.dataset.arriving import ArrivingFile, read_partitions, with_rows_before
-from incumbent.storage.dataset.git import require_branch
 from incumbent.storage.dataset.probation import record_at
 from incumbent.storage.dataset.quarantine import open_quarantine
 from incumbent.storage.dataset.versions import fetch, resolve_or_empty
@@ -25,18 +24,16 @@ from incumbent.tables.partitions import digest_of
 from tasks.announcement import Version
 from tasks.arrival import Arrival
 from tasks.flow_run import name_flow_run
-from tasks.step import enter
+from tasks.step import enter_to_commit
 
 
 @task(cache_policy=NO_CACHE)
 def recover(project: Path, entry: str, folder: Path) -> Arrival:
     """A file from quarantine as partitions, or rows in the partition that they came with.
 
-    Raises NotFound, BadData, and BadInput if it was released before, the partition changed since, or HEAD
-    is on no branch.
+    Raises NotFound, BadData, and BadInput if it was released before or the partition changed since.
     """
-    enter(project)
-    require_branch(project)
+    enter_to_commit(project)
     arrival = Arrival(project.resolve(), folder, ())
     require_own_model(arrival.params, arrival.project)
     quarantine = open_quarantine(arrival.params)

@@ -12,7 +12,9 @@ from prefect.cache_policies import NO_CACHE
 
 from incumbent.errors import BadInput, IncumbentError, StorageUnavailable
 from incumbent.errors.machine import explain
+from incumbent.local.names import require_own_name
 from incumbent.params import own_code
+from incumbent.storage.dataset.git import require_branch
 from tasks.runs import Run, timed
 
 # Seconds before a task is tried again.
@@ -61,6 +63,7 @@ class KnownErrors(logging.Filter):
         reason = explain(error) if error else None
         if reason or isinstance(error, IncumbentError):
             record.msg, record.args, record.exc_info = reason or str(error), (), None
+            record.explained = True  # for whoever says it anyway
         return True
 
 
@@ -77,6 +80,16 @@ def enter(project: Path) -> None:
             "again after an hour, and 'incumbent retrain' does not wait for that"
         )
     own_code.look_in(project)
+
+
+def enter_to_commit(project: Path) -> None:
+    """The same for a flow that commits to the project's branch, before it takes anything.
+
+    Raises BadInput where HEAD is on no branch, or another project of the workspace has the dataset's name.
+    """
+    enter(project)
+    require_branch(project)
+    require_own_name(project)
 
 
 def without_tracebacks() -> None:

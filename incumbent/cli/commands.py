@@ -65,7 +65,7 @@ def up(project: Project = Path(), workspace: Workspace = None, as_json: Json = F
     from incumbent.cli.status import overview
 
     with only(environment(root)):
-        show(overview(enter(root)), as_json, _addresses)
+        show(overview(root), as_json, _addresses)
 
 
 @app.command()
@@ -93,7 +93,7 @@ def status(project: Project = Path(), workspace: Workspace = None, as_json: Json
         return
     from incumbent.cli import status as state
 
-    show(state.overview(enter(root if workspace else project)), as_json, state.describe)
+    show(state.overview(root if workspace else project), as_json, state.describe)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 from prefect import Flow
 from prefect.client.orchestration import get_client
+from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.settings import PREFECT_API_URL
 
 from incumbent.errors import BadInput, StorageUnavailable
@@ -27,6 +28,9 @@ def in_this_process(flow: Flow[Any, Any], *, project: Path, **parameters: Any) -
     without_tracebacks()
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_is_no_interrupt)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, PrefectConsoleHandler):
+            handler.addFilter(_is_no_echo)
     with by_hand(project):
         return flow(project=project, **parameters)
 
@@ -34,6 +38,12 @@ def in_this_process(flow: Flow[Any, Any], *, project: Path, **parameters: Any) -
 def _is_no_interrupt(record: logging.LogRecord) -> bool:
     # Who interrupts the run knows it, and the command's last line says it.
     return not str(record.msg).startswith("Crash detected!")
+
+
+def _is_no_echo(record: logging.LogRecord) -> bool:
+    # Prefect logs a failure four times, of task and flow; the command's last line says it once more.
+    echoes = getattr(record, "explained", False) or str(record.msg).startswith("Finished in state Failed")
+    return record.levelno < logging.ERROR or not echoes
 
 
 def _require_server() -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.cli.approve import how_to_answer
-from incumbent.cli.options import command, pairs
+from incumbent.cli.options import command, enter, pairs
 from incumbent.cli.ui import ui_command
+from incumbent.cli.workspace import require_no_folder_of_projects
 from incumbent.errors import IncumbentError
 from incumbent.local import stack
 from incumbent.local.names import explained, others_named
@@ -14,11 +15,16 @@ from incumbent.params import load_params
 
 
 def overview(project: Path) -> dict[str, Any]:
-    """Never fails on a service that is down: that is what the user asks about."""
+    """Never fails on a service that is down: that is what the user asks about.
+
+    Raises BadInput where the folder is no project.
+    """
+    require_no_folder_of_projects(project)
+    project = enter(project)
     params = load_params(project)
     about = {"project": str(project), "registry": params.registry.address, "model": params.dataset.name}
     root = root_of(project)
-    member = {"workspace": str(root)} if root != project.resolve() else {}
+    member = {"workspace": str(root)} if root != project else {}
     if others := others_named(project, params.dataset.name):
         member["name_shared"] = explained(params.dataset.name, [project, *others])
     return {**stack.status(project), **about, **member, **_models(project), **_probations(project)}

@@ -78,6 +78,15 @@ def _require_different_names(projects: list[Path]) -> None:
         raise BadInput(explained(name, sharing))
 
 
+def require_no_folder_of_projects(folder: Path) -> None:
+    """Raise BadInput for a folder of projects that `up` would make a workspace."""
+    if not (folder / PARAMS).exists() and any(projects_below(folder)):
+        raise BadInput(
+            f"{folder.resolve()} is a folder of projects and no workspace yet; '{command('up', folder)}' "
+            "makes it one, and starts their stack"
+        )
+
+
 def require_in_reach(project: Path) -> None:
     """Raise BadInput where the project is below a workspace, and too deep to be its member."""
     if workspace := out_of_reach_of(project):
@@ -137,6 +146,14 @@ def notices(root: Path) -> list[str]:
         *([f"no member of this workspace, as there is a stack of its own: {named(apart)}"] if apart else []),
         *([f"{DEPLOYMENTS} is not deployed from {named(unused)}, only the workspace's is"] if unused else []),
     ]
+
+
+def nobody_takes(address: str) -> str:
+    """The message for files that landed for no project."""
+    return (
+        f"files wait at {address}, and no project here has that dataset.name, so nobody takes them in; move "
+        "them to a project's folder, or make the project"
+    )
 
 
 def named(places: list[str]) -> str:

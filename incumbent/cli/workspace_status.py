@@ -9,10 +9,10 @@ from typing import Any
 
 from incumbent.cli.options import command, pairs, table, use_stack
 from incumbent.cli.status import services
-from incumbent.cli.workspace import named
-from incumbent.errors import IncumbentError
+from incumbent.cli.workspace import named, nobody_takes
+from incumbent.errors import IncumbentError, NotFound, StorageUnavailable
 from incumbent.local import stack
-from incumbent.local.names import explained, shared_names
+from incumbent.local.names import explained, params_of, shared_names
 from incumbent.local.workspace import POINTER, place_of, projects_of, without_data
 from incumbent.params import Params, load_params
 
@@ -27,6 +27,7 @@ def overview(root: Path) -> dict[str, Any]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         models = list(pool.map(_described, projects))
     notes = [
+        *_unclaimed(projects),
         *(explained(name, sharing) for name, sharing in shared_names(projects).items()),
         *(
             f"{place_of(each)}: no member, as its {POINTER} is gone; see {command('doctor', each)}"
@@ -34,6 +35,16 @@ def overview(root: Path) -> dict[str, Any]:
         ),
     ]
     return {**stack.status(root), "workspace": str(root), "models": models, "notes": notes}
+
+
+def _unclaimed(projects: Sequence[Path]) -> list[str]:
+    """What landed for no project; nothing where S3 does not answer, of which each model's line tells."""
+    from incumbent.storage.dataset.landing import unclaimed
+
+    try:
+        return [nobody_takes(address) for address in unclaimed(params_of(projects))]
+    except (StorageUnavailable, NotFound):
+        return []
 
 
 def _described(project: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from incumbent.errors import BadInput, BadParams
 from incumbent.local.workspace import PARAMS, is_workspace, place_of, projects_of, root_of
-from incumbent.params import load_params
+from incumbent.params import Params, load_params
 
 
 def require_own_name(project: Path) -> None:
@@ -36,12 +36,15 @@ def shared_names(projects: Iterable[Path]) -> Mapping[str, Sequence[Path]]:
     return {name: sharing for name, sharing in named.items() if len(sharing) > 1}
 
 
+def params_of(projects: Iterable[Path]) -> list[Params]:
+    """The parameters of those projects whose params.yaml is valid."""
+    return [params for project in projects if (params := _valid(project)) is not None]
+
+
 def dataset_of(project: Path) -> str | None:
     """dataset.name; None where params.yaml is not valid, of which the poll and the doctor tell people."""
-    try:
-        return load_params(project).dataset.name
-    except BadParams:
-        return None
+    params = _valid(project)
+    return params.dataset.name if params else None
 
 
 def explained(name: str, projects: Iterable[Path]) -> str:
@@ -50,6 +53,13 @@ def explained(name: str, projects: Iterable[Path]) -> str:
         f"dataset.name = '{name}' in {' and '.join(sorted(map(place_of, projects)))}: they would overwrite "
         f"each other's champion; rename one in its {PARAMS}"
     )
+
+
+def _valid(project: Path) -> Params | None:
+    try:
+        return load_params(project)
+    except BadParams:
+        return None
 
 
 def _mentions(project: Path, name: str) -> bool:

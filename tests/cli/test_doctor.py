@@ -16,6 +16,7 @@ from incumbent.cli.doctor.finding import failed, ok, side_by_side
 from incumbent.params import load_params
 from incumbent.storage.dataset.git import git
 from incumbent.storage.registry.identity import register_project
+from incumbent.storage.s3.address import open_store
 from tests.building import ROOT
 from tests.commands import called, typed
 from tests.conftest import S3
@@ -246,6 +247,16 @@ def test_in_a_workspace_each_project_has_a_line(project: Path, s3: S3) -> None:
     assert "on no branch" in wrong["detached"]
     assert "data.dvc; 'git -C" in wrong["no-data"]
     assert "no bucket for s3://nowhere/" in wrong["remote"]
+    open_store("s3://incumbent/landing").put("ghost/x.csv", b"x")
+    try:
+        said = "files wait at s3://incumbent/landing/ghost/, and no project here has that dataset.name"
+        assert checks["landing"] == ("ok", "each folder there is a project's")
+        assert said in doctor(root, s3)["landing"][1]
+        assert said in called("status", project=root, **s3.environment).out
+    finally:
+        open_store("s3://incumbent/landing").delete("ghost/x.csv")
+    deep = shutil.copytree(project, root / "shops" / "a" / "b" / "deep")
+    assert doctor(deep, s3)["workspace"][1].startswith(f"{deep} is 4 levels below the workspace {root}")
     shutil.rmtree(root / "shops")
     assert doctor(root, s3)["loans"] == ("ok", f"'incumbent doctor --project {project}' asks more")
 

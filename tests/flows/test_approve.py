@@ -143,6 +143,8 @@ def test_an_answer_that_can_not_be_is_one_line(careful: Project, waiting: dict[s
         assert said in done.err
         assert "Traceback" not in done.err
     assert registry_of(careful).champion() is None
+    typed = careful.typed("models", "approve", "v999", "--reason", "fine")
+    assert typed.err.count("has no version 'v999'") == 1  # Prefect's own lines about the failure are left out
 
 
 def test_an_alert_tells_people(project: Project, arrival: dict[str, Any]) -> None:

@@ -141,6 +141,15 @@ def test_a_name_is_compared_with_a_hundred_others_in_milliseconds(workspace: Pat
     assert time.perf_counter() - began < 0.4  # to parse the hundred takes many times as long
 
 
+def test_status_in_a_folder_of_projects_says_how_to_begin(tmp_path: Path) -> None:
+    project(tmp_path / "north")
+    done = called("status", project=tmp_path)
+    assert done.code == 1
+    assert (
+        f"is a folder of projects and no workspace yet; 'incumbent up --project {tmp_path}' makes" in done.err
+    )
+
+
 def test_status_without_a_stack_has_no_addresses_yet(workspace: Path, tmp_path: Path) -> None:
     for folder in (workspace, project(tmp_path / "alone")):
         done = called("status", project=folder)

@@ -1,17 +1,19 @@
 """A workspace: the S3 of its projects, and of each project a line with what is wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
 from incumbent.cli.doctor.data import check_s3
-from incumbent.cli.doctor.finding import TIMEOUT, Finding, tried
+from incumbent.cli.doctor.finding import TIMEOUT, Doubtful, Finding, tried
 from incumbent.cli.doctor.project import check_project
 from incumbent.cli.options import command
-from incumbent.errors import BadParams
+from incumbent.cli.workspace import nobody_takes
+from incumbent.local.names import params_of
 from incumbent.local.workspace import place_of, projects_of, without_data
 from incumbent.params import Params, load_params
+from incumbent.storage.dataset.landing import unclaimed
 from incumbent.storage.dataset.remotes import reach_dvc_remote
 
 AT_ONCE = 8  # projects; most of each is waiting for git and S3
@@ -19,15 +21,23 @@ AT_ONCE = 8  # projects; most of each is waiting for git and S3
 
 def searchers(root: Path) -> int:
     """The most workers that one search of any project has."""
-    return max((params.search.workers for params in _all_params(root)), default=1)
+    return max((params.search.workers for params in params_of(projects_of(root))), default=1)
 
 
 def check_storage(root: Path) -> Iterator[Finding]:
-    """Each S3 that has registries of the projects."""
-    known = _all_params(root)
+    """Each S3 that has registries of the projects, and what landed there for none of them."""
+    known = params_of(projects_of(root))
     lands = {params.registry.address for params in known if params.landing.address}
     for address in dict.fromkeys(params.registry.address for params in known):
         yield from check_s3(address, lands=address in lands)
+    if lands:
+        yield tried("landing", lambda: _landing(known))
+
+
+def _landing(projects: Sequence[Params]) -> str:
+    if strays := [nobody_takes(address) for address in unclaimed(projects)]:
+        raise Doubtful("; ".join(strays))
+    return "each folder there is a project's"
 
 
 def check_projects(root: Path) -> Iterator[Finding]:
@@ -48,14 +58,3 @@ def _in_short(project: Path) -> Finding:
         if says := [each.says for each in findings if each.state == state]:
             return Finding(name, state, "; ".join(says))
     return Finding(name, "ok", f"'{command('doctor', project)}' asks more")
-
-
-def _all_params(root: Path) -> list[Params]:
-    return [params for project in projects_of(root) if (params := _params(project))]
-
-
-def _params(project: Path) -> Params | None:
-    try:
-        return load_params(project)
-    except BadParams:
-        return None  # it has a line of its own

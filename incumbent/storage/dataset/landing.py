@@ -4,7 +4,8 @@ An object is removed only if it is still the one that was copied. A file that wa
 files that landed later, stay for the next run.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def open_landing(params: Params) -> Landing | None:
     if params.landing.address is None:
         return None
     return Landing(open_store(f"{params.landing.address.rstrip('/')}/{params.dataset.name}"))
+
+
+def unclaimed(projects: Iterable[Params]) -> Iterator[str]:
+    """Addresses of the folders beside those of these projects that hold files, which nobody takes in."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for params in projects:
+        if params.landing.address is not None:
+            names[params.landing.address.rstrip("/")].add(params.dataset.name)
+    for address, claimed in names.items():
+        for folder in open_store(address).folders():
+            if folder not in claimed and Landing(open_store(f"{address}/{folder}")).waiting():
+                yield f"{address}/{folder}/"
 
 
 def _is_data(listed: Listed) -> bool:

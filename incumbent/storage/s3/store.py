@@ -120,6 +120,17 @@ class Store:
                 for each in page.get("Contents", []):
                     yield Listed(each["Key"][skip:], each["ETag"], each["LastModified"])
 
+    def folders(self) -> Iterator[str]:
+        """What stands before the first slash of the keys, each once and in order."""
+        pages = self._s3.reads.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=self._path(""), Delimiter="/"
+        )
+        skip = len(self._path(""))
+        with translated(self._s3, self.url()):
+            for page in pages:
+                for each in page.get("CommonPrefixes", []):
+                    yield each["Prefix"][skip:].rstrip("/")
+
     def clock(self) -> datetime:
         """S3's own time, to the second: the clock of `Listed.written`; this machine's may differ."""
         with translated(self._s3, self.url()):

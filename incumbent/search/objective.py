@@ -60,7 +60,8 @@ class Objective:
         step = curves.peak if estimate is None else -1
         for number, value in enumerate(curves.scores[:, step]):
             trial.report(float(value), number)
-        _keep(trial, rounds=int(curves.rounds[step]), pruned=estimate is not None)
+        drawn = list(zip(curves.rounds.tolist(), curves.mean.tolist(), strict=True))
+        _keep(trial, rounds=int(curves.rounds[step]), pruned=estimate is not None, curve=drawn)
         if estimate is not None:
             return estimate
         _keep(trial, curves=curves.to_json())

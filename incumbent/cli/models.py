@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli import approve
+from incumbent.cli import approve, mirror
 from incumbent.cli.options import Json, Project, enter, pairs, show, table
 from incumbent.cli.segments import segments_table
 from incumbent.params import load_params
@@ -116,7 +116,9 @@ def promote(
             "--reason TEXT`; `incumbent retrain` makes a comparison",
             param_hint=missing,
         )
-    entry = registry_of(project).force(version, reason)
+    registry = registry_of(project)
+    entry = registry.force(version, reason)
+    mirror.send_champion(project, registry)
     document = {"champion": entry.version, "replaced": entry.replaced, "seq": entry.seq, "by": entry.by}
     show(document, as_json, lambda d: f"champion is {d['champion']} (entry {d['seq']}, by {d['by']})")
 
@@ -165,7 +167,9 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Make a former champion the champion again; the current one is blocked from promotion."""
-    entry = registry_of(project).rollback(to, reason)
+    registry = registry_of(project)
+    entry = registry.rollback(to, reason)
+    mirror.send_champion(project, registry)
     document = {
         "champion": entry.version,
         "replaced": entry.replaced,
@@ -207,6 +211,7 @@ def _roles(registry: Registry) -> dict[str, str | None]:
 
 app.command("approve")(approve.approve)
 app.command("refuse")(approve.refuse)
+app.command("mirror")(mirror.mirror)
 
 
 def _summary(manifest: dict[str, Any]) -> dict[str, Any]:

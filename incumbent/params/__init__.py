@@ -28,6 +28,7 @@ from incumbent.params.promotion import (
     SliceParams,
 )
 from incumbent.params.space import OPTIONS, Option, Range, Space
+from incumbent.params.tracking import SinkName, TrackingParams
 from incumbent.params.training import (
     LEARNERS,
     OURS,
@@ -73,11 +74,13 @@ __all__ = [
     "RetrainParams",
     "SearchParams",
     "SegmentParams",
+    "SinkName",
     "SliceParams",
     "Space",
     "SplitParams",
     "Task",
     "TorchParams",
+    "TrackingParams",
     "load_params",
     "parse_params",
 ]

@@ -19,6 +19,7 @@ from incumbent.params.metrics import METRICS, Task
 from incumbent.params.promotion import MonitorParams, PromotionParams, RegistryParams
 from incumbent.params.section import Section
 from incumbent.params.space import Space, space_of
+from incumbent.params.tracking import TrackingParams
 from incumbent.params.training import (
     SEARCH_ROWS,
     BiasParams,
@@ -50,6 +51,7 @@ class Params(Section):
     monitor: MonitorParams = MonitorParams()
     landing: LandingParams = LandingParams()
     registry: RegistryParams
+    tracking: TrackingParams = TrackingParams()
     seed: int = Field(0, ge=0, lt=2**31)
 
     @model_validator(mode="after")
@@ -207,8 +209,10 @@ class Params(Section):
         return tuple(changed)
 
     def digest(self) -> str:
-        """sha256 (hex) of every value: two runs with the same digest do the same work."""
-        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+        """sha256 (hex) of every value but `tracking`, which changes nothing in a run: two runs with the same
+        digest do the same work."""
+        values = self.model_dump(exclude={"tracking"})
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _shaping(dataset: Mapping[str, Any]) -> dict[str, Any]:

@@ -187,8 +187,8 @@ def inside(project: Project) -> Iterator[Project]:
         yield project
 
 
-def run_dvc(project: Path, environment: dict[str, str], *args: str) -> None:
-    """DVC's own command, as a user would type it, with this interpreter's programs first on PATH."""
+def run_dvc(project: Path, environment: dict[str, str], *args: str) -> str:
+    """What DVC's own command prints, as a user types it, this interpreter's programs first on PATH."""
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *args],
@@ -199,6 +199,7 @@ def run_dvc(project: Path, environment: dict[str, str], *args: str) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def wait_for_decision(project: Project, rev: str, seconds: float = 120) -> dict[str, Any]:

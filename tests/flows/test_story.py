@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,14 @@ def test_dvc_repro_and_a_full_run_give_the_same_bytes(project: Project, arrival:
         manifest = project.run("models", "show", full["challenger"], "--json").json
         run_dvc(project.path, {}, "pull", "--quiet", "data.dvc")  # nobody told DVC of the stack but `up`
         run_dvc(project.path, {}, "repro", "--quiet")
+        shown = json.loads(run_dvc(project.path, {}, "exp", "show", "--json"))
+        run_dvc(project.path, {}, "plots", "show")
+    judged = json.loads((project.path / "pipeline" / "compare.json").read_text())["comparison"]["challenger"]
+    [metrics] = [each["data"]["metrics"] for each in shown if each["rev"] == "workspace"]
+    assert metrics["pipeline/compare.json"]["data"]["comparison"]["challenger"] == judged
+    plots = project.path / "dvc_plots"
+    assert '"number": 1, "value": ' in (plots / "index.html").read_text()
+    shutil.rmtree(plots)
     model = (project.path / "pipeline" / "model" / "model.txt").read_bytes()
     assert hashlib.sha256(model).hexdigest() == manifest["files"]["model.txt"]["sha256"]
     project.git("reset", "--quiet", "--hard")

@@ -420,8 +420,12 @@ def test_the_digest_changes_with_every_value_of_a_section(flights_params: Params
 
 
 def test_the_digest_changes_with_the_seed(flights_params: Params) -> None:
-    assert with_two_values(Params) == {*OTHERS, "task", "seed"}
+    assert with_two_values(Params) == {*OTHERS, "task", "seed", "tracking"}
     assert changed(flights_params, seed=1).digest() != flights_params.digest()
+
+
+def test_who_is_told_of_a_run_calls_for_no_new_run(flights_params: Params) -> None:
+    assert changed(flights_params, tracking={"sinks": ["mlflow"]}).digest() == flights_params.digest()
 
 
 def test_how_files_are_read_calls_for_no_new_model(flights_params: Params) -> None:

@@ -113,8 +113,8 @@ def make_full(
     golden = latest_rows(paths, params) if sample.rows.empty else sample.rows
     fitted = Fitted.of(models, read, schema, learner.device)
     lineage = Lineage(schema, balance, output, study.options)
-    files = _write(fitted, lineage, sample.rows, golden, learner.file, folder, out_of_sample, segments)
-    return _challenger("full", fitted, lineage, files, cv, segments=segments)
+    files = write_files(fitted, lineage, sample.rows, golden, learner.file, folder, out_of_sample, segments)
+    return as_challenger("full", fitted, lineage, files, cv, segments=segments)
 
 
 def _streamed(params: Params) -> LightGBMParams | None:
@@ -153,8 +153,8 @@ def _full_of_many(
     replay = made.sample.iloc[: params.retrain.replay]
     golden = latest_rows(paths, params) if replay.empty else replay
     file = learner_type(params.learner.name).file
-    files = _write(made.fitted, lineage, replay, golden, file, folder, made.out_of_sample, made.segments)
-    return _challenger("full", made.fitted, lineage, files, made.estimate, segments=made.segments)
+    files = write_files(made.fitted, lineage, replay, golden, file, folder, made.out_of_sample, made.segments)
+    return as_challenger("full", made.fitted, lineage, files, made.estimate, segments=made.segments)
 
 
 def _full_on_ray(
@@ -174,8 +174,8 @@ def _full_on_ray(
     fitted = fit(params)
     lineage = Lineage(schema, Balance(), Output(), study.options)
     file = learner_type(params.learner.name).file
-    files = _write(fitted, lineage, sample.rows, sample.rows, file, folder, out_of_sample)
-    return _challenger("full", fitted, lineage, files, None, engine)
+    files = write_files(fitted, lineage, sample.rows, sample.rows, file, folder, out_of_sample)
+    return as_challenger("full", fitted, lineage, files, None, engine)
 
 
 def _left_out(
@@ -225,11 +225,11 @@ def make_update(
     golden = latest_rows(fresh, params) if sample.rows.empty else sample.rows
     fitted = Fitted.of(models, new, schema, learner.device)
     lineage = Lineage(schema, parent.balance, parent.model.output, parent.options)
-    files = _write(fitted, lineage, sample.rows, golden, learner.file, folder, out_of_sample, segments)
-    return _challenger("incremental", fitted, lineage, files, segments=segments)
+    files = write_files(fitted, lineage, sample.rows, golden, learner.file, folder, out_of_sample, segments)
+    return as_challenger("incremental", fitted, lineage, files, segments=segments)
 
 
-def _write(
+def write_files(
     fitted: Fitted,
     lineage: Lineage,
     sample: pd.DataFrame,
@@ -261,7 +261,7 @@ def _write(
     return Files(file, tuple(files), names, onnx)
 
 
-def _challenger(
+def as_challenger(
     kind: str,
     fitted: Fitted,
     lineage: Lineage,

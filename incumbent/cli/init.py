@@ -1,7 +1,9 @@
 """incumbent init: a project around the user's own table."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +39,14 @@ def init(
             help=f"How to read a column that is ambiguous: {', '.join(FORMATS)}; repeat for several.",
         ),
     ] = None,
+    from_mlflow: Annotated[
+        str | None,
+        typer.Option(
+            "--from-mlflow",
+            metavar="MODEL",
+            help="models:/NAME@champion: a LightGBM model that is the champion to beat.",
+        ),
+    ] = None,
     project: Annotated[Path, typer.Option("--project", help="The new project's folder.")] = Path(),
     as_json: Json = False,
 ) -> None:
@@ -45,13 +55,41 @@ def init(
     from incumbent.cli.workspace import share
 
     os.environ[PROJECT] = str(project.resolve())
+    if from_mlflow:
+        _require_model(from_mlflow)
     dataset = DatasetParams.model_validate(
         {"name": "new", "target": target, "key": key or [], "time": time, "formats": _formats(form or [])}
     )
     document = create(data, dataset, project.resolve(), zone)
     if document["workspace"]:
         document["shared"] = share(project.resolve())
+    if from_mlflow:
+        document |= _adopted(project.resolve(), from_mlflow)
     show(document, as_json, _told)
+
+
+def _require_model(address: str) -> None:
+    """Raise before anything is made, if there is no such model; not if a server does not answer."""
+    from incumbent.errors import StorageUnavailable
+    from incumbent.tracking.mlflow_api import open_api
+    from incumbent.tracking.mlflow_download import download
+    from incumbent.tracking.sink import Undelivered
+
+    with suppress(StorageUnavailable, Undelivered), TemporaryDirectory() as folder:
+        download(open_api(os.environ), address, Path(folder))
+
+
+def _adopted(project: Path, model: str) -> dict[str, Any]:
+    """Who is champion now; without S3, which is started with the project's stack, what to do then."""
+    from incumbent.cli.adopt import adopted
+    from incumbent.cli.options import enter
+    from incumbent.errors import StorageUnavailable
+    from incumbent.tracking.sink import Undelivered
+
+    try:
+        return {"adopted": adopted(enter(project), model)}
+    except (StorageUnavailable, Undelivered):
+        return {"adopted": None, "next": command(f"models adopt {model}", project)}
 
 
 def _formats(given: list[str]) -> dict[str, str]:
@@ -64,6 +102,7 @@ def _formats(given: list[str]) -> dict[str, str]:
 
 
 def _told(document: dict[str, Any]) -> str:
+    from incumbent.cli.adopt import describe as adoption
     from incumbent.gate.wording import count
     from incumbent.tables.checks import ColumnWarning, summed_up  # loads pandas
 
@@ -79,8 +118,10 @@ def _told(document: dict[str, Any]) -> str:
             f"task {document['task']}, judged by {document['metric']}",
             f"the gate's limits: {document['limits']} learned from the data; expectations of your own: "
             f"{document['expectations']} drafted",
+            *([adoption(document["adopted"])] if document.get("adopted") else []),
             f"Look over {where}/params.yaml and {where}/expectations/, then:",
             *([] if document.get("shared") else [f"  {command('up', document['workspace'] or where)}"]),
+            *([f"  {document['next']}"] if document.get("next") else []),
             f"  {command('retrain', where)}",
         ]
     )

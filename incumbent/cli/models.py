@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli import approve, mirror
+from incumbent.cli import adopt, approve, mirror
 from incumbent.cli.options import Json, Project, enter, pairs, show, table
 from incumbent.cli.segments import segments_table
 from incumbent.params import load_params
@@ -212,6 +212,7 @@ def _roles(registry: Registry) -> dict[str, str | None]:
 app.command("approve")(approve.approve)
 app.command("refuse")(approve.refuse)
 app.command("mirror")(mirror.mirror)
+app.command("adopt")(adopt.adopt)
 
 
 def _summary(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def learn(history: Mapping[str, Profile], false_alarms: float, season: int) -> l
     series = series_of(dict([*history.items()][-LONGEST:]))
     usual = usual_variances(series)
     return [
-        _limit(each, usual[each.kin], false_alarms / len(series), season).holding(
+        _limit(each, usual[each.key], false_alarms / len(series), season).holding(
             [*each.values, *each.judged]
         )
         for each in series

@@ -159,18 +159,21 @@ def _between_neighbours(values: np.ndarray, far: np.ndarray) -> np.ndarray:
     return np.asarray(np.interp(places, places[~far], values[~far]))
 
 
-def usual_variances(series: Sequence[Series]) -> dict[str, float]:
-    """Of the partitions' differences beyond sampling, by Series.kin: the median of its figures."""
+def usual_variances(series: Sequence[Series]) -> dict[Key, float]:
+    """By figure, the variance of the partitions' differences beyond sampling that is usual among its kin: the
+    median of these. More for a figure that a single partition has."""
     variances: dict[str, list[float]] = {}
-    least: dict[str, float] = {}
     for each in series:
-        least[each.kin] = FLOOR[each.family]
         if len(each.scaled) > 1:
             # A trend or a season is no noise, and hardly shows from one partition to the next.
             steps = float(np.mean(np.diff(each.scaled) ** 2)) / 2
             beyond = max(0.0, min(steps, float(each.scaled.var(ddof=1))) - each.sampling)
             variances.setdefault(each.kin, []).append(beyond)
+    medians = {kin: float(np.median(several)) for kin, several in variances.items()}
     return {
-        kin: max(floor**2, float(np.median(variances[kin])) if kin in variances else (UNKNOWN * floor) ** 2)
-        for kin, floor in least.items()
+        each.key: max(
+            medians.get(each.kin, 0.0),
+            (FLOOR[each.family] * (1.0 if len(each.scaled) > 1 else UNKNOWN)) ** 2,
+        )
+        for each in series
     }

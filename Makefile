@@ -51,6 +51,9 @@ bench: $(INSTALLED) $(FLIGHTS)
 	$(BIN)/python bench/gate.py
 	$(BIN)/python bench/arrival.py
 	$(BIN)/python bench/orchestration.py
+	$(BIN)/python bench/workspace.py
+	$(BIN)/python bench/segments.py
+	$(BIN)/python bench/space.py
 
 up: $(INSTALLED)
 	$(BIN)/incumbent up

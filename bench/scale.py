@@ -26,6 +26,7 @@ import pandas as pd
 from memory import MB, memory
 from orchestration import say
 from ruamel.yaml import YAML
+from workspace import without_schedules
 
 from incumbent.local import stack
 from incumbent.local.environment import environment
@@ -136,6 +137,7 @@ def make_project(folder: Path, each: int, customers: int, trials: int) -> Path:
     params["retrain"]["max_unseen"] = 1.0  # small tables have not seen all 3,000 values
     with (project / "params.yaml").open("w") as stream:
         yaml.dump(params, stream)
+    without_schedules(project / "prefect.yaml")
     return project
 
 

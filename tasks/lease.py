@@ -1,6 +1,5 @@
 """The claims that keep other runs from doing the same work, or from retraining the same model meanwhile."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -116,19 +115,19 @@ def _decided(run: Run, by: int) -> str:
     if run.announced is None:
         decided = f"run {by} decided this data version with these parameters"
         return (
-            f"{decided}{_of_another(run, by)}" if run.champion else f"{decided}; {no_champion(run.registry)}"
+            f"{decided}{_after_rollback(run)}" if run.champion else f"{decided}; {no_champion(run.registry)}"
         )
     return f"{run.superseded}, which run {by} decided"
 
 
-def _of_another(run: Run, by: int) -> str:
-    """What helps where the champion is not the one that the decision left, as after a rollback."""
-    left = json.loads(run.registry.read_record(by, "decision.json"))["champion"]
-    if left == run.champion or run.strategy == "full":
+def _after_rollback(run: Run) -> str:
+    """What helps where the decision may have been against another champion."""
+    champion = run.registry.champion()
+    if champion is None or champion.op != "rollback" or run.strategy == "full":
         return ""
     return (
-        f", and left '{left}' champion; 'incumbent retrain --strategy full' compares a challenger with "
-        f"'{run.champion}'"
+        f"; '{champion.version}' is champion by a rollback, and 'incumbent retrain --strategy full' compares "
+        "a new challenger with it"
     )
 
 

@@ -42,8 +42,7 @@ def _is_no_interrupt(record: logging.LogRecord) -> bool:
 
 def _is_no_echo(record: logging.LogRecord) -> bool:
     # Prefect logs a failure four times, of task and flow; the command's last line says it once more.
-    echoes = getattr(record, "explained", False) or str(record.msg).startswith("Finished in state Failed")
-    return record.levelno < logging.ERROR or not echoes
+    return not (getattr(record, "explained", False) or str(record.msg).startswith("Finished in state Failed"))
 
 
 def _require_server() -> None:

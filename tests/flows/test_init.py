@@ -124,7 +124,7 @@ def test_a_leak_is_reported_and_left_with_one_command(
     assert back.json["champion"] == "v1"
     again = called("retrain", "--json", project=project, **around).json["decision"]
     assert again["kind"] == "skip"
-    assert "left 'v2' champion; 'incumbent retrain --strategy full' compares" in again["reasons"][0]
+    assert "'v1' is champion by a rollback, and 'incumbent retrain --strategy full'" in again["reasons"][0]
 
 
 def test_who_leaves_a_leak_is_the_person_whom_its_replacement_waits_for(

@@ -107,7 +107,7 @@ def test_a_rollback_moves_the_alias_and_mirror_finds_nothing_to_mend(
 ) -> None:
     from tests.tracking.test_mlflow import aliases
 
-    with edited(place, seed=1):
+    with edited(place, seed=1, promotion={"margin": 0.4}):
         other = retrain(place, mlflow.address, "--strategy", "full")
         all_sent(place)
     assert other["decision"]["kind"] == "hold"

@@ -102,7 +102,6 @@ def _formats(given: list[str]) -> dict[str, str]:
 
 
 def _told(document: dict[str, Any]) -> str:
-    from incumbent.cli.adopt import describe as adoption
     from incumbent.gate.wording import count
     from incumbent.tables.checks import ColumnWarning, summed_up  # loads pandas
 
@@ -118,13 +117,21 @@ def _told(document: dict[str, Any]) -> str:
             f"task {document['task']}, judged by {document['metric']}",
             f"the gate's limits: {document['limits']} learned from the data; expectations of your own: "
             f"{document['expectations']} drafted",
-            *([adoption(document["adopted"])] if document.get("adopted") else []),
+            *_adoption(document.get("adopted")),
             f"Look over {where}/params.yaml and {where}/expectations/, then:",
             *([] if document.get("shared") else [f"  {command('up', document['workspace'] or where)}"]),
             *([f"  {document['next']}"] if document.get("next") else []),
             f"  {command('retrain', where)}",
         ]
     )
+
+
+def _adoption(adopted: dict[str, Any] | None) -> list[str]:
+    if adopted is None:
+        return []
+    from incumbent.cli.adopt import describe
+
+    return [describe(adopted)]
 
 
 def _columns(columns: list[dict[str, Any]]) -> str:

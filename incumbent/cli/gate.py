@@ -61,8 +61,8 @@ def _head(document: Mapping[str, Any]) -> list[str]:
     verdict, files = f"{document['verdict']}: {document['rows']:,} rows", document["files"]
     if len(files) == 1:
         return [verdict]
-    each = (printable(f"{file['verdict']}: {file['file']}: {file['rows']:,} rows") for file in files)
-    return [f"{verdict} in {len(files):,} files", *each]
+    verdicts = (printable(f"{file['verdict']}: {file['file']}: {file['rows']:,} rows") for file in files)
+    return [f"{verdict} in {len(files):,} files", *verdicts]
 
 
 def _judge(files: Sequence[Path], project: Path, params: "Params") -> dict[str, "Sifted"]:

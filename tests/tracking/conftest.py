@@ -103,7 +103,7 @@ def free_port() -> int:
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServer]:
     """One server for all tests: it starts for half a minute. Use an experiment of your own."""
     if not PROGRAM.exists():
-        pytest.skip("no MLflow server here; 'make .venv-mlflow/.installed' installs one")
+        pytest.fail("no MLflow server here; 'make .venv-mlflow/.installed' installs one")
     # Its jobs are a dozen processes that nothing here needs.
     idle = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     environment = {**os.environ, **idle}

@@ -16,7 +16,6 @@ from tests.commands import IDENTITY
 from tests.tracking.examples import RUN, message
 
 pytestmark = pytest.mark.slow
-pytest.importorskip("dvclive", reason="pip install 'incumbent[dvclive]'")
 
 
 def typed(folder: Path, *command: str) -> str:

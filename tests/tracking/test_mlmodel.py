@@ -32,7 +32,8 @@ def ours(folder: Path) -> Model:
 
 
 def loaded(folder: Path) -> Any:
-    pyfunc = pytest.importorskip("mlflow.pyfunc", reason="pip install mlflow-skinny")
+    from mlflow import pyfunc
+
     return pyfunc.load_model(str(folder))
 
 
@@ -72,7 +73,8 @@ def test_bytes_that_are_not_the_versions_are_refused(folder: Path) -> None:
 
 
 def test_the_onnx_model_is_loaded_too(folder: Path) -> None:
-    onnx = pytest.importorskip("mlflow.onnx", reason="pip install mlflow-skinny")
+    from mlflow import onnx
+
     assert onnx.load_model(str(folder)).SerializeToString() == (folder / "model.onnx").read_bytes()
 
 

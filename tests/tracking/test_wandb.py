@@ -13,7 +13,6 @@ from incumbent.tracking.names import allowed
 from tests.tracking.examples import PICTURE, RUN, message
 
 pytestmark = pytest.mark.slow
-pytest.importorskip("wandb", reason="pip install 'incumbent[wandb]'")
 BLOCK, HEADER = 32768, 7
 
 

@@ -63,6 +63,9 @@ LIKE, UNLIKE = 0.25, 0.6
 which they must differ as they are."""
 
 ROUNDING = 1e-5
+FARTHEST = float(np.finfo(np.float64).max)
+"""Where a distance is no float: a document holds finite numbers only."""
+
 INNER = slice(1, -1)
 """The extreme quantiles vary most."""
 
@@ -149,7 +152,8 @@ def distance(now: Sequence[float] | np.ndarray, before: Sequence[float] | np.nda
     """The mean distance of the inner quantiles, in distances of the quartiles before."""
     is_now, was = np.array(now)[INNER], np.array(before)[INNER]
     middle = len(was) // 2
-    spread = was[middle + 1] - was[middle - 1] or np.ptp(was) or abs(was[middle]) or 1.0
-    spread = max(spread, ROUNDING * float(np.max(np.abs(was))))
-    with np.errstate(over="ignore"):  # infinitely far is far
-        return float(np.mean(np.abs(is_now - was)) / spread)
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = was[middle + 1] - was[middle - 1] or np.ptp(was) or abs(was[middle]) or 1.0
+        spread = max(spread, ROUNDING * float(np.max(np.abs(was))))
+        far = np.mean(np.abs(is_now - was)) / spread
+    return float(np.nan_to_num(far, nan=FARTHEST, posinf=FARTHEST))

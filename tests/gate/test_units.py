@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from incumbent.gate import Verdict
 from incumbent.gate.check import gate_files
 from incumbent.gate.learned_suite import LEARNED, from_suite, to_suite
+from incumbent.gate.profile import QUANTILES
 from incumbent.gate.scale import Scale
-from incumbent.gate.units import unit_of_values
+from incumbent.gate.units import distance, unit_of_values
 from tests.gate.test_learned import Past, month
 
 
@@ -188,3 +191,16 @@ def test_what_is_set_apart_is_kept_in_the_suite(with_released: Past) -> None:
     learned = from_suite(with_released.suite)
     assert {name for each in learned.limits for name in each.apart} == {"p08.parquet"}
     assert to_suite("toy", learned, "binary") == with_released.suite
+
+
+FINITE = st.lists(
+    st.floats(allow_nan=False, allow_infinity=False), min_size=len(QUANTILES), max_size=len(QUANTILES)
+).map(sorted)
+
+
+@example([1e300] * 7, [1e-300] * 7)
+@example([1.7e308] * 7, [-1.7e308] * 3 + [0.0] + [1.7e308] * 3)
+@given(FINITE, FINITE)
+def test_the_distance_of_finite_quantiles_is_a_finite_number(now: list[float], before: list[float]) -> None:
+    assert math.isfinite(distance(now, before))
+    assert distance(now, now) == 0

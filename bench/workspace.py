@@ -27,7 +27,8 @@ import pandas as pd
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
-from incumbent.cli.new_project import create, write_deployments
+from incumbent.cli.new_project import create
+from incumbent.cli.project_files import write_deployments
 from incumbent.cli.workspace import share_data
 from incumbent.local import processes, stack
 from incumbent.local.environment import environment

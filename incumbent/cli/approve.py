@@ -38,8 +38,8 @@ def answer(project: Path, version: str, decision: "Word", reason: str) -> dict[s
         raise BadInput(f"--reason is empty; say why you {decision} {version}, the registry keeps it")
     project = enter(project)  # before Prefect is imported, which reads the environment once
     from flows.approve import approve as flow
-    from incumbent.cli.models import require_registry
     from incumbent.cli.prefect_runs import in_this_process
+    from incumbent.cli.registry import require_registry
     from incumbent.storage.s3.documents import who
 
     require_registry(project)

@@ -10,6 +10,7 @@ from incumbent.cli import drop_column, env, expectations, gate, init, models, qu
 from incumbent.cli.doctor import command as doctor
 from incumbent.cli.options import VERDICT, Json, Project, enter, pairs, say, show
 from incumbent.cli.outcome import describe, kind_of
+from incumbent.cli.registry import require_registry
 from incumbent.cli.workspace import Workspace
 from incumbent.errors import BadInput
 from incumbent.evaluation.plan import Strategy
@@ -124,7 +125,7 @@ def ingest(
 
     if not files and load_params(project).landing.address is None:
         raise BadInput("no files given, and params.yaml has no landing.address to take them from")
-    models.require_registry(project)
+    require_registry(project)
     given = [file.resolve() for file in files] if files else None
     done = in_this_process(flow, project=project, files=given)
     show(done, as_json, _arrival)
@@ -143,7 +144,7 @@ def notify(
     from flows.watch import watch as flow
     from incumbent.cli.prefect_runs import in_this_process
 
-    models.require_registry(project)
+    require_registry(project)
     done = in_this_process(flow, project=project, rev=rev)
     show(
         done,
@@ -174,7 +175,7 @@ def retrain(
     from flows.retrain import retrain as flow
     from incumbent.cli.prefect_runs import in_this_process
 
-    models.require_registry(project)
+    require_registry(project)
     done = in_this_process(
         flow,
         project=project,
@@ -237,7 +238,7 @@ def monitor(
     from flows.monitor import monitor as flow
     from incumbent.cli.prefect_runs import in_this_process
 
-    models.require_registry(project)
+    require_registry(project)
     given = [file.resolve() for file in labels] if labels else None
     show(in_this_process(flow, project=project, labels=given), as_json, _health)
 

@@ -7,9 +7,9 @@ import typer
 
 from incumbent.cli.approve import answer
 from incumbent.cli.mirror import send_champion
-from incumbent.cli.models import registry_of
 from incumbent.cli.options import Json, Project, enter, show
 from incumbent.cli.outcome import describe, kind_of
+from incumbent.cli.registry import registry_of
 from incumbent.errors import BadInput
 
 

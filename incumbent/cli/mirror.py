@@ -20,7 +20,7 @@ def mirror(project: Project = Path(), as_json: Json = False) -> None:
     from incumbent.tracking.deliver import outbox_of
     from incumbent.tracking.loadable import make_loadable
     from incumbent.tracking.send import sinks_of
-    from incumbent.tracking.sink import open_sink
+    from incumbent.tracking.sinks import open_sink
     from incumbent.tracking.state import whole_state
 
     project = enter(project)

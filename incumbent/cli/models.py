@@ -6,42 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from incumbent.cli import adopt, approve, mirror
-from incumbent.cli.options import Json, Project, enter, pairs, show, table
+from incumbent.cli.options import Json, Project, pairs, show, table
+from incumbent.cli.registry import registry_of, version_named
 from incumbent.cli.segments import segments_table
-from incumbent.params import load_params
-from incumbent.storage.registry.identity import require_own_model
-from incumbent.storage.registry.registry import Registry, champion_at, open_registry
-from incumbent.storage.registry.verdicts import no_champion, verdicts
+from incumbent.storage.registry.registry import Registry, champion_at
+from incumbent.storage.registry.verdicts import verdicts
 
-CHAMPION = "champion"
 LEGEND = "* champion  + shadow: held last, and scored beside the champion on each arrival"
 
 app = typer.Typer(no_args_is_help=True, help="The registry of the project's model.")
 
 Version = Annotated[str, typer.Argument(help="Such as v17, or 'champion' for the current champion.")]
-
-
-def registry_of(project: Path) -> Registry:
-    """Raises BadInput where it is another project's."""
-    project = enter(project)
-    params = load_params(project)
-    require_own_model(params, project)
-    return open_registry(params, project)
-
-
-def require_registry(project: Path) -> None:
-    """Raise StorageUnavailable or NotFound at once; in a flow an outage is retried for more than a minute."""
-    registry_of(project).champion()
-
-
-def version_named(registry: Registry, version: str) -> str:
-    """The version itself, or the current champion's for 'champion'. Raises NotFound."""
-    if version != CHAMPION:
-        return version
-    champion = registry.champion()
-    if champion is None:
-        raise no_champion(registry)
-    return champion.version
 
 
 @app.command("list")

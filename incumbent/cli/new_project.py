@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import jinja2
 
 from incumbent.cli.new_table import NewTable, read_table
 from incumbent.cli.options import say
+from incumbent.cli.project_files import AS_THEY_ARE, OF_THE_STACK, template
 from incumbent.cli.workspace import require_free_name, require_in_reach
 from incumbent.errors import BadData, BadInput
 from incumbent.gate.suspicions import Oddity, oddities
@@ -23,25 +23,11 @@ from incumbent.gate.wording import count
 from incumbent.local.state import make_private
 from incumbent.local.workspace import root_of
 from incumbent.params import METRICS, DatasetParams, Params, parse_params
-from incumbent.tables.atomic import atomic_write
 from incumbent.tables.checks import ColumnWarning, things_to_check
 from incumbent.tables.overview import ColumnOverview, overview
 from incumbent.tables.recognise import Recognised, recognise, sample_of
 
 REASONS = 10  # of a gate that blocks
-
-# The project's file -> the template it comes from. DVC would take one named dvc.yaml for a pipeline of ours.
-AS_THEY_ARE = {
-    "prefect.yaml": "prefect.yaml",
-    "kubernetes/cpu.json": "kubernetes-cpu.json",
-    "kubernetes/gpu.json": "kubernetes-gpu.json",
-    "dvc.yaml": "dvc.yaml.txt",
-    ".dvc/config": "dvc-config",
-    ".dvcignore": "dvcignore",
-    ".gitignore": "gitignore",
-}
-# A member of a workspace has the workspace's.
-OF_THE_STACK = {"prefect.yaml", "kubernetes/cpu.json", "kubernetes/gpu.json"}
 
 
 def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None = None) -> dict[str, Any]:
@@ -183,20 +169,6 @@ def _params(name: str, data: Path, recognised: Recognised, table: NewTable) -> s
         "worthwhile": metric.worthwhile(0) if metric.greater_is_better else None,
     }
     return environment.from_string(template("params.yaml.j2")).render(facts)
-
-
-def template(name: str) -> str:
-    """The text of a template of a new project's files."""
-    return (files("incumbent.cli") / "templates" / "project" / name).read_text(encoding="utf-8")
-
-
-def write_deployments(folder: Path) -> None:
-    """A workspace's deployments, and the job templates for Kubernetes that they need there."""
-    for name in sorted(OF_THE_STACK):
-        if not (folder / name).exists():
-            (folder / name).parent.mkdir(exist_ok=True)
-            with atomic_write(folder / name) as part:
-                part.write_text(template(AS_THEY_ARE[name]), encoding="utf-8")
 
 
 def _remote_of_its_own(name: str) -> str:

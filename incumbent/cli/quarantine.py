@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from incumbent.cli.models import require_registry
 from incumbent.cli.options import Json, Project, enter, say, show, table
+from incumbent.cli.registry import require_registry
 from incumbent.errors import BadInput, StorageUnavailable
 from incumbent.params import Params, load_params
 from incumbent.storage.registry.identity import require_own_model

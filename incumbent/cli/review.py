@@ -7,8 +7,9 @@ from typing import Any
 
 import typer
 
-from incumbent.cli.models import Version, registry_of, version_named
+from incumbent.cli.models import Version
 from incumbent.cli.options import Json, Project, enter, pairs, show, table
+from incumbent.cli.registry import registry_of, version_named
 from incumbent.params import load_params
 from incumbent.storage.registry.champion import VERDICTS
 from incumbent.storage.registry.verdicts import answers

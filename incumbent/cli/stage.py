@@ -124,7 +124,7 @@ def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
 def _compare(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.challenger import Challenger
     from incumbent.challenger.contest import compare_with
-    from incumbent.cli.models import registry_of
+    from incumbent.cli.registry import registry_of
     from incumbent.storage.serving.rivals import rivals_of
     from incumbent.tables.partitions import Partition, PartitionFiles, digest_of
 

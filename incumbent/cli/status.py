@@ -32,7 +32,7 @@ def overview(project: Path) -> dict[str, Any]:
 
 def _models(project: Path) -> dict[str, Any]:
     """The champion and the version that waits for a person; `problem`: why they are not known."""
-    from incumbent.cli.models import registry_of
+    from incumbent.cli.registry import registry_of
 
     try:
         registry = registry_of(project)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from incumbent.cli.options import command, say
+from incumbent.cli.project_files import write_deployments
 from incumbent.errors import BadInput, IncumbentError
 from incumbent.local.environment import environment, only
 from incumbent.local.names import explained, others_named, shared_names
@@ -60,8 +61,6 @@ def _made(folder: Path) -> Path:
             f"{folder} is a project, as it has {PARAMS}; a workspace is a folder of projects, such as "
             f"{folder.parent}"
         )
-    from incumbent.cli.new_project import write_deployments
-
     if not is_workspace(folder):
         if (folder / DEPLOYMENTS).exists():
             raise BadInput(

@@ -13,7 +13,7 @@ from pathlib import Path
 from incumbent.errors import IncumbentError
 from incumbent.params import SinkName
 from incumbent.tracking.outbox import Outbox
-from incumbent.tracking.sink import open_sink
+from incumbent.tracking.sinks import open_sink
 
 SECONDS = 5.0
 """That a run waits for all of its sinks together."""

@@ -10,7 +10,7 @@ from incumbent.params import Params, SinkName
 from incumbent.storage.registry.registry import Registry
 from incumbent.tracking.deliver import deliver, outbox_of
 from incumbent.tracking.outbox import Outbox
-from incumbent.tracking.sink import chosen_sinks
+from incumbent.tracking.sinks import chosen_sinks
 from incumbent.tracking.state import state_after
 from incumbent.tracking.values import Message
 

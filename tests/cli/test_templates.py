@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 from ruamel.yaml import YAML
 
-from incumbent.cli.new_project import AS_THEY_ARE, create
+from incumbent.cli.new_project import create
+from incumbent.cli.project_files import AS_THEY_ARE
 from incumbent.params import DatasetParams
 
 REPOSITORY = Path(__file__).parents[2]

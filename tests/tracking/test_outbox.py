@@ -15,7 +15,7 @@ from incumbent.params import Params
 from incumbent.tracking.deliver import SECONDS, deliver, outbox_of
 from incumbent.tracking.outbox import Outbox
 from incumbent.tracking.send import send
-from incumbent.tracking.sink import chosen_sinks
+from incumbent.tracking.sinks import chosen_sinks
 from incumbent.tracking.values import Message
 from tests.building import changed
 from tests.tracking.examples import PICTURE, RUN, message, numbered, waiting_for

@@ -68,13 +68,14 @@ def choosing_rows(paths: Sequence[Path], params: Params) -> tuple[Schema, Rows]:
 
 
 def with_scaled_gap(params: Params, paths: Sequence[Path], rows: Rows) -> Params:
-    """With search.gap for the rows that choose: in a sample fewer lie between the sides of a fold."""
+    """With search.gap for the rows that choose: in a sample fewer lie between the sides of a fold. A gap in
+    time stays as it is."""
     search = params.search
-    if not search.gap or not are_many(paths, params):
+    if not search.gap_in_rows or not are_many(paths, params):
         return params
     share = len(rows.y) / sum(map(rows_of, paths))
     return params.model_copy(
-        update={"search": search.model_copy(update={"gap": math.ceil(search.gap * share)})}
+        update={"search": search.model_copy(update={"gap": math.ceil(search.gap_in_rows * share)})}
     )
 
 

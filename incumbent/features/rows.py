@@ -16,6 +16,7 @@ from incumbent.features.clean import CleaningCounts
 from incumbent.features.derive import with_added
 from incumbent.features.frames import Side, frames, training_frames
 from incumbent.features.learn_schema import learn_schema, require_input
+from incumbent.features.row_times import row_times
 from incumbent.features.sample import Sample
 from incumbent.features.schema import Schema
 from incumbent.params import Params
@@ -30,7 +31,8 @@ MISSING = "missing"
 class Rows:
     """X: (n, features) float32, as Schema.codes; y: (n,) as Schema.labels; group: (n,) float64, the hash of
     the split group; protected: (n,) text of the column that `bias` names, None without; segment: (n,) text of
-    the column segments.by, None for an empty cell, None without.
+    the column segments.by, None for an empty cell, None without; time: (n,) as row_times, None for a gap in
+    rows.
 
     part, number: (n,) int32, index of each row's partition among those given to read_rows, and its row number
     in that file; weights: (n,) float64 weights in training, None for ones; leaves: (n, ...), where the rows
@@ -47,10 +49,11 @@ class Rows:
     protected: np.ndarray | None = None
     leaves: np.ndarray | None = None
     segment: np.ndarray | None = None
+    time: np.ndarray | None = None
 
     def take(self, numbers: np.ndarray) -> "Rows":
         """The rows with these numbers, without `cleaning_counts`, `part` and `number`."""
-        given = {name: getattr(self, name) for name in ("weights", "protected", "leaves", "segment")}
+        given = {name: getattr(self, name) for name in ("weights", "protected", "leaves", "segment", "time")}
         taken: dict[str, Any] = {
             name: each if each is None else each[numbers] for name, each in given.items()
         }
@@ -67,7 +70,7 @@ def read_rows(
     # One matrix from the start: to join those of the partitions would need all of them twice.
     X, end = np.empty((sum(map(rows_of, paths)), len(schema.features)), dtype=np.float32), 0
     parts, cleaning_counts, by = list[Rows](), CleaningCounts(), params.segments.by
-    for frame, group in frames(paths, params, side, cleaning_counts):
+    for path, (frame, group) in zip(paths, frames(paths, params, side, cleaning_counts), strict=True):
         codes = schema.codes(frame, absent_as_missing=True, cleaning_counts=cleaning_counts)
         if sample:
             sample.add(frame)
@@ -77,8 +80,10 @@ def read_rows(
         X[start:end] = codes
         number = frame.index.to_numpy(dtype=np.int32)
         protected, segment = _protected(frame, params), segments_in(frame, by) if by else None
-        y = schema.labels(frame)
-        parts.append(Rows(X[start:end], y, group, number=number, protected=protected, segment=segment))
+        y, time = schema.labels(frame), row_times(frame, params, path.name)
+        parts.append(
+            Rows(X[start:end], y, group, number=number, protected=protected, segment=segment, time=time)
+        )
         del frame, codes  # as in learn_schema
     if not parts:
         raise BadData("no partitions to read")
@@ -91,6 +96,7 @@ def read_rows(
         np.concatenate([part.number for part in parts]),
         protected=joined([part.protected for part in parts]),
         segment=joined([part.segment for part in parts]),
+        time=joined([part.time for part in parts]),
     )
 
 
@@ -135,7 +141,8 @@ def sampled_rows(kept: pd.DataFrame, schema: Schema, params: Params, *, grouped:
     X, group = schema.codes(kept, complete=True), np.zeros(len(kept))
     if grouped or schema.has_means:
         group = group_hashes(kept.drop(columns=schema.derivation.added_names), params.split.by)
-    return Rows(X, schema.labels(kept), group, protected=_protected(kept, params))
+    time = row_times(kept, params, "the sample of training rows")
+    return Rows(X, schema.labels(kept), group, protected=_protected(kept, params), time=time)
 
 
 def require_variety(rows: Rows, params: Params) -> None:

@@ -1,9 +1,11 @@
 """Sections of params.yaml on training: balance of classes, bias, learners, search and retraining."""
 
+import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from incumbent.params.section import Section
 
@@ -15,6 +17,8 @@ OURS = {
 
 SEARCH_ROWS = 200_000
 """The default of search.rows, and the rows that choose a window."""
+
+GAP_IN_TIME = re.compile(r"([1-9][0-9]{0,5}) (minute|hour|day|week)s?")
 
 
 class ImbalanceParams(Section):
@@ -138,7 +142,11 @@ class SearchParams(Section):
         description="stratified-group keeps the rows of one split.by group in one fold; time-series holds "
         "out what comes after; leave-one-out fits one model a row, for some hundred rows",
     )
-    gap: int = Field(0, ge=0, description="rows left out between the two sides of a time-series fold")
+    gap: int | str = Field(
+        0,
+        description="left out between rows that a model is fitted on and later ones that judge it: a number "
+        "of rows, in time-series folds, or a time such as 14 days, in the choice of a window as well",
+    )
     storage: str | None = Field(
         None,
         pattern=r"^(sqlite|postgresql(\+psycopg)?)://",
@@ -147,6 +155,30 @@ class SearchParams(Section):
     workers: int = Field(
         1, ge=1, le=1000, description="flow runs on the pool gpu that share a study; 1: none"
     )
+
+    @property
+    def gap_in_rows(self) -> int:
+        """0 for a gap in time."""
+        return self.gap if isinstance(self.gap, int) else 0
+
+    @property
+    def gap_in_time(self) -> timedelta | None:
+        """None for a gap in rows."""
+        if isinstance(self.gap, int) or not (parts := GAP_IN_TIME.fullmatch(self.gap)):
+            return None
+        number, unit = parts.groups()
+        return timedelta(**{f"{unit}s": int(number)})
+
+    @field_validator("gap", mode="before")
+    @classmethod
+    def _rows_or_time(cls, gap: Any) -> Any:
+        in_rows = isinstance(gap, int) and not isinstance(gap, bool) and gap >= 0
+        if in_rows or (isinstance(gap, str) and GAP_IN_TIME.fullmatch(gap)):
+            return gap
+        raise ValueError(
+            "give a number of rows, 0 for none, or a time of whole minutes, hours, days or weeks, such as "
+            "14 days or 36 hours"
+        )
 
     @model_validator(mode="after")
     def _no_secret(self) -> "SearchParams":

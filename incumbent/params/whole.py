@@ -85,6 +85,23 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _gap_in_time_needs_times(self) -> "Params":
+        if self.search.gap_in_time is None:
+            return self
+        gap, time = f"search.gap = '{self.search.gap}'", self.dataset.time
+        if time is None:
+            raise ValueError(
+                f"{gap} needs dataset.time, in which it is measured; name the column, or give the gap as a "
+                "number of rows"
+            )
+        if (kind := self.dataset.columns.get(time)) in ("number", "boolean"):
+            raise ValueError(
+                f"{gap} is measured in dataset.time = '{time}', and dataset.columns declares that as {kind}; "
+                "give the gap as a number of rows"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _metric_fits_the_task(self) -> "Params":
         fitting = sorted(name for name, metric in METRICS.items() if self.task in metric.tasks)
         if self.promotion.metric not in fitting:

@@ -15,6 +15,7 @@ from incumbent.learners import Learner, Point, open_learner
 from incumbent.params import Params
 from incumbent.params.training import SEARCH_ROWS
 from incumbent.search.curves import stop_early
+from incumbent.training.gap import purged, times_of
 from incumbent.training.training_sets import Fold, make_folds
 
 T = TypeVar("T")
@@ -68,7 +69,8 @@ def choose_window(paths: Sequence[Path], params: Params) -> Window:
     so on, and two of all partitions in which older rows count less, are scored on the test rows. A window
     replaces all history only if its model is significantly better, by the paired test that also decides
     promotions, with its confidence corrected for the number of windows (Bonferroni). Only training rows are
-    read, never the holdout, and of many a sample. Raises BadData as `choosing_rows`.
+    read, never the holdout, and of many a sample. With a gap in time no model is fitted on rows that come
+    within search.gap before the test rows. Raises BadData as `choosing_rows`.
     """
     asked = params.retrain.window
     if asked != "auto":
@@ -87,8 +89,9 @@ def choose_window(paths: Sequence[Path], params: Params) -> Window:
 
 def _tested(rows: Rows, count: int) -> int | None:
     """The smallest number of latest partitions with enough rows to test on; None if half are too few."""
+    timed = np.ones(len(rows.y), dtype=bool) if rows.time is None else ~np.isnat(rows.time)
     for latest in range(1, count // 2 + 1):
-        held = rows.part >= count - latest
+        held = timed & (rows.part >= count - latest)
         enough = held.sum() >= LEAST_ROWS and len(np.unique(rows.group[held])) >= LEAST_GROUPS
         if enough and len(np.unique(rows.y[held])) > 1:
             return latest
@@ -103,13 +106,22 @@ class _Trial:
     ) -> None:
         self._rows, self._learner, self._schema, self._params = rows, learner, schema, params
         self._past, self._tested = count - tested, tested
+        self._before = np.flatnonzero(rows.part < self._past)
         self._held = np.flatnonzero(rows.part >= self._past)
+        if gap := params.search.gap_in_time:
+            self._before, self._held = purged(self._before, self._held, times_of(rows), gap)
         self._binned = learner.bin(rows.X, rows.y)
         from incumbent.search.strategies import typical_options
 
         self._options = typical_options(learner.search_space)
 
     def best(self) -> Window:
+        gap = self._params.search.gap
+        if self._params.search.gap_in_time and not self._can_fit(EVERYTHING):
+            return Window(
+                reason=f"all history: search.gap = '{gap}' leaves too little of what came before "
+                f"{self._test_partitions} to try a part of it"
+            )
         windows = list(self._windows())
         if not windows:
             return Window(reason="all history: no part of it can be trained on")
@@ -144,14 +156,17 @@ class _Trial:
         length = self._past // 2
         while length:
             window = Window(length)
-            if len(np.unique(self._rows.y[self._fitted(window)])) > 1:
+            if self._can_fit(window):
                 yield window
             length //= 2
         yield from (Window(half_life=self._past / parts) for parts in (4, 16) if self._past > parts)
 
+    def _can_fit(self, window: Window) -> bool:
+        return len(np.unique(self._rows.y[self._fitted(window)])) > 1
+
     def _fitted(self, window: Window) -> np.ndarray:
         first = 0 if window.partitions is None else self._past - window.partitions
-        return np.flatnonzero((self._rows.part >= first) & (self._rows.part < self._past))
+        return self._before[self._rows.part[self._before] >= first]
 
     def _fold(self, window: Window) -> Fold:
         rows, split = window.weighed(self._rows), (self._fitted(window), self._held)

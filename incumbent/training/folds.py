@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from incumbent.errors import BadData
 from incumbent.features.rows import Rows
 from incumbent.params import Params, SearchParams
+from incumbent.training.gap import folds_in_time, times_of
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -27,9 +29,12 @@ def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
     fewer rows than folds is in as many folds as it has rows. stratified-group: the same, keeping split.by
     groups whole. k-fold: at random. time-series: each fold is predicted by a model of all rows before it,
     minus a gap of `gap` rows; rows must be in time order, as partitions are by name; the first rows are never
-    held out. leave-one-out: each row by itself, for at most 1,000 rows. Raises BadData for too few rows or
-    groups, or too many rows.
+    held out. With a gap in time rows are ordered by dataset.time: see folds_in_time. leave-one-out: each row
+    by itself, for at most 1,000 rows. Raises BadData for too few rows or groups, too many rows, or a gap that
+    leaves a fold no rows to fit on.
     """
+    if search.scheme == "time-series" and (gap := search.gap_in_time):
+        return _apart_in_time(rows, search, gap)
     from sklearn.model_selection import (
         KFold,
         LeaveOneOut,
@@ -50,7 +55,7 @@ def folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
         case "k-fold":
             splitter = KFold(count, shuffle=True, random_state=seed)
         case "time-series":
-            splitter = TimeSeriesSplit(count, gap=search.gap)
+            splitter = TimeSeriesSplit(count, gap=search.gap_in_rows)
         case "leave-one-out":
             splitter = LeaveOneOut()
             _require_few(rows, search)
@@ -65,16 +70,20 @@ def judging_folds(rows: Rows, search: SearchParams, seed: int) -> list[Split]:
     """Folds whose held-out predictions judge a recipe: drawn anew, so not those that its search has used, and
     with every group of split.by whole.
 
-    With the scheme time-series, rows whose group a fold has fitted are not held out. Empty for a single
-    group, and for too few rows for that scheme. Raises BadData as `folds`.
+    With the scheme time-series, rows whose group a fold has fitted are not held out, and a fold that a gap in
+    time leaves no rows to fit on is left out. Empty for a single group, and for too few rows for that scheme.
+    Raises BadData as `folds`.
     """
     groups = len(np.unique(rows.group))
     if groups < 2:
         return []
     if search.scheme == "time-series":
-        if len(rows.y) // (search.folds + 1) <= search.gap:
+        if len(rows.y) // (search.folds + 1) <= search.gap_in_rows:
             return []
-        splits = folds(rows, search, seed)
+        if gap := search.gap_in_time:
+            splits = [(fit, held) for fit, held in folds_in_time(rows, search.folds, gap) if len(fit)]
+        else:
+            splits = folds(rows, search, seed)
         return [(fit, held[~np.isin(rows.group[held], rows.group[fit])]) for fit, held in splits]
     scheme, seed = search.scheme, (seed + 1) % 2**31
     if groups < len(rows.y):
@@ -135,6 +144,21 @@ def over_folds(work: Callable[[S], T], splits: Sequence[S]) -> list[T]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _apart_in_time(rows: Rows, search: SearchParams, gap: timedelta) -> list[Split]:
+    """Time-series folds with a gap in time. Raises BadData for too few rows with a time, and for a gap that
+    leaves a fold no rows to fit on."""
+    splits = list(folds_in_time(rows, search.folds, gap))
+    if splits and all(len(fit) for fit, _ in splits):
+        return splits
+    time = times_of(rows)
+    known = time[~np.isnat(time)]
+    span = f", from {known.min().item()} to {known.max().item()}" if len(known) else ""
+    raise BadData(
+        f"search.folds = {search.folds} with search.gap = '{search.gap}' leave a fold no rows to fit on: "
+        f"{len(known):,} of {len(time):,} training rows have a time{span}; take a shorter gap or fewer folds"
+    )
+
+
 def _strata(y: np.ndarray, count: int) -> np.ndarray:
     if np.issubdtype(y.dtype, np.integer):
         # scikit-learn refuses to stratify when every class has fewer rows than there are folds.
@@ -160,7 +184,7 @@ def _require_enough(
         if count < search.folds:
             what = "training rows" if groups is None else "groups of split.by"
             raise BadData(f"search.folds = {search.folds}, but there are {count} {what}; lower it")
-    elif search.scheme != "leave-one-out" and len(rows.y) // (search.folds + 1) <= search.gap:
+    elif search.scheme != "leave-one-out" and len(rows.y) // (search.folds + 1) <= search.gap_in_rows:
         raise BadData(
             f"search.folds = {search.folds} with search.gap = {search.gap} leave no rows to fit on: "
             f"there are {len(rows.y)} training rows"

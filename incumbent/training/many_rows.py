@@ -18,6 +18,7 @@ from incumbent.features.clean import CleaningCounts
 from incumbent.features.frames import training_frames
 from incumbent.features.groups import Groups
 from incumbent.features.out_of_sample import MOST_A_PARTITION, OutOfSample
+from incumbent.features.row_times import row_times
 from incumbent.features.rows import Rows, joined, prior, require_variety, sampled_rows, schema_of
 from incumbent.features.sample import Sample
 from incumbent.features.schema import Schema
@@ -134,7 +135,8 @@ class _Reader:
         judges = judges[:: max(1, -(-len(judges) // MOST_A_PARTITION))]
         at = frame.index.to_numpy(dtype=np.int32)[judges]
         place = np.full(len(judges), part, dtype=np.int32)
-        rows = Rows(X, y, numbers, segment=self._segment(frame)).take(judges)
+        time = row_times(frame, self._params, self._paths[part].name)
+        rows = Rows(X, y, numbers, segment=self._segment(frame), time=time).take(judges)
         self._judging.append(replace(rows, part=place, number=at))
         return X
 
@@ -154,6 +156,7 @@ class _Reader:
             part=np.concatenate([each.part for each in parts]),
             number=np.concatenate([each.number for each in parts]),
             segment=joined([each.segment for each in parts]),
+            time=joined([each.time for each in parts]),
         )
 
 

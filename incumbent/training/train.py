@@ -77,7 +77,12 @@ def cross_fit(
     parent: Parent, fresh: Rows, replay: Rows, learner: Learner, params: Params
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict the new rows by updates that each leave out a fold of them: numbers of the rows, (n,), and
-    predictions, (seeds, n) or (seeds, n, classes). Empty when all rows are of one group."""
+    predictions, (seeds, n) or (seeds, n, classes). Empty when all rows are of one group, or a
+    gap in time is longer than they span.
+
+    Such a gap also lies between history and the rows that judge: new rows come after history, and a fold that
+    judges has new rows to fit on before the gap.
+    """
     scheme = "time-series" if params.search.scheme == "time-series" else "stratified"
     search = params.search.model_copy(update={"folds": UPDATE_FOLDS, "scheme": scheme})
     splits = judging_folds(fresh, search, params.seed)

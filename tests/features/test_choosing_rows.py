@@ -115,6 +115,21 @@ def test_the_gap_between_folds_shrinks_with_the_sample(tmp_path: Path) -> None:
     assert with_scaled_gap(params, paths, rows).search.gap == -(-1_000 * len(rows.y) // (2 * ROWS))
 
 
+def test_a_gap_in_time_holds_for_sampled_rows_as_it_is(tmp_path: Path) -> None:
+    parts = [table(0), table(1)]
+    for part in parts:
+        part["when"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(part["x"].round(3), unit="D")
+    paths = write(tmp_path, parts)
+    params = changed(params_of(4_500, dataset={"time": "when"}), search={"gap": "2 days"})
+    schema, rows = choosing_rows(paths, params)
+    x = rows.X[:, [feature.name for feature in schema.features].index("x")]
+    assert len(rows.y) < 5_100
+    assert rows.time is not None
+    days = (rows.time - np.datetime64("2026-01-01")) / np.timedelta64(1, "D")
+    np.testing.assert_allclose(days, x, atol=0.001)
+    assert with_scaled_gap(params, paths, rows) == params
+
+
 def test_a_file_without_the_group_is_refused_by_its_name(tmp_path: Path) -> None:
     paths = write(tmp_path, [table(0), table(1).drop(columns="customer")])
     with pytest.raises(

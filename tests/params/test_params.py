@@ -1,5 +1,6 @@
 """params.yaml: what is accepted, and how precisely everything else is refused."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 
 from incumbent.errors import BadParams
-from incumbent.params import Params, load_params
+from incumbent.params import Params, SearchParams, load_params
 from tests.building import ROOT, changed
 
 GOOD = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -176,6 +177,15 @@ def test_the_repositorys_own_parameters_load() -> None:
             ["search.scheme 'stratified-group'", "split.by"],
             id="groups in the search that the split does not name",
         ),
+        pytest.param("  gap: 0", "  gap: -1", ["search.gap = -1", "a number of rows"], id="a negative gap"),
+        pytest.param("  gap: 0", "  gap: 1.5", ["search.gap = 1.5", "14 days"], id="a gap of half a row"),
+        pytest.param("  gap: 0", "  gap: true", ["search.gap = True", "14 days"], id="a gap that is a word"),
+        pytest.param("  gap: 0", "  gap: 14d", ["search.gap = '14d'", "14 days"], id="a short unit"),
+        pytest.param("  gap: 0", "  gap: 0 days", ["search.gap = '0 days'", "0 for none"], id="no time"),
+        pytest.param("  gap: 0", "  gap: 2 months", ["'2 months'", "weeks"], id="a unit of no fixed length"),
+        pytest.param(
+            "  gap: 0", "  gap: 9999999 days", ["'9999999 days'", "36 hours"], id="longer than history"
+        ),
         pytest.param("seed: 2013", "seed: 1\nseed: 2", ['duplicate key "seed"', "line"], id="a key twice"),
         pytest.param(
             "  trials: 8", "  trials: 8\n  trials: 9", ['duplicate key "trials"'], id="a nested key twice"
@@ -272,6 +282,8 @@ def test_a_folder_called_params_yaml_is_refused(tmp_path: Path) -> None:
         pytest.param("  floor: 0.6", "  floor: 1e-3", "promotion", "floor", 0.001, id="an exponent"),
         pytest.param("  floor: 0.6", "  floor: 0", "promotion", "floor", 0.0, id="an integer as a float"),
         pytest.param("  target: late  ", "  target: no  ", "dataset", "target", "no", id="no is a word"),
+        pytest.param("  gap: 0", "  gap: 24", "search", "gap", 24, id="a gap in rows"),
+        pytest.param("  gap: 0", "  gap: 14 days", "search", "gap", "14 days", id="a gap in time"),
         pytest.param("  positive: true", "  positive: 1", "dataset", "positive", 1, id="a number as class"),
         pytest.param("  positive: true", '  positive: "1"', "dataset", "positive", "1", id="text as class"),
     ],
@@ -281,6 +293,37 @@ def test_a_value_means_what_it_looks_like(
 ) -> None:
     read = getattr(getattr(load_params(write(tmp_path, edited(old, new))), section), key)
     assert (read, type(read)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("gap", "rows", "time"),
+    [
+        (0, 0, None),
+        (24, 24, None),
+        ("1 minute", 0, timedelta(minutes=1)),
+        ("36 hours", 0, timedelta(hours=36)),
+        ("14 days", 0, timedelta(days=14)),
+        ("2 weeks", 0, timedelta(days=14)),
+    ],
+)
+def test_a_gap_is_of_rows_or_of_time(gap: int | str, rows: int, time: timedelta | None) -> None:
+    search = SearchParams(gap=gap)
+    assert (search.gap_in_rows, search.gap_in_time) == (rows, time)
+
+
+def test_a_gap_in_time_needs_a_column_of_times(tmp_path: Path) -> None:
+    timed = edited("  gap: 0", "  gap: 14 days")
+    told = refusal(tmp_path, timed.replace("  time: time_hour", "  # time: time_hour"))
+    assert "search.gap = '14 days' needs dataset.time, in which it is measured; name the column" in told
+    told = refusal(tmp_path, timed.replace("  time: time_hour", "  time: hour\n  columns: {hour: number}"))
+    assert "dataset.time = 'hour', and dataset.columns declares that as number; give the gap as" in told
+
+
+def test_another_gap_calls_for_another_model(flights_params: Params) -> None:
+    before = flights_params.model_dump(mode="json")
+    timed = changed(flights_params, search={"gap": "14 days"})
+    assert timed.shaping_changes(before) == ("search",)
+    assert timed.shaping_changes(timed.model_dump(mode="json")) == ()
 
 
 def test_a_bomb_of_aliases_is_refused_in_a_few_lines(tmp_path: Path) -> None:

@@ -51,6 +51,50 @@ def test_without_a_break_all_history_is_read(tmp_path: Path, params: Params) -> 
     assert window.reason.startswith("all history")
 
 
+def with_days(paths: Sequence[Path]) -> Sequence[Path]:
+    """Each partition is a day."""
+    for number, path in enumerate(paths):
+        day = pd.Timestamp("2026-01-01") + pd.Timedelta(number, "D")
+        pd.read_parquet(path).assign(day=day).to_parquet(path, index=False)
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("gap", "chosen"),
+    [
+        pytest.param(0, "the latest 2 partitions: on the latest partition", id="no gap"),
+        pytest.param(1, "the latest 2 partitions: on the latest partition", id="a gap in rows"),
+        pytest.param("23 hours", "the latest 2 partitions: on the latest partition", id="less than a day"),
+        pytest.param(
+            "1 day",
+            "the latest 3 partitions: on the latest partition a model of the latest 2 partitions before "
+            "reached roc_auc 0.1",
+            id="the day before the latest",
+        ),
+        pytest.param(
+            "4 weeks",
+            "all history: search.gap = '4 weeks' leaves too little of what came before the latest partition",
+            id="longer than history",
+        ),
+    ],
+)
+def test_labels_that_overlap_with_those_of_the_test_rows_choose_no_window(
+    tmp_path: Path, params: Params, gap: int | str, chosen: str
+) -> None:
+    """Only the day before the latest is like that one; without it every model is wrong."""
+    paths = with_days(history(tmp_path, 12, broken_at=10))
+    daily = changed(params, dataset={"time": "day"}, search={"gap": gap})
+    assert choose_window(paths, daily).reason.startswith(chosen)
+
+
+def test_rows_without_a_time_test_no_window(tmp_path: Path, params: Params) -> None:
+    paths = with_days(history(tmp_path, 12, broken_at=10))
+    latest = pd.read_parquet(paths[-1])
+    latest.assign(day=latest["day"].mask(latest.index >= 100)).to_parquet(paths[-1], index=False)
+    daily = changed(params, dataset={"time": "day"}, search={"gap": "12 hours"})
+    assert "on the latest 2 partitions" in choose_window(paths, daily).reason
+
+
 def test_right_after_a_break_the_old_rows_do_not_outnumber_the_new(tmp_path: Path, params: Params) -> None:
     """Every model of the past is wrong, one of little of it the least."""
     paths = history(tmp_path, 12, broken_at=11)

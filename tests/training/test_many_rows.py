@@ -192,6 +192,25 @@ def test_every_kind_of_training_takes_many_rows(
         assert again.files[name] == made.files[name]
 
 
+def test_corrections_of_many_rows_are_tried_after_a_gap_in_time(tmp_path: Path) -> None:
+    start = pd.Timestamp("2026-01-01")
+    parts = [
+        frame.assign(when=start + pd.to_timedelta(frame["day"], unit="D"))
+        for frame in (table(part) for part in range(PARTS))
+    ]
+    paths = write(tmp_path / "data", parts)
+    segments, search = {"by": "kind", "min_rows": 100}, {"scheme": "time-series"}
+    params = params_of(dataset={"time": "when"}, segments=segments, search=search)
+
+    def judged(gap: str) -> list[bool]:
+        made = train(paths, changed(params, search={"gap": gap}), tmp_path / gap).challenger
+        assert made.segments is not None
+        return [each["q"] is not None for each in made.segments["tried"].values()]
+
+    assert judged("1 day") == [True] * 3
+    assert judged("52 weeks") == [False] * 3
+
+
 def test_a_window_and_weights_by_age_hold_for_many_rows(tmp_path: Path) -> None:
     paths = history(tmp_path / "data")
     latest = train(paths, params_of(), tmp_path / "latest", Window(2))

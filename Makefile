@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 MLFLOW := .venv-mlflow/.installed
+PROMETHEUS := .prometheus/.installed
 FLIGHTS := build/flights-3m.parquet
 QUICK := 'not slow and not deep and not opencl'
 
@@ -16,7 +17,7 @@ test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses auto --dist loadfile -m $(QUICK) tests --ignore tests/flows
 	$(BIN)/pytest --durations 40 -m $(QUICK) tests/flows
 
-test-slow: $(INSTALLED) $(MLFLOW)
+test-slow: $(INSTALLED) $(MLFLOW) $(PROMETHEUS)
 	$(BIN)/pytest --durations 40 -m slow tests
 
 test-deep: $(INSTALLED)
@@ -73,6 +74,15 @@ $(MLFLOW):
 	$(PYTHON) -m venv .venv-mlflow
 	.venv-mlflow/bin/pip install --quiet uv
 	.venv-mlflow/bin/uv pip install --quiet --python .venv-mlflow/bin/python mlflow==3.17.2 boto3
+	touch $@
+
+# A real Prometheus and Alertmanager for the tests: the system's, or Debian's, unpacked here without root's rights.
+$(PROMETHEUS):
+	mkdir -p .prometheus
+	cd .prometheus && for package in prometheus prometheus-alertmanager; do \
+	    command -v $$package > /dev/null || \
+	    { apt-get --quiet=2 download $$package && dpkg --extract $${package}_*.deb . && rm $${package}_*.deb; } || exit; \
+	done
 	touch $@
 
 # Three million flights for the benchmarks, of an npm package.

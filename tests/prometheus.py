@@ -10,9 +10,9 @@ UNPACKED = Path(__file__).parents[1] / ".prometheus" / "usr" / "bin"
 
 
 def program(name: str) -> str:
-    """Path of prometheus, promtool or prometheus-alertmanager: of the system, or of `make .prometheus/.installed`.
+    """Path of prometheus, promtool or prometheus-alertmanager, the system's or that of `.prometheus/`.
 
-    Fails the test where there is neither.
+    Fails the test where it is in neither.
     """
     path = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), str(UNPACKED)]))
     if path is None:

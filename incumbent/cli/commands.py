@@ -6,7 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from incumbent.cli import drop_column, env, expectations, gate, init, models, quarantine, review, stage, ui
+from incumbent.cli import (
+    drop_column,
+    env,
+    expectations,
+    gate,
+    init,
+    metrics,
+    models,
+    quarantine,
+    review,
+    stage,
+    ui,
+)
 from incumbent.cli.doctor import command as doctor
 from incumbent.cli.options import VERDICT, Json, Project, enter, pairs, say, show
 from incumbent.cli.outcome import describe, kind_of
@@ -36,6 +48,7 @@ app.command("stage")(stage.stage)
 app.command("drop-column")(drop_column.drop_column)
 app.command("ui")(ui.ui)
 app.command("env")(env.env)
+app.command("metrics")(metrics.metrics)
 app.command("doctor")(doctor.doctor)
 
 

@@ -40,6 +40,13 @@ def probe(address: str, timeout: float) -> Iterator["Probe"]:
                 store.delete(key)
 
 
+def seconds_ahead(store: Store) -> float:
+    """How far S3's clock is ahead of this machine's, to about a second. One request."""
+    before = time.time()
+    theirs = store.clock().timestamp() + 0.5  # the header has whole seconds
+    return theirs - (before + time.time()) / 2
+
+
 class Probe:
     """Questions to one store; `keys`: the objects that they wrote."""
 
@@ -95,9 +102,7 @@ class Probe:
 
     def skew(self) -> float:
         """Seconds that S3's clock is ahead of this machine's, to about a second."""
-        before = time.time()
-        theirs = self._store.clock().timestamp() + 0.5  # the header has whole seconds
-        return theirs - (before + time.time()) / 2
+        return seconds_ahead(self._store)
 
     def _new_key(self) -> str:
         key = uuid.uuid4().hex

@@ -1,6 +1,5 @@
 """Commands on a project: arrive, gate, retrain, score; the local stack; the demo."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +17,10 @@ from incumbent.cli import (
     review,
     stage,
     ui,
+    up,
 )
 from incumbent.cli.doctor import command as doctor
-from incumbent.cli.options import VERDICT, Json, Project, enter, pairs, say, show
+from incumbent.cli.options import VERDICT, Json, Project, enter, say, show
 from incumbent.cli.outcome import describe, kind_of
 from incumbent.cli.registry import require_registry
 from incumbent.cli.workspace import Workspace
@@ -42,6 +42,7 @@ models.app.command("reproduce")(review.reproduce)
 app.add_typer(models.app, name="models")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(expectations.app, name="expectations")
+app.command("up")(up.up)
 app.command("init")(init.init)
 app.command("gate")(gate.gate)
 app.command("stage")(stage.stage)
@@ -50,36 +51,6 @@ app.command("ui")(ui.ui)
 app.command("env")(env.env)
 app.command("metrics")(metrics.metrics)
 app.command("doctor")(doctor.doctor)
-
-
-@app.command()
-def up(project: Project = Path(), workspace: Workspace = None, as_json: Json = False) -> None:
-    """Start the local stack: S3 server, Prefect server, dashboard, a worker per pool, all deployments.
-
-    In a folder of projects, and with --workspace, one stack for all projects in it.
-    """
-    from incumbent.cli.workspace import folder_to_start, notices, share_data
-    from incumbent.local import stack
-    from incumbent.local.environment import environment, led_elsewhere, only
-    from incumbent.local.workspace import is_workspace
-
-    project = project.resolve()
-    root = folder_to_start(project, workspace)  # before anything is started
-    for notice in notices(root):
-        say(notice)
-    stack.up(root, say, then=lambda: share_data(root))
-    for name in led_elsewhere(root):
-        say(
-            f"{name} is {os.environ[name]}: the other commands go there, not to the stack that was started "
-            f"here; 'unset {name}' leads them here"
-        )
-    if is_workspace(root):
-        show({**stack.status(root), "workspace": str(root)}, as_json, _addresses)
-        return
-    from incumbent.cli.status import overview
-
-    with only(environment(root)):
-        show(overview(root), as_json, _addresses)
 
 
 @app.command()
@@ -265,18 +236,6 @@ def _health(document: dict[str, Any]) -> str:
     labels = document["labels"]["summary"] if document["labels"] else []
     arrived = [_arrival(document["arrived"])] if document["arrived"] else []
     return "\n".join([*labels, *arrived, str(document["reason"])])
-
-
-def _addresses(document: dict[str, Any]) -> str:
-    addresses, workspace = document["addresses"], document.get("workspace")
-    login = ui.ui_command(workspace or document["project"])
-    lines = [("Prefect UI", f"{addresses['ui']} (login: {login})"), ("S3", addresses["s3"])]
-    if workspace:
-        lines.append(("workspace", f"{workspace} (models: incumbent status)"))
-    else:
-        lines.insert(1, ("studies", f"{addresses['studies']} (the same login)"))
-        lines.append(("registry", f"{document['registry']}/{document['model']}"))
-    return pairs(lines)
 
 
 def _twice(partition: str, document: dict[str, Any]) -> str:

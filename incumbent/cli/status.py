@@ -62,7 +62,10 @@ def services(document: dict[str, Any]) -> list[tuple[str, Any]]:
     lines: list[tuple[str, Any]] = [(name, _state(service)) for name, service in document["services"].items()]
     login = f" (login: {ui_command(folder)})"
     known = {name: address for name, address in document["addresses"].items() if address}
-    lines += [(name, f"{known[name]}{login if name in {'ui', 'studies'} else ''}") for name in known]
+    lines += [
+        (name, f"{known[name]}{login if name in {'ui', 'studies', 'prometheus', 'metrics'} else ''}")
+        for name in known
+    ]
     if not known:
         lines.append(("addresses", f"none before {command('up', folder)}"))
     return lines

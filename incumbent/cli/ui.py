@@ -22,7 +22,7 @@ def ui(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print address and login.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Open the Prefect UI in the browser, and print the login for it and for the view of the studies."""
+    """Open the Prefect UI in the browser, and print the login of all pages: Prefect, studies, Prometheus."""
     from incumbent.local.stack import access
 
     document = access(project)
@@ -34,14 +34,11 @@ def ui(
 
 def _as_text(document: dict[str, Any]) -> str:
     user, password = document["login"]["user"], document["login"]["password"]
-    return "\n".join(
-        [
-            f"Prefect UI  {document['ui']}",
-            f"            password: {user}:{password}",
-            f"studies     {document['studies']}",
-            f"            user: {user}, password: {password}",
-        ]
-    )
+    named = {"studies": "studies   ", "prometheus": "Prometheus"}
+    lines = [f"Prefect UI  {document['ui']}", f"            password: {user}:{password}"]
+    for name in filter(document.get, named):
+        lines += [f"{named[name]}  {document[name]}", f"            user: {user}, password: {password}"]
+    return "\n".join(lines)
 
 
 def _has_display() -> bool:

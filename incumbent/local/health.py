@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from incumbent.errors import StorageUnavailable
-from incumbent.local import dashboard, prefect_server, processes, s3
+from incumbent.local import dashboard, monitoring, prefect_server, processes, s3
 from incumbent.local.state import Stack
 
 PATIENCE = 60.0
@@ -36,6 +36,8 @@ def is_healthy(stack: Stack, name: str) -> bool:
         return prefect_server.server_healthy(stack)
     if name == dashboard.NAME:
         return dashboard.healthy(stack)
+    if name in monitoring.NAMES:
+        return monitoring.healthy(stack, name)
     return prefect_server.worker_online(stack, name)
 
 

@@ -42,6 +42,8 @@ def prepare_server(stack: Stack) -> Service:
         "PREFECT_SERVER_API_AUTH_STRING": login(stack),
         "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # For Prometheus, also one that is added later: another setting would need a restart.
+        "PREFECT_SERVER_METRICS_ENABLED": "true",
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         # On disk: with leases in memory, a restart of the server kills the runs of limited deployments.

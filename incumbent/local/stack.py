@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from incumbent.errors import BadInput, IncumbentError
-from incumbent.local import dashboard, hand_runs, pools, prefect_server, processes, s3
+from incumbent.local import dashboard, hand_runs, monitoring, pools, prefect_server, processes, s3
 from incumbent.local.ending import descendants, end, undisturbed
 from incumbent.local.environment import environment, only
 from incumbent.local.health import describe, is_healthy, wait_healthy
@@ -26,35 +26,41 @@ SETTLING = 2.5
 SERVERS = (s3.NAME, prefect_server.NAME, dashboard.NAME)
 WORKERS = tuple(prefect_server.worker_name(pool) for pool in prefect_server.POOLS)
 SERVICES = (*SERVERS, *WORKERS)
+ALL = (*monitoring.NAMES, *SERVICES)
+"""With those that only `up --monitoring` starts."""
 # Each project of a workspace has studies of its own, and the page shows those of one.
 OF_A_WORKSPACE = tuple(name for name in SERVICES if name != dashboard.NAME)
 
 
-def up(project: Path, say: Say, then: Callable[[], None] = lambda: None) -> Stack:
+def up(project: Path, say: Say, then: Callable[[], None] = lambda: None, *, monitored: bool = False) -> Stack:
     """Start the services that do not run, wait until all are healthy, deploy; safe to repeat.
 
-    Those of the workspace, where the folder is in one. `then` is the last step. If a step fails, the services
-    that this call started stop again.
+    Those of the workspace, where the folder is in one. monitored: also exporter and Prometheus, which stay
+    until `down`. `then` is the last step. If a step fails, the services that this call started stop again.
     """
     stack = stack_of(project)
     if not stack.root.is_dir():
         raise BadInput(f"there is no folder {stack.root}")
+    if monitored:
+        monitoring.find_prometheus(stack.root)  # before anything is started
     make_private_dirs(stack)
     with stack.lock():
         if not stack.exists:
-            _stop(stack, SERVICES, say)  # processes of a stack whose files were deleted
-        before = {name for name in SERVICES if processes.running(stack, name)}
+            _stop(stack, ALL, say)  # processes of a stack whose files were deleted
+        before = {name for name in ALL if processes.running(stack, name)}
         if not before or not login(stack):
             # While the stack was down, another user could listen on our port and learn the old password.
             make_login(stack)
         try:
             _start_servers(stack, say)
             _start_workers(stack, say)
+            if monitored or monitoring.is_wanted(stack):
+                _start_monitoring(stack, say)
             then()
         except BaseException:
             # Also on Ctrl-C, as half a stack is of no use. Services that ran before stay.
             with undisturbed():
-                _stop(stack, [name for name in SERVICES if name not in before], say)
+                _stop(stack, [name for name in ALL if name not in before], say)
             raise
     say("the local stack is up")
     return stack
@@ -69,7 +75,7 @@ def down(project: Path, say: Say) -> None:
     make_private_dirs(stack)
     with stack.lock():
         _stop_hand_runs(stack, say)
-        _stop(stack, SERVICES, say)
+        _stop(stack, ALL, say)
     say("the local stack is down")
 
 
@@ -84,12 +90,14 @@ def status(project: Path) -> dict[str, Any]:
     }
     if dashboard.NAME in services(stack):
         addresses["studies"] = dashboard.url(stack) if known else None
+    addresses |= monitoring.addresses(stack)
     return {"services": {name: describe(stack, name) for name in services(stack)}, "addresses": addresses}
 
 
 def services(stack: Stack) -> tuple[str, ...]:
     """The services that the stack consists of."""
-    return OF_A_WORKSPACE if is_workspace(stack.root) else SERVICES
+    asked_for = monitoring.NAMES if monitoring.is_wanted(stack) else ()
+    return (*(OF_A_WORKSPACE if is_workspace(stack.root) else SERVICES), *asked_for)
 
 
 def access(project: Path) -> dict[str, Any]:
@@ -101,6 +109,7 @@ def access(project: Path) -> dict[str, Any]:
     return {
         "ui": stack.ui_url,
         "studies": dashboard.url(stack),
+        **monitoring.addresses(stack),
         "login": {"user": user, "password": password},
     }
 
@@ -126,6 +135,13 @@ def _start_servers(stack: Stack, say: Say) -> None:
     server = processes.running(stack, s3.NAME)
     if server is not None and time.time() - server.create_time() < 10:
         time.sleep(max(0.0, settled - time.monotonic()))
+
+
+def _start_monitoring(stack: Stack, say: Say) -> None:
+    for service in monitoring.prepare(stack):
+        _start(stack, service, say)
+    for name in monitoring.NAMES:
+        wait_healthy(stack, name, say)
 
 
 def _lead_to_s3(stack: Stack, say: Say) -> None:
@@ -172,12 +188,12 @@ def _start(stack: Stack, service: Service, say: Say) -> None:
 def _stop(stack: Stack, names: Collection[str], say: Say) -> None:
     workers = [name for name in names if name in WORKERS]
     _stop_workers(stack, workers, say)
-    if set(names) == set(SERVICES):
-        end(processes.strays(stack, *SERVICES), grace=5.0)
+    if set(names) == set(ALL):
+        end(processes.strays(stack, *ALL), grace=5.0)
     _release_runs(stack, workers)
-    servers = [name for name in names if name in SERVERS]
-    if any(processes.running(stack, name) for name in servers):
-        say(f"stopping {', '.join(servers)}")
+    servers = [name for name in names if name not in WORKERS]
+    if known := [name for name in servers if processes.running(stack, name)]:
+        say(f"stopping {', '.join(known)}")
     processes.stop(stack, *servers)
     if s3.NAME in servers:
         s3.remove_sockets(stack)
@@ -207,5 +223,5 @@ def _stop_workers(stack: Stack, names: Collection[str], say: Say) -> None:
 
 def _release_runs(stack: Stack, workers: Collection[str]) -> None:
     # With strays, runs may have outlived a killed worker: the automation crashes them if heartbeats stop.
-    if workers and stack.exists and not processes.strays(stack, *SERVICES):
+    if workers and stack.exists and not processes.strays(stack, *ALL):
         crash_lost_runs(stack, [prefect_server.pool_of(worker) for worker in workers])

@@ -50,6 +50,12 @@ _ALL = (
     Metric("incumbent_metric_low", "gauge", ("model", "metric", "of"), "lower end of its interval"),
     Metric("incumbent_metric_high", "gauge", ("model", "metric", "of"), "upper end of its interval"),
     Metric(
+        "incumbent_champion_decayed",
+        "gauge",
+        ("model",),
+        "1 if late labels show that the champion is worse than promised, else 0",
+    ),
+    Metric(
         "incumbent_drift_ratio",
         "gauge",
         ("model",),

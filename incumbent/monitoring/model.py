@@ -98,6 +98,7 @@ class Model:
         health = self._health(version)
         if health.get("live") and health["metric"] == self._metric:
             yield from self._interval("live", health["live"])
+            yield Sample("incumbent_champion_decayed", (self.name,), health["decayed"])
         elif score := self._score(version):
             yield Sample("incumbent_metric_value", (self.name, self._metric, "live"), score)
         estimated = health.get("estimated")

@@ -225,14 +225,17 @@ def test_live_and_estimated_figures_are_those_of_the_last_report_of_monitor(kept
     assert champion
     params = load_params(kept.path)
     interval = {"value": 0.6, "low": 0.5, "high": 0.7}
-    report = {"metric": "roc_auc", "live": None, "estimated": None}
+    report = {"metric": "roc_auc", "live": None, "estimated": None, "decayed": False}
     feedback = open_feedback(params)
     feedback.keep_verdict("v1", {**report, "live": {**interval, "value": 0.1}})
     feedback.keep_verdict(champion.version, {**report, "live": {**interval, "value": 0.2}})
     time.sleep(1.1)  # S3 tells when it wrote an object to the second
     estimate = {"metric": "roc_auc", "value": 0.65, "low": 0.6, "high": 0.68, "rows": 500}
-    feedback.keep_verdict(champion.version, {**report, "live": interval, "estimated": estimate})
+    feedback.keep_verdict(
+        champion.version, {**report, "live": interval, "estimated": estimate, "decayed": True}
+    )
     values = kept.values()
+    assert values["incumbent_champion_decayed", "flights"] == 1
     for end in ("value", "low", "high"):
         assert values[f"incumbent_metric_{end}", "flights", "roc_auc", "live"] == interval[end]
         assert values[f"incumbent_metric_{end}", "flights", "roc_auc", "estimated"] == estimate[end]

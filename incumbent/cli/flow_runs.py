@@ -24,12 +24,14 @@ class FlowRuns:
 
     def __init__(self, model_of: Callable[[], Mapping[str, str]]) -> None:
         self._model_of = model_of
+        self._models: Mapping[str, str] = {}
         self._failed: dict[str, tuple[str, str]] = {}
         self._waited: dict[str, tuple[datetime, float]] = {}
         self._failed_at: datetime | None = None
 
     def read(self) -> list[Sample]:
         """Raises StorageUnavailable, and BadInput where the server refuses the login."""
+        self._models = self._model_of()
         with prefect_server(own_url=None) as server:
             self._read_failed(server)
             self._read_started(server)
@@ -67,14 +69,13 @@ class FlowRuns:
 
     def _model(self, run: Mapping[str, Any]) -> str | None:
         """The model by the run's tag; of a run that failed before it had one, by its parameters."""
-        models = self._model_of()
         tagged = [tag.removeprefix(MODEL) for tag in run["tags"] if tag.startswith(MODEL)]
-        name = tagged[0] if tagged else models.get(str(run["parameters"].get("project", ".")))
-        return name if name in models.values() else None
+        name = tagged[0] if tagged else self._models.get(str(run["parameters"].get("project", ".")))
+        return name if name in self._models.values() else None
 
     def _samples(self) -> Iterator[Sample]:
         counts = Counter(self._failed.values())
-        for model in sorted(set(self._model_of().values())):
+        for model in sorted(set(self._models.values())):
             for fate in FATES:
                 yield Sample("incumbent_run_errors_total", (model, fate), counts[model, fate])
             if model in self._waited:

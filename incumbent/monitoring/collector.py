@@ -81,20 +81,20 @@ class Samples(Collector):
     def samples(self) -> Iterator[Sample]:
         """Of all sources that answer within PATIENCE; of the others that they do not."""
         deadline = time.monotonic() + PATIENCE
-        readings = {key: self._reading(key, source) for key, source in self._sources().items()}
+        with self._lock:
+            readings = {key: self._reading(key, source) for key, source in self._sources().items()}
         for key, reading in readings.items():
             reading.thread.join(max(0.0, deadline - time.monotonic()))
             self._note(key, None if reading.samples is not None else reading.problem)
             yield from reading.source.unread() if reading.samples is None else reading.samples
 
     def _reading(self, key: str, source: Source) -> _Reading:
-        with self._lock:
-            reading = self._readings.get(key)
-            if reading is None or not reading.thread.is_alive():
-                self._readings[key] = reading = _Reading(source)
-                reading.thread = threading.Thread(target=reading.run, args=(self._turn,), daemon=True)
-                reading.thread.start()
-            return reading
+        reading = self._readings.get(key)
+        if reading is None or not reading.thread.is_alive():
+            self._readings[key] = reading = _Reading(source)
+            reading.thread = threading.Thread(target=reading.run, args=(self._turn,), daemon=True)
+            reading.thread.start()
+        return reading
 
     def _note(self, key: str, problem: str | None) -> None:
         if problem is None:

@@ -90,7 +90,7 @@ class Model:
             yield Sample("incumbent_champion_info", (self.name, champion.version, provisional), 1)
             at = datetime.fromisoformat(champion.at).timestamp()
             yield Sample("incumbent_champion_timestamp_seconds", (self.name,), at)
-            yield from self._performance(champion.version, manifest["metrics"])
+            yield from self._performance(champion.version, manifest.get("metrics", {}))
 
     def _performance(self, version: str, metrics: dict[str, Any]) -> Iterator[Sample]:
         if metrics.get("metric") == self._metric and metrics.get("holdout"):
@@ -136,20 +136,23 @@ class Project:
 
     def __init__(self, project: Path) -> None:
         self._project = project
-        self._text = ""
-        self._model: Model | None = None
+        self._known: tuple[str, Model] | None = None
         self.name, self.address = project.name, ""
         """Of the model and its registry; the folder's name and none before params.yaml could be read."""
 
-    def read(self) -> list[Sample]:
-        """Its samples. Raises IncumbentError where it can't be read."""
+    def look(self) -> Model:
+        """The model by params.yaml. Raises BadParams, and OSError for a file that can't be read."""
         text = (self._project / "params.yaml").read_text(encoding="utf-8", errors="replace")
-        if self._model is None or text != self._text:
-            self._model = None
+        if self._known is None or text != self._known[0]:
             params = load_params(self._project)
             self.name, self.address = params.dataset.name, params.registry.address
-            self._model, self._text = Model(self._project, params), text
-        return [*self._model.samples(), Sample("incumbent_up", (self.name,), 1)]
+            self._known = text, Model(self._project, params)
+        return self._known[1]
+
+    def read(self) -> list[Sample]:
+        """Its samples. Raises IncumbentError where it can't be read."""
+        model = self.look()
+        return [*model.samples(), Sample("incumbent_up", (model.name,), 1)]
 
     def unread(self) -> list[Sample]:
         """What is known where it can't be read in time."""

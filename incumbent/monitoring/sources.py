@@ -2,8 +2,10 @@
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from incumbent.errors import IncumbentError
 from incumbent.monitoring.collector import Source
 from incumbent.monitoring.metrics import Sample
 from incumbent.monitoring.model import TIMEOUT, Project
@@ -53,6 +55,9 @@ class Sources:
     def __call__(self) -> Mapping[str, Source]:
         known = self._projects
         self._projects = {path: known.get(path) or Project(path) for path in self._find()}
+        for project in self._projects.values():
+            with suppress(IncumbentError, OSError):  # its own reading says so
+                project.look()  # the other sources need the names
         return {**{str(path): each for path, each in self._projects.items()}, **self._fixed}
 
     @property

@@ -17,7 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from incumbent.demo.flights import load_flights, write_months
-from incumbent.local import stack
+from incumbent.local import processes, stack
 from incumbent.local.environment import environment
 from incumbent.storage.dataset.arrivals import track_all
 from incumbent.storage.dataset.git import git
@@ -139,6 +139,7 @@ def running(home: Path, months: dict[int, Path], **changes: dict[str, Any]) -> I
         yield Project(path, months, environment(path))
     finally:
         stack.down(path, print)
+        assert not processes.strays(stack.Stack(path.resolve())), "a process outlived 'down'"
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The pools' job templates: Prefect's own worker renders them, and Kubernetes takes the result as a job."""
+"""The pools' job templates, as Prefect's own worker renders them, and the exporter: Kubernetes takes them."""
 
 import asyncio
 import json
@@ -99,6 +99,18 @@ def test_a_run_starts_in_a_clone_with_the_secrets_environment(pool: str) -> None
         assert each["envFrom"] == [{"secretRef": {"name": "of-flights"}}]
     assert environment(manifest)["AWS_ENDPOINT_URL"] == "http://s3:8333"
     assert environment(manifest)["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+def test_kubernetes_takes_the_exporter_which_serves_where_its_service_looks() -> None:
+    text = (ROOT / "kubernetes" / "metrics.yaml").read_text()
+    deployment, service = YAML(typ="safe").load_all(text)
+    for manifest in (deployment, service):
+        kubernetes_validate.validate(manifest, str(kubernetes_validate.latest_version()), strict=True)
+    metrics = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert metrics["command"][:2] == ["incumbent", "metrics"]
+    [served], [port] = metrics["ports"], service["spec"]["ports"]
+    assert metrics["command"][-1] == f"0.0.0.0:{served['containerPort']}"
+    assert port["targetPort"] == served["name"]
 
 
 @pytest.mark.parametrize("missing", sorted(OWN))

@@ -4,22 +4,25 @@ import json
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from incumbent.local.workspace import DEPLOYMENTS
 from incumbent.monitoring.collector import Samples
 from incumbent.monitoring.metrics import KINDS, METRICS, Sample
-from incumbent.monitoring.model import Project
+from incumbent.monitoring.model import TIMEOUT, Project
 from incumbent.params import load_params
 from incumbent.storage.dataset.arrived import arrived_rows
 from incumbent.storage.dataset.git import git
@@ -31,9 +34,10 @@ from incumbent.storage.s3.store import Store
 from incumbent.storage.serving.prediction_log import open_feedback
 from incumbent.tables.sources import Source
 from tests.building import ROOT
-from tests.commands import Done, called
+from tests.commands import Done, called, variables
 from tests.conftest import BUCKET, S3
 from tests.flows.conftest import change
+from tests.storage.calls import watched
 from tests.storage.clones import identify
 
 KEPT = ROOT / "tests" / "kept" / "8cde439"
@@ -104,16 +108,6 @@ def parsed(exposition: str) -> dict[tuple[str, ...], float]:
     }
 
 
-def spy(fetched: list[str]) -> Callable[[str], str]:
-    """Notes each key that passes."""
-
-    def note(key: str) -> str:
-        fetched.append(key)
-        return key
-
-    return note
-
-
 def finding(partition: str, severity: str) -> dict[str, Any]:
     return {"partition": partition, "severity": severity, "success": False}
 
@@ -125,7 +119,7 @@ def kept(s3: S3, tmp_path: Path) -> Kept:
     for path in sorted((KEPT / "bucket" / "registry").rglob("*")):
         if path.is_file():
             store.put(path.relative_to(KEPT / "bucket" / "registry").as_posix(), path.read_bytes())
-    project = tmp_path / "flights"
+    project = tmp_path / "folder"
     git(KEPT, "clone", "--quiet", "--branch", "main", str(KEPT / "project.bundle"), str(project))
     identify(project)
     change(project / "params.yaml", {"registry": {"address": f"{address}/registry"}})
@@ -347,7 +341,7 @@ def test_a_server_that_hangs_does_not_hold_up_a_scrape(kept: Kept, monkeypatch: 
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         start = time.monotonic()
         done = called("metrics", project=kept.path, **{**kept.s3.environment, "AWS_ENDPOINT_URL": address})
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 15
     assert parsed(done.out)["incumbent_up", "flights"] == 0
     assert address in done.err
 
@@ -375,20 +369,41 @@ def test_what_takes_too_long_is_absent_and_not_asked_twice(monkeypatch: pytest.M
     assert [each.value for each in samples.samples()] == [1]
 
 
-def test_records_are_read_once(kept: Kept) -> None:
+def test_a_scrape_reads_only_what_is_new(kept: Kept) -> None:
+    for _ in range(20):
+        kept.decide("skip")
     with kept.within():
         source = Project(kept.path)
         source.read()
-        assert source._model
-        fetched: list[str] = []
-        store = source._model._store
-        find_all = store.find_all
-        store.find_all = lambda keys: find_all([*map(spy(fetched), keys)])  # type: ignore[method-assign]
-        source.read()
-        assert fetched == []
+        connection = open_store(f"s3://{BUCKET}", TIMEOUT).connection
+        with watched(connection) as calls:
+            source.read()
+        assert len(calls.seen) < 10
+        assert {method for method, _ in calls.seen} == {"GET"}
         run = kept.decide("skip")
-        source.read()
-        assert fetched == [f"flights/runs/{run:012d}/decision.json"]
+        with watched(connection) as more:
+            values = {(each.metric, *each.labels): each.value for each in source.read()}
+        assert [path for _, path in more.seen if path.endswith(f"/runs/{run:012d}/decision.json")]
+        assert len(more.seen) == len(calls.seen) + 1
+        assert values["incumbent_decisions_total", "flights", "skip"] == 21
+
+
+def test_they_are_served_until_the_process_is_stopped(kept: Kept) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "incumbent", "metrics", "--project", str(kept.path), "--listen", place]
+    environment = variables(**kept.s3.environment, INCUMBENT_LOGIN="me:secret")
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr
+        assert process.stderr.readline() == f"metrics at http://{place}/metrics\n"
+        page = httpx.get(f"http://{place}/metrics", auth=("me", "secret"), timeout=20)
+        assert parsed(page.text)["incumbent_up", "flights"] == 1
+        assert page.headers["content-type"].startswith("text/plain; version=")
+        assert httpx.get(f"http://{place}/metrics").status_code == 401
+    finally:
+        process.terminate()
+    assert process.wait(20) == 143
 
 
 def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ PROMETHEUS := .prometheus/.installed
 FLIGHTS := build/flights-3m.parquet
 QUICK := 'not slow and not deep and not opencl'
 
-.PHONY: demo test test-slow test-deep lint bench up down
+.PHONY: demo test test-slow test-deep lint bench dashboards up down
 
 demo: $(INSTALLED)
 	$(BIN)/incumbent demo
@@ -55,6 +55,9 @@ bench: $(INSTALLED) $(FLIGHTS)
 	$(BIN)/python bench/workspace.py
 	$(BIN)/python bench/segments.py
 	$(BIN)/python bench/space.py
+
+dashboards: $(INSTALLED)
+	$(BIN)/python -m dashboards
 
 up: $(INSTALLED)
 	$(BIN)/incumbent up

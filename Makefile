@@ -79,13 +79,11 @@ $(MLFLOW):
 	.venv-mlflow/bin/uv pip install --quiet --python .venv-mlflow/bin/python mlflow==3.17.2 boto3
 	touch $@
 
-# A real Prometheus and Alertmanager for the tests: the system's, or Debian's, unpacked here without root's rights.
+# A real Prometheus for the tests: the system's, or Debian's, unpacked here without root's rights.
 $(PROMETHEUS):
 	mkdir -p .prometheus
-	cd .prometheus && for package in prometheus prometheus-alertmanager; do \
-	    command -v $$package > /dev/null || \
-	    { apt-get --quiet=2 download $$package && dpkg --extract $${package}_*.deb . && rm $${package}_*.deb; } || exit; \
-	done
+	command -v prometheus > /dev/null || { cd .prometheus && \
+	    apt-get --quiet=2 download prometheus && dpkg --extract prometheus_*.deb . && rm prometheus_*.deb; }
 	touch $@
 
 # Three million flights for the benchmarks, of an npm package.

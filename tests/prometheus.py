@@ -10,7 +10,7 @@ UNPACKED = Path(__file__).parents[1] / ".prometheus" / "usr" / "bin"
 
 
 def program(name: str) -> str:
-    """Path of prometheus, promtool or prometheus-alertmanager, the system's or that of `.prometheus/`.
+    """Path of prometheus or promtool, the system's or that of `.prometheus/`.
 
     Fails the test where it is in neither.
     """

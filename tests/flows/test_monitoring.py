@@ -76,11 +76,14 @@ def test_every_metric_that_the_project_can_have_is_there(monitored: Monitored) -
     assert {name for name in METRICS if not name.startswith(rare)} <= names <= set(METRICS)
 
 
-def test_a_run_that_fails_is_counted(monitored: Monitored) -> None:
+def test_a_run_that_fails_is_counted_and_alerts(monitored: Monitored) -> None:
     query = 'incumbent_run_errors_total{model="flights", kind="Failed"}'
     [(_, before)] = monitored.wait(lambda: monitored.ask(query))
     assert monitored.project.typed("retrain", "--data-rev", "no-such-revision").code == 1
     monitored.wait(lambda: monitored.ask(query)[0][1] == before + 1)
+    alert = 'ALERTS{alertname="IncumbentRunsFail", alertstate="firing"}'
+    [(labels, _)] = monitored.wait(lambda: monitored.ask(alert))
+    assert (labels["model"], labels["kind"]) == ("flights", "Failed")
 
 
 def test_prometheus_evaluates_the_rules_without_an_error(monitored: Monitored) -> None:

@@ -21,6 +21,8 @@ class Promotions(schema.AnnotationQuery):
 
 
 class PromotionsBuilder(Annotation):
+    """Marks the promotions of the chosen model."""
+
     def __init__(self) -> None:
         info = f"incumbent_champion_info{OF}"
         # A series that was not there half an hour ago; the plugin makes one mark of neighbouring values.

@@ -49,8 +49,8 @@ def lines(
     """Values over time."""
     panel = timeseries.Panel().title(title).description(description).unit(unit).span(span).height(HEIGHT)
     panel = panel.datasource(PROMETHEUS).legend(common.VizLegendOptions().placement(LegendPlacement.RIGHT))
-    for name, query in zip("ABCDEFGH", queries, strict=False):
-        panel = panel.with_target(_query(name, query).range())
+    for letter, query in zip("ABCDEFGH", queries, strict=False):
+        panel = panel.with_target(_query(letter, query).range())
     return panel
 
 

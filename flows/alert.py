@@ -7,5 +7,5 @@ from tasks.alerts import send_alert
 
 @flow(name="alert")
 def alert(subject: str, details: str = "") -> None:
-    """Started by the automations of prefect.yaml: silence, a crashed or failed run, a decayed model."""
+    """Started by the automations of prefect.yaml; docs/runbook.md has a section for each."""
     send_alert(subject, details)

@@ -202,19 +202,69 @@ def test_a_suspicious_month_is_told_with_its_reasons(
     assert told["body"].startswith("2013-05.parquet: mean of distance: 9; and more. Not trained on until")
 
 
-def test_silence_is_told(inside: Project, subscribed: list[dict[str, str]]) -> None:
+def test_blocked_data_are_told_with_the_reasons_and_what_to_do(
+    inside: Project, subscribed: list[dict[str, str]]
+) -> None:
+    about = {"reasons": ["2013-05.parquet: column 'distance' is missing"], "kind": "block"}
+    emit(inside.path, "dataset.blocked", "incumbent.dataset.flights", "flights", once="a test", payload=about)
+    [told] = eventually(lambda: [each for each in subscribed if "blocked" in each["subject"]])
+    assert told["subject"] == "incumbent: flights: the gate blocked data"
+    assert told["body"].startswith("2013-05.parquet: column 'distance' is missing. Nothing was trained on it")
+    assert told["body"].endswith("docs/runbook.md#blocked")
+
+
+def test_a_new_champion_is_told_to_those_who_want_it(
+    inside: Project, subscribed: list[dict[str, str]]
+) -> None:
+    def promote(version: str) -> None:
+        about = {"champion": version, "reasons": ["better by .02"]}
+        resource = "incumbent.model.flights"
+        emit(inside.path, "model.promoted", resource, "flights", once=version, payload=about)
+
+    with get_client(sync_client=True) as client:
+        [wish] = [each for each in client.read_automations() if not each.enabled]
+        promote("v701")
+        client.resume_automation(wish.id)
+        try:
+            promote("v702")
+            [told] = eventually(lambda: [each for each in subscribed if "is champion" in each["subject"]])
+        finally:
+            client.pause_automation(wish.id)
+    assert told["subject"] == "incumbent: flights: v702 is champion"
+    assert told["body"].startswith("better by .02. If it should not be: incumbent models rollback")
+
+
+SILENCES = [
+    pytest.param(
+        "dataset.version.created", timedelta(days=3), "had no new data for three days", id="no data"
+    ),
+    pytest.param(
+        "model.promoted",
+        timedelta(days=90),
+        "has had the same champion for ninety days",
+        id="a stale champion",
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "patience", "says"), SILENCES)
+def test_silence_is_told(
+    inside: Project, subscribed: list[dict[str, str]], event: str, patience: timedelta, says: str
+) -> None:
     with get_client(sync_client=True) as client:
         [silence] = [
             automation
             for automation in client.read_automations()
             if isinstance(automation.trigger, EventTrigger)
             and automation.trigger.posture == Posture.Proactive
-            and "dataset.version.created" in automation.trigger.expect
+            and event in automation.trigger.expect
         ]
-        assert silence.trigger.within == timedelta(days=3)
+        assert silence.trigger.within == patience
         with impatient(client, silence):
             head = inside.git("rev-parse", "HEAD").strip()
-            last = {"resource": "incumbent.dataset.flights", "name": "flights", "once": "the last for long"}
-            emit(inside.path, "dataset.version.created", **last, payload={"rev": head})
-            silent = "incumbent: flights had no new data for three days"
-            assert eventually(lambda: [each for each in subscribed if each["subject"] == silent])
+            what = "dataset" if event.startswith("dataset") else "model"
+            last = {"resource": f"incumbent.{what}.flights", "name": "flights", "once": "the last for long"}
+            emit(inside.path, event, **last, payload={"rev": head})
+            assert eventually(
+                lambda: [each for each in subscribed if each["subject"] == f"incumbent: flights {says}"]
+            )

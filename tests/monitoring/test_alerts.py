@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,10 @@ def bounds(metric: str, **values: tuple[float, float]) -> dict[str, str]:
     }
 
 
+def of_two_exporters(series: str) -> list[str]:
+    return [series.replace("}", f', instance="{each}"}}') for each in ("a", "b")]
+
+
 @dataclass(frozen=True)
 class Case:
     """Series in promtool's notation, a sample each interval from 0 on; at: when to look."""
@@ -58,6 +62,9 @@ FIRES = {
         "IncumbentUndecided", "7h", {DATA: "1800x420", decided("hold"): "900x420"}
     ),
     "a first version has no decision": Case("IncumbentUndecided", "7h", {DATA: "60x420"}),
+    "two exporters know of a version without a decision": Case(
+        "IncumbentUndecided", "7h", dict.fromkeys(of_two_exporters(DATA), "60x420")
+    ),
     "data came, and nothing beat an old champion": Case(
         "IncumbentStaleChampion", "91d", {CHAMPION: "0x91", DATA: "7200000x91"}, "1d"
     ),
@@ -104,6 +111,11 @@ SILENT = {
     "data come each day": Case("IncumbentNoData", "73h", {DATA: "86400x73"}, "1h"),
     "a model without data was removed": Case("IncumbentNoData", "80h", {DATA: "0x74 stale"}, "1h"),
     "no series of data": Case("IncumbentNoData", "80h", {UP: "1x80"}, "1h"),
+    "two exporters know of a decision": Case(
+        "IncumbentUndecided",
+        "7h",
+        {each: "60x420" for series in (DATA, decided("skip")) for each in of_two_exporters(series)},
+    ),
     "the version was skipped": Case(
         "IncumbentUndecided",
         "7h",
@@ -167,8 +179,7 @@ SILENT = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FIRES)
 def test_it_fires_when(name: str, tmp_path: Path) -> None:
-    case = FIRES[name]
-    check(case, tmp_path, firing=1)
+    check(FIRES[name], tmp_path, firing=1)
 
 
 @pytest.mark.slow
@@ -216,6 +227,24 @@ def test_an_alert_says_what_it_means_and_links_its_section_of_the_runbook(alert:
     assert anchor in anchors(ROOT / page)
     assert f"`{alert}`" in section(ROOT / page, anchor)
     assert rule["annotations"]["description"].count(". ") >= 1  # what it means, and what to do
+
+
+def automations() -> Iterator[Any]:
+    """Of the flow alert, in prefect.yaml."""
+    [alert] = (
+        each
+        for each in YAML(typ="safe").load(ROOT / "prefect.yaml")["deployments"]
+        if each["name"] == "alert"
+    )
+    for trigger in alert["triggers"]:
+        yield pytest.param(trigger["parameters"]["details"], id=trigger["expect"][0])
+
+
+@pytest.mark.parametrize("details", automations())
+def test_an_alert_of_prefect_links_its_section_of_the_runbook(details: str) -> None:
+    page, anchor = details.rsplit(maxsplit=1)[-1].split("#")
+    assert anchor in anchors(ROOT / page)
+    assert "from Prefect" in " ".join(section(ROOT / page, anchor).split())
 
 
 def anchors(page: Path) -> list[str]:

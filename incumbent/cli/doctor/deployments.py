@@ -29,6 +29,7 @@ class Declared:
     parameters: dict[str, Any]
     tags: list[str]
     triggers: int
+    switched_off: frozenset[str]  # the events of triggers that prefect.yaml itself disables
     schedules: int
 
     @property
@@ -48,6 +49,8 @@ def declared(root: Path) -> list[Declared]:
 def _read(entry: dict[str, Any]) -> Declared:
     # A flow is named as its function is, unless the code says otherwise; ours never does.
     flow = re.split(r"[.:]", entry["entrypoint"])[-1].replace("_", "-")
+    triggers = entry.get("triggers") or []
+    off = (event for each in triggers if each.get("enabled") is False for event in each.get("expect", ()))
     return Declared(
         name=f"{flow}/{entry['name']}",
         entrypoint=entry["entrypoint"],
@@ -55,7 +58,8 @@ def _read(entry: dict[str, Any]) -> Declared:
         queue=entry["work_pool"].get("work_queue_name"),
         parameters=entry.get("parameters") or {},
         tags=entry.get("tags") or [],
-        triggers=len(entry.get("triggers") or []),
+        triggers=len(triggers),
+        switched_off=frozenset(off),
         schedules=len(entry.get("schedules") or []),
     )
 
@@ -200,12 +204,22 @@ def _triggers(
                 f"{each.name} has {len(own)} of its {each.triggers} triggers, so some events start nothing; "
                 f"{redeploy} makes them"
             )
-        if asleep := [automation["name"] for automation in own if not automation["enabled"]]:
+        if asleep := [
+            automation["name"]
+            for automation in own
+            if not automation["enabled"] and not _switched_off(automation, each)
+        ]:
             raise BadInput(
                 f"disabled: {', '.join(asleep)}, so their events start nothing; "
                 f"'prefect automation resume {asleep[0]}' lets it go on"
             )
-    return f"{sum(each.triggers for each in wanted.values())}, all enabled"
+    return f"{sum(each.triggers for each in wanted.values())}, enabled as prefect.yaml says"
+
+
+def _switched_off(automation: dict[str, Any], deployment: Declared) -> bool:
+    """Whether prefect.yaml has it so."""
+    expected = automation["trigger"].get("expect")
+    return bool(expected) and deployment.switched_off.issuperset(expected)
 
 
 def _silence(server: PrefectServer, automations: Sequence[dict[str, Any]]) -> str:

@@ -81,14 +81,23 @@ def show_health(health: Health) -> None:
         (f"{health.metric} live", str(health.live or "–")),
         (f"{health.metric} promised", str(health.promised or "–")),
         ("worse by", str(health.loss or "–")),
+        (f"{health.metric} estimated before labels come", _before_labels(health)),
     ]
     title = f"# Champion {health.version}: {'decayed' if health.decayed else 'no decay shown'}"
-    markdown = [title, health.reason, _table(("what", "value and interval"), figures)]
+    table = _table(("what", "value and interval"), figures)
+    markdown = [title, health.reason, health.estimate_reason, table]
     create_markdown_artifact(
         key="monitor",
         description="The champion's logged predictions against the labels that arrived later",
         markdown="\n\n".join(markdown),
     )
+
+
+def _before_labels(health: Health) -> str:
+    if (estimated := health.estimated) is None:
+        return "–"
+    interval = f"{estimated.value:.4f} [{estimated.low:.4f}, {estimated.high:.4f}]"
+    return f"{interval} on {estimated.rows:,} predictions"
 
 
 def show_plan(plan: Plan) -> None:

@@ -15,6 +15,8 @@ from incumbent.evaluation.feedback import Health, examine
 from incumbent.evaluation.label_files import count_corrections, require_one_label_a_key, usable_labels
 from incumbent.evaluation.watch import Watch, watch_at
 from incumbent.features.schema import Schema
+from incumbent.models.reference import FILE as REFERENCE
+from incumbent.models.reference import Reference
 from incumbent.params import Params, load_params
 from incumbent.storage.dataset.probation import accepted
 from incumbent.storage.dataset.versions import fetch, resolve
@@ -148,7 +150,8 @@ def join_labels(project: Path) -> Health:
         known = manifest["data"]["partitions"]
         labels = [*_labels_in_the_data(project, known, params), *feedback.labels(watch.days)]
     model = load_model(project, registry, version)
-    health = examine(model, logged, labels, manifest["metrics"], params, watch.confidence)
+    reference = Reference.load(pull_cached(project, registry, version)[0] / REFERENCE)
+    health = examine(model, logged, labels, manifest["metrics"], params, watch.confidence, reference)
     note_monitored(project, digest)
     return health
 
@@ -158,11 +161,13 @@ def report(project: Path, health: Health) -> None:
     """Log and store the health; when the champion has decayed, emit one event for these figures."""
     params = load_params(project)
     (get_run_logger().warning if health.decayed else get_run_logger().info)("%s", health.reason)
+    worse = health.estimated is not None and health.estimated.worse
+    (get_run_logger().warning if worse else get_run_logger().info)("%s", health.estimate_reason)
     artifacts.show_health(health)
-    if health.live is None:
+    if health.live is None and health.estimated is None:
         return
     open_feedback(params).keep_verdict(health.version, health.to_json())
-    if health.decayed:
+    if health.live is not None and health.decayed:
         name = params.dataset.name
         once = f"{health.version} {health.labelled} {asdict(health.live)}"
         resource = f"incumbent.model.{name}"

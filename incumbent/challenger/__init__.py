@@ -5,8 +5,9 @@ publishing the files and promoting the challenger belong to other rooms.
 """
 
 from incumbent.challenger.challenger import Challenger, open_challenger, open_others
-from incumbent.challenger.make import ONNX, OUT_OF_SAMPLE, REPLAY, make_full, make_update
+from incumbent.challenger.make import ONNX, REPLAY, make_full, make_update
 from incumbent.challenger.study import search, search_share
+from incumbent.training.held_out import OUT_OF_SAMPLE
 
 __all__ = [
     "ONNX",

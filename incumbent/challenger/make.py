@@ -16,7 +16,6 @@ from incumbent.challenger.study import replay_sample
 from incumbent.errors import BadData
 from incumbent.features.choosing_rows import are_too_many_for_folds
 from incumbent.features.frames import Side
-from incumbent.features.out_of_sample import OutOfSample
 from incumbent.features.rows import latest_rows, read_rows, sampled_rows, survey, training_rows
 from incumbent.features.sample import Sample
 from incumbent.features.schema import Schema
@@ -33,6 +32,7 @@ from incumbent.tables.memory import release_memory
 from incumbent.training.balance import Balance
 from incumbent.training.cross_validation import CrossValidation, cross_validate
 from incumbent.training.engine import LOCAL, Engine
+from incumbent.training.held_out import HeldOut
 from incumbent.training.lineage import Lineage, Parent
 from incumbent.training.on_ray import fit_together
 from incumbent.training.train import Fitted, challenger_seeds, cross_fit, train_full, update
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 LEFT_OUT = 0.2
 """Share of the groups that judge a recipe on Ray."""
 
-REPLAY, ONNX, OUT_OF_SAMPLE = "replay.parquet", "model.onnx", "out-of-sample.parquet"
+REPLAY, ONNX = "replay.parquet", "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def make_full(
     rows, learner = window.weighed(rows), open_learner(params, schema)
     read = encoded(rows, schema, learned=True)
     binned = learner.bin(read.X, rows.y)
-    cv, output, out_of_sample, segments = None, Output(), None, None
+    cv, output, held_out, segments = None, Output(), None, None
     if estimate or params.learns_from_folds:
         folds = cross_validate(
             rows,
@@ -104,7 +104,8 @@ def make_full(
             from incumbent.training.segments import learn_segments  # brings LightGBM
 
             segments, predictions = learn_segments(read, Counter(read.segment), folds, schema, params)
-        out_of_sample = OutOfSample.of(paths, rows, folds.rows, predictions) if estimate else None
+        if estimate:
+            held_out = HeldOut.of(paths, read, folds.rows, predictions, schema, params.seed)
     balance = learned_balance(
         read, np.arange(len(rows.y)), learner, schema, params, train_with(learner, study.tuned)
     )
@@ -113,7 +114,7 @@ def make_full(
     golden = latest_rows(paths, params) if sample.rows.empty else sample.rows
     fitted = Fitted.of(models, read, schema, learner.device)
     lineage = Lineage(schema, balance, output, study.options)
-    files = write_files(fitted, lineage, sample.rows, golden, learner.file, folder, out_of_sample, segments)
+    files = write_files(fitted, lineage, sample.rows, golden, learner.file, folder, held_out, segments)
     return as_challenger("full", fitted, lineage, files, cv, segments=segments)
 
 
@@ -153,7 +154,7 @@ def _full_of_many(
     replay = made.sample.iloc[: params.retrain.replay]
     golden = latest_rows(paths, params) if replay.empty else replay
     file = learner_type(params.learner.name).file
-    files = write_files(made.fitted, lineage, replay, golden, file, folder, made.out_of_sample, made.segments)
+    files = write_files(made.fitted, lineage, replay, golden, file, folder, made.held_out, made.segments)
     return as_challenger("full", made.fitted, lineage, files, made.estimate, segments=made.segments)
 
 
@@ -168,19 +169,19 @@ def _full_on_ray(
     def fit(params: Params) -> Fitted:
         return fit_together(paths, counts, rows, study.tuned, schema, params, engine.workers)
 
-    out_of_sample = None
+    held_out = None
     if estimate and params.split.holdout == 0:
-        out_of_sample = _left_out(fit, schema, paths, params)
+        held_out = _left_out(fit, schema, paths, params)
     fitted = fit(params)
     lineage = Lineage(schema, Balance(), Output(), study.options)
     file = learner_type(params.learner.name).file
-    files = write_files(fitted, lineage, sample.rows, sample.rows, file, folder, out_of_sample)
+    files = write_files(fitted, lineage, sample.rows, sample.rows, file, folder, held_out)
     return as_challenger("full", fitted, lineage, files, None, engine)
 
 
 def _left_out(
     fit: Callable[[Params], Fitted], schema: Schema, paths: Sequence[Path], params: Params
-) -> OutOfSample:
+) -> HeldOut:
     """Predictions of a fifth of the groups by a model of the others: where no process has all rows, one more
     training takes the place of folds. split.holdout > 0 spares it."""
     apart = params.model_copy(update={"split": params.split.model_copy(update={"holdout": LEFT_OUT})})
@@ -188,7 +189,7 @@ def _left_out(
     held = read_rows(paths, schema, apart, Side.HOLDOUT)
     encoded_rows = encoded(held, schema, learned=False)
     predictions = np.stack([model.predict(encoded_rows.X) for model in models])
-    return OutOfSample.of(paths, held, np.arange(len(held.y)), predictions)
+    return HeldOut.of(paths, encoded_rows, np.arange(len(held.y)), predictions, schema, params.seed)
 
 
 def make_update(
@@ -213,7 +214,7 @@ def make_update(
         champion = parent.folder / learner.file
         new, replay = (replace(rows, leaves=learner.look_up(champion, rows.X)) for rows in (new, replay))
     models = update(parent, new, replay, learner, params)
-    out_of_sample = None
+    held_out = None
     segments = parent.model.segments
     if estimate:
         held, predictions = cross_fit(parent, new, replay, learner, params)
@@ -221,11 +222,11 @@ def make_update(
             from incumbent.training.segments import corrected_by  # brings LightGBM
 
             predictions = corrected_by(segments, new.take(held), predictions, schema)
-        out_of_sample = OutOfSample.of(fresh, new, held, predictions)
+        held_out = HeldOut.of(fresh, new, held, predictions, schema, params.seed, parent.folder)
     golden = latest_rows(fresh, params) if sample.rows.empty else sample.rows
     fitted = Fitted.of(models, new, schema, learner.device)
     lineage = Lineage(schema, parent.balance, parent.model.output, parent.options)
-    files = write_files(fitted, lineage, sample.rows, golden, learner.file, folder, out_of_sample, segments)
+    files = write_files(fitted, lineage, sample.rows, golden, learner.file, folder, held_out, segments)
     return as_challenger("incremental", fitted, lineage, files, segments=segments)
 
 
@@ -236,7 +237,7 @@ def write_files(
     golden: pd.DataFrame,
     file: str,
     folder: Path,
-    out_of_sample: OutOfSample | None,
+    held_out: HeldOut | None,
     segments: Segments | None = None,
 ) -> Files:
     """sample: rows of history for updates; golden: rows of which the first become the golden rows."""
@@ -252,9 +253,8 @@ def write_files(
     files = [file, REPLAY, GOLDEN]
     if onnx.reason is None:
         files.append(ONNX)
-    if out_of_sample is not None:
-        out_of_sample.save(folder / OUT_OF_SAMPLE)
-        files.append(OUT_OF_SAMPLE)
+    if held_out is not None:
+        files += held_out.save(folder)
     if segments is not None:
         segments.save(folder / SEGMENTS)
         files.append(SEGMENTS)

@@ -217,6 +217,8 @@ def monitor(
     Labels come from partitions that the champion was not trained on, and from the given files, which are
     kept. Rows of the data that have no label yet get theirs, as a new data version. If the champion is
     significantly worse, the event model.decayed starts a full training.
+
+    For predictions that have no label yet, the metric is estimated from the scores.
     """
     project = enter(project)
     from flows.monitor import monitor as flow
@@ -235,7 +237,7 @@ def _scored(document: dict[str, Any]) -> str:
 def _health(document: dict[str, Any]) -> str:
     labels = document["labels"]["summary"] if document["labels"] else []
     arrived = [_arrival(document["arrived"])] if document["arrived"] else []
-    return "\n".join([*labels, *arrived, str(document["reason"])])
+    return "\n".join([*labels, *arrived, document["reason"], document["estimate_reason"]])
 
 
 def _twice(partition: str, document: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
-"""Late labels against logged predictions: is the champion still as good as it was?"""
+"""Late labels against logged predictions: is the champion still as good as it was? Those that have no label
+yet tell an estimate."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +12,17 @@ from scipy.special import stdtrit
 
 from incumbent.compare import Interval, as_decisions, critical_value, estimate
 from incumbent.errors import BadData
+from incumbent.evaluation.estimated import Estimated, estimate_before_labels, loss_of
+from incumbent.evaluation.simulated_labels import Unlabelled
 from incumbent.evaluation.watch import equal_groups
 from incumbent.features.schema import Schema
 from incumbent.models.model import Model
-from incumbent.params import METRICS, Params
+from incumbent.models.reference import Reference
+from incumbent.params import Params
 from incumbent.tables.late_labels import as_in
 from incumbent.tables.split import group_hashes
 
-GROUP = "group"
+GROUP, EXPECTED_ERROR = "group", "expected_error"
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Health:
     logged: number of predictions examined; labelled: those with a label. live: the metric on these; promised:
     that when the version was made. loss: how much worse than promised, in units of the metric,
     with bounds that hold over all looks at these predictions; decayed: whether both are worse. live and loss
-    are None when they can't be estimated; `reason` says why.
+    are None when they can't be estimated; `reason` says why. estimated: the metric of the predictions that
+    have no label yet, None for the `estimate_reason`.
     """
 
     version: str
@@ -40,20 +45,26 @@ class Health:
     loss: Interval | None
     decayed: bool
     reason: str
+    estimated: Estimated | None = None
+    estimate_reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def to_log(scored: pd.DataFrame, frame: pd.DataFrame, params: Params) -> pd.DataFrame:
+def to_log(
+    scored: pd.DataFrame, frame: pd.DataFrame, params: Params, expected_error: np.ndarray | None = None
+) -> pd.DataFrame:
     """Predictions with the key to find their label by later, and the hash of the rows' group.
 
-    scored: (n, ...) as Model.score; frame: the rows, with all columns of dataset.key.
+    scored: (n, ...) as Model.score; frame: the rows, with all columns of dataset.key; expected_error: (n,) as
+    Model.expected_error.
     """
     key = params.dataset.key
     grouped = params.split.by if set(params.split.by) <= set(frame.columns) else key
     logged = pd.concat([frame[key].reset_index(drop=True), scored], axis=1)
-    return logged.assign(**{GROUP: group_hashes(frame, grouped)})
+    expected = {} if expected_error is None else {EXPECTED_ERROR: expected_error}
+    return logged.assign(**{GROUP: group_hashes(frame, grouped)}, **expected)
 
 
 def examine(
@@ -63,17 +74,39 @@ def examine(
     metrics: Mapping[str, Any],
     params: Params,
     confidence: float,
+    reference: Reference | None = None,
 ) -> Health:
     """Join the model's predictions with the labels by key, and compare their metric with what it was then.
 
     logged: rows of `to_log`; the first prediction of a key counts. labels: tables with key and target; a
     later table overrides an earlier one. metrics: the manifest's. confidence: of each bound of the loss, over
-    all looks at predictions that only become more. Raises BadData when the keys' types can't be compared.
+    all looks at predictions that only become more. reference: the version's, to estimate the metric of the
+    others by. Raises BadData when the keys' types can't be compared.
     """
-    version, schema, key = model.version, model.schema, params.dataset.key
+    key = params.dataset.key
     first = logged.assign(**{name: _in_utc(logged[name]) for name in key if name in logged})
     first = first.drop_duplicates(key, keep="first")
-    joined = schema.of_known_class(_joined(first, labels, schema.target, key))
+    joined = _joined(first, labels, model.schema.target, key)
+    promised = metrics["holdout"] if metrics["metric"] == params.promotion.metric else None
+    promise = promised and Interval(*(promised[end] for end in ("value", "low", "high")))
+    health = _health(model, first, joined, labels, promise, params, confidence)
+    unlabelled = _unlabelled(first, joined, key, model, reference)
+    estimated, reason = estimate_before_labels(model, unlabelled, reference, promise, params)
+    return replace(health, estimated=estimated, estimate_reason=reason)
+
+
+def _health(
+    model: Model,
+    first: pd.DataFrame,
+    joined: pd.DataFrame,
+    labels: Sequence[pd.DataFrame],
+    promised: Interval | None,
+    params: Params,
+    confidence: float,
+) -> Health:
+    """By the labelled predictions; first: all, joined: with labels."""
+    version, schema = model.version, model.schema
+    joined = schema.of_known_class(joined)
     counts = (len(first), len(joined))
     if len(joined) < params.monitor.min_rows:
         least = f"monitor.min_rows = {params.monitor.min_rows:,}"
@@ -87,8 +120,7 @@ def examine(
         )
     except BadData as error:
         return _unknown(version, params, counts, str(error))
-    promised = metrics["holdout"]
-    if promised is None or metrics["metric"] != params.promotion.metric:
+    if promised is None:
         reason = f"{version} promised no {params.promotion.metric} when it was made"
         return _unknown(version, params, counts, reason, live)
     groups = joined[GROUP].value_counts().to_numpy()
@@ -96,8 +128,25 @@ def examine(
         reason = "nearly all labelled predictions are of one group of split.by: too few to tell how they vary"
         return _unknown(version, params, counts, reason, live)
     half = _half_width(live, groups, params, confidence)
-    promise = Interval(*(promised[end] for end in ("value", "low", "high")))
-    return _judged(version, params, counts, live, promise, half, confidence)
+    return _judged(version, params, counts, live, promised, half, confidence)
+
+
+def _unlabelled(
+    first: pd.DataFrame, joined: pd.DataFrame, key: list[str], model: Model, reference: Reference | None
+) -> Unlabelled:
+    """The predictions that have no label; in a regression those that were logged with an expected error."""
+    rows = first
+    if not joined.empty:
+        known = pd.MultiIndex.from_frame(joined[key])
+        rows = first[~pd.MultiIndex.from_frame(first[key]).isin(known)]
+    expected = None
+    if reference is not None and reference.expected_error is not None:
+        rows = rows.reindex(columns=[*rows.columns.drop(EXPECTED_ERROR, errors="ignore"), EXPECTED_ERROR])
+        rows = rows.dropna(subset=[EXPECTED_ERROR])
+        expected = rows[EXPECTED_ERROR].to_numpy(dtype=np.float64)
+    if rows.empty:
+        return Unlabelled(np.zeros(0), np.zeros(0), expected)
+    return Unlabelled(_scores(rows, model.schema), rows[GROUP].to_numpy(), expected)
 
 
 def _half_width(live: Interval, groups: np.ndarray, params: Params, confidence: float) -> float:
@@ -120,11 +169,9 @@ def _judged(
     half_width: float,
     confidence: float,
 ) -> Health:
-    """half_width: of the live metric over all looks. The two samples share no row, so squares add up."""
+    """half_width: of the live metric over all looks."""
     metric = params.promotion.metric
-    half = float(np.hypot(half_width, promised.half_width))
-    value = METRICS[metric].gain(live.value, promised.value)
-    loss = Interval(value, value - half, value + half).within(*METRICS[metric].bounds_of_a_difference)
+    loss = loss_of(metric, live, promised, half_width)
     decayed = loss.low > 0
     figures = (
         f"{metric} {live} on {counts[1]:,} labelled predictions, promised {promised}; loss {loss}, each "

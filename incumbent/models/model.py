@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,20 +13,25 @@ from incumbent.features.clean import CleaningCounts
 from incumbent.features.schema import Schema
 from incumbent.learners import Trained, learner_type
 from incumbent.models.calibration import Output
+from incumbent.models.reference import ERRORS, load_errors
 from incumbent.models.segments import FILE, Segments
 from incumbent.tables.split import text_or_none
+
+if TYPE_CHECKING:
+    from incumbent.learners.expected_error import ExpectedError
 
 
 @dataclass(frozen=True)
 class Model:
     """`output`: calibration and threshold, applied to the learner's scores; segments: corrections of what
-    that gives, None without."""
+    that gives, None without; errors: of a regression, how far off it expects to be, None without."""
 
     version: str
     schema: Schema
     trained: Trained
     output: Output = field(default_factory=Output)
     segments: Segments | None = None
+    errors: "ExpectedError | None" = None
 
     def predict(
         self,
@@ -62,6 +67,10 @@ class Model:
         by_class = {f"score_{name}": predicted[:, label] for label, name in enumerate(names)}
         return pd.DataFrame({**by_class, "predicted": np.array(names)[predicted.argmax(axis=1)]})
 
+    def expected_error(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Of raw rows, (n,), as ExpectedError; None for a model that does not know."""
+        return None if self.errors is None else self.errors.of(self.schema.encode(frame))
+
 
 def open_model(folder: Path, manifest: dict[str, Any]) -> Model:
     """The model of a pulled (and so verified) version.
@@ -77,7 +86,9 @@ def open_model(folder: Path, manifest: dict[str, Any]) -> Model:
     except (LookupError, TypeError) as error:
         raise Tampered(f"{folder / 'manifest.json'} lacks what a model needs: {error!r}") from error
     segments = Segments.load(folder / FILE) if FILE in manifest.get("files", ()) else None
-    return Model(version, schema, learner.load(folder / learner.file, _threads(manifest)), output, segments)
+    errors = load_errors(folder / ERRORS) if ERRORS in manifest.get("files", ()) else None
+    trained = learner.load(folder / learner.file, _threads(manifest))
+    return Model(version, schema, trained, output, segments, errors)
 
 
 def importances(model: Trained, names: Sequence[str]) -> dict[str, float]:

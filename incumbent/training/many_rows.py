@@ -17,7 +17,7 @@ from incumbent.errors import BadData
 from incumbent.features.clean import CleaningCounts
 from incumbent.features.frames import training_frames
 from incumbent.features.groups import Groups
-from incumbent.features.out_of_sample import MOST_A_PARTITION, OutOfSample
+from incumbent.features.out_of_sample import MOST_A_PARTITION
 from incumbent.features.row_times import row_times
 from incumbent.features.rows import Rows, joined, prior, require_variety, sampled_rows, schema_of
 from incumbent.features.sample import Sample
@@ -30,6 +30,7 @@ from incumbent.params.training import SEARCH_ROWS
 from incumbent.tables.memory import release_memory
 from incumbent.tables.split import segments_in
 from incumbent.training.cross_validation import CrossValidated, CrossValidation, OutOfFold, validation_of
+from incumbent.training.held_out import HeldOut
 from incumbent.training.segments import learn_segments
 from incumbent.training.train import Fitted, challenger_seeds
 from incumbent.training.training_sets import Tuned
@@ -169,7 +170,7 @@ class TrainedOnMany:
     sample: pd.DataFrame
     output: Output
     estimate: CrossValidation | None
-    out_of_sample: OutOfSample | None
+    held_out: HeldOut | None
     segments: Segments | None
 
 
@@ -207,13 +208,14 @@ def train_many(
     ]
     X = sampled_rows(sample, schema, params).X
     fitted = Fitted(models, X, len(rows.y), prior(rows, schema), rows.cleaning_counts, learner.device)
-    output, validation, out_of_sample = Output(), None, None
+    output, validation, held_out = Output(), None, None
     if left_out:
         output, validation, predictions = left_out.output, left_out.estimate, left_out.predictions
         if params.segments.by is not None:
             segments, predictions = learn_segments(weigh(judging), history.sizes, left_out, schema, params)
-        out_of_sample = OutOfSample.of(paths, judging, left_out.rows, predictions) if estimate else None
-    return TrainedOnMany(fitted, schema, sample, output, validation, out_of_sample, segments)
+        if estimate:
+            held_out = HeldOut.of(paths, judging, left_out.rows, predictions, schema, params.seed)
+    return TrainedOnMany(fitted, schema, sample, output, validation, held_out, segments)
 
 
 def _leave_out(

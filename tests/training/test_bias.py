@@ -18,6 +18,7 @@ from incumbent.errors import BadData
 from incumbent.features.rows import Rows, training_rows
 from incumbent.learners import Batch
 from incumbent.models.model import Model
+from incumbent.models.reference import FILE as REFERENCE
 from incumbent.params import BiasParams, Params
 from incumbent.search.tune import StudyResult
 from incumbent.training.balance import Balance, learn_groups
@@ -155,7 +156,7 @@ def test_a_reduced_model_is_made_again_without_its_estimate_and_updated_by_its_t
         each.mkdir()
     same = make_full(paths[:1], reducing(), STUDY, again, estimate=False)
     assert same.schema == first.schema
-    assert {*first.files} - {*same.files} == {OUT_OF_SAMPLE}
+    assert {*first.files} - {*same.files} == {OUT_OF_SAMPLE, REFERENCE}
     for name in same.files:
         assert (again / name).read_bytes() == (folder / name).read_bytes()
     second = make_update(parent(first, reducing(), folder), paths[1:], reducing(), later)

@@ -338,6 +338,7 @@ def test_a_challenger_says_what_it_was_made_of(
         "model.onnx",
         "model.txt",
         OUT_OF_SAMPLE,
+        "reference.parquet",
         "replay.parquet",
     ]
     assert champion.files["model.txt"].startswith(b"tree\n")

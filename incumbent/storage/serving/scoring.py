@@ -40,7 +40,8 @@ def predict_file(
     key = params.dataset.key
     logged = None
     if key and set(key) <= set(frame.columns):
-        logged = open_feedback(params).keep_predictions(model.version, to_log(scored, frame, params))
+        table = to_log(scored, frame, params, model.expected_error(frame))
+        logged = open_feedback(params).keep_predictions(model.version, table)
     known = frame[[column for column in key if column in frame]].reset_index(drop=True)
     write_table(pd.concat([known, scored], axis=1).assign(version=model.version), target)
     return {

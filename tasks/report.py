@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from incumbent.storage.serving.prediction_log import open_feedback
 from tasks.resume import resumed_from
 from tasks.runs import Run
 
@@ -61,6 +62,7 @@ def facts_of(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
         "gate": run.read("gate") or {"verdict": "not reached", "rows": 0, "findings": []},
         "live": run.read("live"),
         "drift": run.read("drift"),
+        "estimate": _estimate(run),
         "series": _series(run),
         "evidence": evidence,
         "comparison": comparison_of(run),
@@ -74,6 +76,12 @@ def facts_of(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
         "rounds": challenger and challenger["rounds"],
         "options": challenger["options"] if challenger else {},
     }
+
+
+def _estimate(run: Run) -> str | None:
+    """What monitor last estimated of the champion, before labels came, in words."""
+    verdict = open_feedback(run.params).last_verdict(run.champion) if run.champion else None
+    return verdict["estimate_reason"] if verdict and verdict.get("estimated") else None
 
 
 def _series(run: Run) -> list[dict[str, Any]]:

@@ -35,8 +35,8 @@ def estimate_before_labels(
     none = f"no estimate of {metric} before labels come: "
     if reference is None:
         return None, (
-            f"{none}{model.version} keeps no reference rows, as versions of earlier releases and those that "
-            "were trained elsewhere; the next full training keeps some"
+            f"{none}{model.version} keeps no reference rows, as versions of earlier releases, adopted models "
+            "and those of rows that are all of one group; later trainings keep some"
         )
     if count < least:
         few = f"{count:,} predictions without a label are fewer than monitor.min_rows = {least:,}"

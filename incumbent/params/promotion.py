@@ -104,7 +104,9 @@ class PromotionParams(Section):
 
 class MonitorParams(Section):
     days: int = Field(30, ge=1, description="predictions logged in so many last days are judged")
-    min_rows: int = Field(200, ge=2, description="labelled predictions that a verdict needs")
+    min_rows: int = Field(
+        200, ge=2, description="labelled predictions that a verdict needs, unlabelled that an estimate does"
+    )
 
 
 class RegistryParams(Section):

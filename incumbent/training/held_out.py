@@ -56,7 +56,7 @@ class HeldOut:
         new = Reference(rows.y[numbers].astype(np.float64), predicted, rows.group[numbers]).latest()
         if schema.task == "regression":
             X = rows.X[numbers[-len(new.y) :]]
-            if parent is None:
+            if errors is None:  # also where an earlier release made the parent
                 from incumbent.learners.expected_error import fit_expected_error
 
                 errors = fit_expected_error(X, new.y, new.predictions, schema.categorical, seed)

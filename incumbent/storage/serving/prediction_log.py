@@ -17,7 +17,7 @@ import pandas as pd
 
 from incumbent.params import Params
 from incumbent.storage.s3.address import open_store
-from incumbent.storage.s3.documents import dump
+from incumbent.storage.s3.documents import dump, load
 from incumbent.storage.s3.store import Store
 
 
@@ -52,6 +52,14 @@ class Feedback:
         """Store what monitor reported; an equal report is one document."""
         body = dump(document)
         self._store.put(f"monitor/{version}-{hashlib.sha256(body).hexdigest()[:12]}.json", body)
+
+    def last_verdict(self, version: str) -> dict[str, Any] | None:
+        """What monitor reported last of a version; None if it never did."""
+        listed = self._store.listing(f"monitor/{version}-")
+        latest = max(listed, key=lambda each: (each.written, each.key), default=None)
+        if latest is None:
+            return None
+        return load(self._store.get(latest.key).body, self._store.url(latest.key))
 
     def _named(self, kind: str, prefix: str, table: pd.DataFrame) -> tuple[str, bytes]:
         buffer = io.BytesIO()

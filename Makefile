@@ -35,6 +35,7 @@ bench: $(INSTALLED) $(FLIGHTS)
 	$(BIN)/python bench/compare.py
 	$(BIN)/python bench/verdicts.py
 	$(BIN)/python bench/judging.py
+	$(BIN)/python bench/estimated.py --weeks $(FLIGHTS)
 	$(BIN)/python bench/registry.py
 	$(BIN)/python bench/tuning.py
 	$(BIN)/python bench/tuning.py --data synthetic --seeds 1

@@ -2,7 +2,7 @@
 
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from incumbent.storage.s3.client import Connection, connect
 from incumbent.storage.s3.store import Store
 from tests.conftest import BUCKET, S3
 from tests.storage.clones import identify, partition
+from tests.storage.faulty_proxy import Faults, faulty_proxy
 
 Publish = Callable[..., dict[str, object]]
 CREATED = "2026-11-01T00:00:00+00:00"
@@ -31,6 +32,28 @@ def connection(s3: S3) -> Connection:
 def store(connection: Connection) -> Store:
     """An empty store."""
     return Store(BUCKET, f"{uuid.uuid4().hex}/registry", connection)
+
+
+@pytest.fixture(scope="module")
+def proxied(s3: S3) -> Iterator[tuple[Faults, Connection]]:
+    """The proxy, and clients through it whose timeouts are short enough for a test."""
+    with faulty_proxy(s3.endpoint) as proxy, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("incumbent.storage.s3.client.READ_TIMEOUT", 2)
+        yield proxy, connect({**s3.environment, "AWS_ENDPOINT_URL": proxy.endpoint})
+
+
+@pytest.fixture
+def faults(proxied: tuple[Faults, Connection]) -> Faults:
+    """The faults of this test, and what the proxy served."""
+    proxied[0].coming.clear()
+    proxied[0].served.clear()
+    return proxied[0]
+
+
+@pytest.fixture
+def shaky(proxied: tuple[Faults, Connection], store: Store) -> Store:
+    """The same place as `store`, seen through the proxy."""
+    return Store(store.bucket, store.root, proxied[1])
 
 
 @pytest.fixture

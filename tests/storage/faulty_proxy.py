@@ -73,6 +73,8 @@ class Faults:
     """When given, a cache in front of the store that never forgets."""
     ahead: float = 0.0
     """Seconds that its clock is ahead."""
+    served: Counter[str] = field(default_factory=Counter)
+    """Requests that came, and the bytes of the bodies that it got and gave."""
     drawn: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -119,6 +121,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self._note(requests=1, got=len(sent))
         fault = self.faults.take(self.command, urlsplit(self.path).path)
         kind = fault.kind if fault else None
         status, headers, body = 200, {}, b""
@@ -207,8 +210,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
+        self._note(gave=len(body))
         self.wfile.write(body)
         self.close_connection = length is not None
+
+    def _note(self, **served: int) -> None:
+        with self.faults.lock:
+            self.faults.served.update(served)
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

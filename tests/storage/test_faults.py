@@ -1,17 +1,14 @@
 """S3 fails at the worst moment: what was committed is known to be, what was not is not claimed to be."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from incumbent.errors import Conflict, StorageUnavailable, Tampered
 from incumbent.storage.registry.registry import Champion, Registry
-from incumbent.storage.s3.client import Connection, connect
 from incumbent.storage.s3.store import Store
-from tests.conftest import S3
 from tests.storage.conftest import Publish
-from tests.storage.faulty_proxy import Faults, faulty_proxy
+from tests.storage.faulty_proxy import Faults
 
 PASSING = [
     pytest.param("503", 3, id="three 503"),
@@ -25,27 +22,6 @@ PASSING = [
     pytest.param("blackhole", 1, id="no answer"),
 ]
 LANDED = [param for param in PASSING if "after" in str(param.id)]
-
-
-@pytest.fixture(scope="module")
-def proxied(s3: S3) -> Iterator[tuple[Faults, Connection]]:
-    """The proxy, and clients through it whose timeouts are short enough for a test."""
-    with faulty_proxy(s3.endpoint) as proxy, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("incumbent.storage.s3.client.READ_TIMEOUT", 2)
-        yield proxy, connect({**s3.environment, "AWS_ENDPOINT_URL": proxy.endpoint})
-
-
-@pytest.fixture
-def faults(proxied: tuple[Faults, Connection]) -> Faults:
-    """The faults of this test."""
-    proxied[0].coming.clear()
-    return proxied[0]
-
-
-@pytest.fixture
-def shaky(proxied: tuple[Faults, Connection], store: Store) -> Store:
-    """The same place as `store`, seen through the proxy."""
-    return Store(store.bucket, store.root, proxied[1])
 
 
 @pytest.fixture

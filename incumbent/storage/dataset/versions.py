@@ -18,6 +18,7 @@ from incumbent.errors.machine import disk_of_the_stack
 from incumbent.storage.dataset.dvc_remote import follow_environment
 from incumbent.storage.dataset.git import commit_of, file_at, folder_of, git
 from incumbent.storage.s3.client import way_to_a_server
+from incumbent.storage.s3.traffic import Traffic, add
 from incumbent.tables.atomic import atomic_write
 from incumbent.tables.partitions import DataVersion, Partition, digest_of
 
@@ -140,6 +141,7 @@ def code_revision(project: Path) -> str:
 def _fetch_one(files: Any, name: str, md5: str, path: Path) -> None:
     with atomic_write(path) as part:
         files.get_file(name, str(part))
+        add(Traffic(received_bytes=part.stat().st_size))  # by DVC's own client
         actual = digest_of(part)
         if actual != md5:
             raise Tampered(

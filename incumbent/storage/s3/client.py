@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from incumbent.errors import IncumbentError, NotFound, StorageUnavailable, Tampered
 from incumbent.errors.machine import disk_of_the_stack
+from incumbent.storage.s3.traffic import count_requests
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -90,6 +91,8 @@ def connect(environment: Mapping[str, str] | None = None, timeout: float | None 
         client = partial(session.client, "s3", endpoint_url=given.get("AWS_ENDPOINT_URL"))
         reads = client(config=_config(1 if timeout else READ_ATTEMPTS, timeout))
         writes = client(config=_config(1, timeout))
+        for each in (reads, writes):
+            count_requests(each)
         credentials = session.get_credentials()
     except (BotoCoreError, ValueError) as error:
         raise StorageUnavailable(

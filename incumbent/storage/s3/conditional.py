@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from incumbent.errors import StorageUnavailable
 from incumbent.storage.s3.client import LOST, Connection, code_of, is_cut_off, status_of
+from incumbent.storage.s3.traffic import Traffic, add
 
 ATTEMPTS = 8
 PATIENCE = 90  # seconds after which no further attempt starts
@@ -18,6 +19,8 @@ def pauses(attempts: int = ATTEMPTS) -> Iterator[tuple[bool, float]]:
     deadline = time.monotonic() + PATIENCE
     for attempt in range(1, attempts + 1):
         last = attempt == attempts or time.monotonic() > deadline
+        if attempt > 1:
+            add(Traffic(retries=1))
         yield last, 0.1 * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
         if last:
             return

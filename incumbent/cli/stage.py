@@ -106,8 +106,12 @@ def _aside(gate: dict[str, Any]) -> set[str]:
 
 def _tune(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:
     from incumbent.challenger import search
+    from incumbent.search.anomalies import trial_anomalies
 
-    return search(_learned(project, paths), params, _window(project)).to_json()
+    study = search(_learned(project, paths), params, _window(project))
+    for each in trial_anomalies(study.trials, params.fold_metric):
+        say(f"anomaly in training ({each.kind}): {each.what}")
+    return study.to_json()
 
 
 def _train(project: Path, params: Params, paths: list[Path]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from incumbent.errors import BadData, UnfitChallenger
+from incumbent.errors import BadData, NotFinite, UnfitChallenger
 from incumbent.params import METRICS, Task
 
 
@@ -61,7 +61,7 @@ def observe(y: np.ndarray, groups: np.ndarray, metric: str, prediction: np.ndarr
 def fitting(prediction: np.ndarray, observations: Observations, who: str) -> np.ndarray:
     """The prediction as float64; `who` is "champion", "challenger", or "model" for one by itself.
 
-    Raises BadData for another shape or a number that is not finite; for the challenger's, UnfitChallenger.
+    Raises BadData for another shape, NotFinite for NaN or infinity, UnfitChallenger for a challenger's.
     """
     numbers = np.asarray(prediction, dtype=float)
     classes = (len(observations.class_counts),) if observations.task == "multiclass" else ()
@@ -70,7 +70,7 @@ def fitting(prediction: np.ndarray, observations: Observations, who: str) -> np.
         raise BadData(f"the {who}'s predictions have the shape {numbers.shape}; expected {expected}")
     broken = int(np.sum(~np.isfinite(numbers).reshape(len(numbers), -1).all(axis=1)))
     if broken:
-        raise (UnfitChallenger if who == "challenger" else BadData)(
+        raise (UnfitChallenger if who == "challenger" else NotFinite)(
             f"{broken} of the {who}'s {len(numbers)} predictions are NaN or infinite"
         )
     return numbers

@@ -4,7 +4,8 @@ IncumbentError
 ├── BadInput             the user can fix it: a parameter, a file, a column, a revision
 │   ├── BadParams
 │   ├── BadData          a table can't be used as it is
-│   │   └── UnfitChallenger  its predictions are NaN or infinite
+│   │   └── NotFinite    a model predicts NaN or infinity
+│   │       └── UnfitChallenger  the challenger does
 │   ├── NotFound         no such version, revision, partition or bucket
 │   ├── StaleRun         a run older than the champion's own
 │   └── Blocked          a version that was rolled back
@@ -35,7 +36,11 @@ class BadData(BadInput):
     """A data file or a table cannot be used as it is."""
 
 
-class UnfitChallenger(BadData):
+class NotFinite(BadData):
+    """A model predicts NaN or infinity; nothing is wrong with the rows."""
+
+
+class UnfitChallenger(NotFinite):
     """The challenger predicts NaN or infinity; nothing is wrong with the rows."""
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from incumbent.tables.resources import hold_gpu
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -55,6 +57,7 @@ def lightgbm_device(asked: str) -> Device:
         lgb.Booster({"device_type": asked, "verbosity": -1, "objective": "binary"}, rows)
     except lgb.basic.LightGBMError as error:
         return Device(asked, "cpu", str(error).splitlines()[0])
+    hold_gpu()
     return Device(asked, asked)
 
 

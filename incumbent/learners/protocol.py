@@ -71,11 +71,13 @@ class Trained(Protocol):
 class Point(NamedTuple):
     """The score on held-out rows after `rounds` rounds.
 
-    A greater score is better: errors are negated, as in scikit-learn.
+    A greater score is better: errors are negated, as in scikit-learn. loss_growth: mean loss on the training
+    rows since the point before, in units of the untrained model's; None for a learner that does not tell it.
     """
 
     rounds: int
     score: float
+    loss_growth: float | None = None
 
 
 class Learner(Protocol):

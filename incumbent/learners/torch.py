@@ -134,9 +134,9 @@ class Torch:
         with _refusals():
             training = self._training(binned, options, fit, weights)
             for epoch in range(1, self._learner.rounds + 1):
-                training.epoch()
+                growth = training.epoch()
                 predicted = self._network(training, epoch).predict(X)
-                yield Point(epoch, sign * score(truth, predicted, self._promotion))
+                yield Point(epoch, sign * score(truth, predicted, self._promotion), float(growth))
 
     def fit(
         self,

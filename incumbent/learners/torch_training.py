@@ -16,6 +16,7 @@ from incumbent.learners.devices import Device
 from incumbent.learners.network import Shape, TabM
 from incumbent.params import Task, TorchParams
 from incumbent.tables.atomic import atomic_write
+from incumbent.tables.resources import hold_gpu
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Training:
     ) -> None:
         self._params, self._schema = setup.learner, setup.schema
         self._device = torch.device(setup.device.used)
+        if self._device.type == "cuda":
+            hold_gpu()
         self._order = torch.Generator().manual_seed(setup.seed)
         self._noise = torch.Generator(self._device).manual_seed(setup.seed)
         torch.set_num_threads(self._params.threads)
@@ -80,13 +83,15 @@ class Training:
         if compiled:
             self._model = torch.compile(self._model)
         self._dropout = float(options["dropout"])
+        self._first_loss: torch.Tensor | None = None
         self._optimizer = torch.optim.AdamW(
             self.net.parameters(), lr=options["rate"], weight_decay=options["decay"]
         )
 
-    def epoch(self) -> None:
-        """Train on every row once, in a random order."""
+    def epoch(self) -> torch.Tensor:
+        """Train on every row once, in a random order. Returns the mean loss in units of the first step's."""
         torch.set_num_threads(self._params.threads)
+        total, steps = torch.zeros((), device=self._device), 0
         order = torch.randperm(len(self._y), generator=self._order).to(self._device)
         if self._length > len(order):
             order = order.repeat(-(-self._length // len(order)))[: self._length]
@@ -98,9 +103,13 @@ class Training:
                 outputs.float(), self._y[batch], self._schema.task, self._params.focal or 0.0
             )
             loss = (losses if self._weights is None else losses * self._weights[batch][:, None]).mean()
+            if self._first_loss is None:
+                self._first_loss = loss.detach()
+            total, steps = total + loss.detach(), steps + 1
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self._optimizer.step()
+        return total if self._first_loss is None else total / steps / self._first_loss
 
     def state(self) -> dict[str, torch.Tensor]:
         """A copy of all that the next epoch depends on: weights, optimizer state, random generators."""

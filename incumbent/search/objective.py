@@ -1,6 +1,7 @@
 """What a study maximises: the score of a trial's options in cross-validation."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from incumbent.compare import score
+from incumbent.errors import NotFinite
 from incumbent.learners import Learner, Point
 from incumbent.params import METRICS, Params
 from incumbent.search import studies
@@ -37,9 +39,13 @@ class Objective:
         """Raises BeyondBudget for a trial that is one too many."""
         if studies.slots(self._study)[trial.number] >= self._study.sampler.trials:
             raise BeyondBudget
-        whole = self._params.search.scheme == "leave-one-out"
+        whole, begun = self._params.search.scheme == "leave-one-out", time.perf_counter()
         try:
-            return self._score_together(trial) if whole else self._score_folds(trial)
+            value = self._score_together(trial) if whole else self._score_folds(trial)
+            _keep(trial, seconds=time.perf_counter() - begun)
+            return value
+        except NotFinite as error:
+            raise self._diverged(trial, error) from error
         except (Exception, KeyboardInterrupt):
             raise  # Optuna fails the trial
         except BaseException:
@@ -51,10 +57,16 @@ class Objective:
         """The mean over the folds; an estimate of it for a trial that is pruned."""
         options, best = self._suggest(trial), _best(self._study)
         to_beat = best and Curves.from_json(best.user_attrs["curves"])
+        growths: list[float] = []
 
         def grow(fold: Fold) -> Iterator[Point]:
             training = fold.training
-            return self._learner.curve(training.binned, options, training.rows, fold.held, training.weights)
+            for point in self._learner.curve(
+                training.binned, options, training.rows, fold.held, training.weights
+            ):
+                if point.loss_growth is not None:
+                    growths.append(point.loss_growth)
+                yield point
 
         curves, estimate = race(grow, self._folds, self._params.learner.patience, to_beat)
         step = curves.peak if estimate is None else -1
@@ -62,6 +74,8 @@ class Objective:
             trial.report(float(value), number)
         drawn = list(zip(curves.rounds.tolist(), curves.mean.tolist(), strict=True))
         _keep(trial, rounds=int(curves.rounds[step]), pruned=estimate is not None, curve=drawn)
+        if growths:
+            _keep(trial, loss_growth=max(growths))
         if estimate is not None:
             return estimate
         _keep(trial, curves=curves.to_json())
@@ -86,10 +100,22 @@ class Objective:
         trial.report(value, 0)
         return value
 
+    def _diverged(self, trial: optuna.Trial, error: NotFinite) -> NotFinite:
+        number, options = studies.slots(self._study)[trial.number], trial.user_attrs["options"]
+        return NotFinite(
+            f"trial {number} of the search diverged: {error}, with {in_words(options)}; give search.space in "
+            "params.yaml a range of smaller rates"
+        )
+
     def _suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         options = self._learner.search_space(trial)
         _keep(trial, options=options, worker=self._worker)
         return options
+
+
+def in_words(options: Mapping[str, Any]) -> str:
+    """A trial's options for people."""
+    return ", ".join(f"{name} = {value:.4g}" for name, value in options.items())
 
 
 def _keep(trial: optuna.Trial, **attributes: Any) -> None:

@@ -36,6 +36,9 @@ class TrialResult:
     For a pruned trial `folds` are those that it saw, as they were when it was given up, and `value` an
     estimate. `number` is its place in the budget, and `worker` the number of the process that made it.
     `curve`: (rounds, mean score over the folds) at each step; empty for a scheme without curves.
+
+    `seconds` that it took, and `loss_growth`, the largest Point.loss_growth of its folds: for anomalies, no
+    part of the result, nor of its document.
     """
 
     number: int
@@ -46,6 +49,11 @@ class TrialResult:
     pruned: bool
     worker: int = 0
     curve: tuple[tuple[int, float], ...] = ()
+    seconds: float | None = field(default=None, compare=False)
+    loss_growth: float | None = field(default=None, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name not in ("seconds", "loss_growth")}
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ class StudyResult:
         return len({trial.worker for trial in self.trials})
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "trials": [trial.to_json() for trial in self.trials]}
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> "StudyResult":
@@ -190,6 +198,8 @@ def _results(study: optuna.Study) -> Iterator[TrialResult]:
             trial.user_attrs["pruned"],
             trial.user_attrs["worker"],
             tuple((int(rounds), float(mean)) for rounds, mean in trial.user_attrs.get("curve", ())),
+            trial.user_attrs.get("seconds"),
+            trial.user_attrs.get("loss_growth"),
         )
 
 

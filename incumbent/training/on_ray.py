@@ -26,6 +26,7 @@ from incumbent.features.schema import Schema
 from incumbent.learners import Batch, Trained, learner_type, open_learner
 from incumbent.learners.devices import VISIBLE, Device
 from incumbent.params import Params
+from incumbent.tables.resources import Resources, add_elsewhere, resources
 from incumbent.training.train import Fitted, challenger_seeds
 from incumbent.training.training_sets import Tuned
 
@@ -46,12 +47,14 @@ class _Order:
 
 @dataclass(frozen=True)
 class _Share:
-    """One worker's share: number of rows, the trivial baseline's prediction, cleaning, device."""
+    """One worker's share: number of rows, the trivial baseline's prediction, cleaning, device, and what the
+    worker used."""
 
     rows: int
     prior: np.ndarray
     cleaning_counts: CleaningCounts
     device: Device
+    used: Resources
 
 
 class _Ledger:
@@ -94,6 +97,8 @@ def fit_together(
             order = _Order(params, schema, tuned, seed, shares, ray.put(start), ledger)
             models.append(_opened(_run(order), params))
             done: list[_Share] = ray.get(ledger.read.remote())
+            for share in done:
+                add_elsewhere(share.used)
     rows = sum(share.rows for share in done)
     cleaning_counts = CleaningCounts()
     for share in done:
@@ -166,8 +171,6 @@ def _work(config: dict[str, Any]) -> bytes:
         os.environ[VISIBLE] = ""  # Ray leaves those visible that it has not lent
     rank, learner = ray.train.get_context().get_world_rank(), open_learner(order.params, order.schema)
     rows = _rows(order, rank)
-    share = _Share(len(rows.y), prior(rows, order.schema), rows.cleaning_counts, learner.device)
-    ray.get(order.ledger.write.remote(rank, share))
     with tempfile.TemporaryDirectory() as folder:
         start = Path(folder) / learner.file
         start.write_bytes(ray.get(order.start))
@@ -175,6 +178,9 @@ def _work(config: dict[str, Any]) -> bytes:
         model = learner.reseeded(order.seed).fit_share(
             Batch(rows.X, rows.y), options, order.tuned.rounds, start
         )
+    own = prior(rows, order.schema)
+    share = _Share(len(rows.y), own, rows.cleaning_counts, learner.device, resources())
+    ray.get(order.ledger.write.remote(rank, share))
     return b"" if model is None else _bytes_of(model)
 
 

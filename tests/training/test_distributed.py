@@ -25,6 +25,7 @@ from incumbent.features.rows import read_rows
 from incumbent.params import Params, TorchParams
 from incumbent.rebuild import Order
 from incumbent.search.tune import StudyResult
+from incumbent.tables.resources import resources
 from incumbent.training.engine import LOCAL, Engine, chosen
 from incumbent.training.on_ray import deal, failure_of
 from tests.building import changed
@@ -105,6 +106,17 @@ def test_two_workers_grow_trees_as_good_as_those_of_one_process(
     assert shared.cv is None
     assert shared.onnx.reason is None
     assert (folder / REPLAY).read_bytes() == (tmp_path / REPLAY).read_bytes()
+
+
+@pytest.mark.slow
+def test_what_workers_use_counts_for_the_process_that_has_them_train(
+    cluster: str, thinned: Sequence[Path], params: Params, tmp_path: Path
+) -> None:
+    before, own = resources(), psutil.Process().cpu_times()
+    make_full(thinned, params, TREES, tmp_path, engine=TWO, estimate=False)
+    spent, after = resources().since(before), psutil.Process().cpu_times()
+    itself = sum(after[:4]) - sum(own[:4])  # and its children
+    assert spent.cpu_seconds > itself + 2, "both workers import, read and train"
 
 
 @pytest.mark.slow

@@ -153,12 +153,14 @@ def show_decision(
     pictures: Mapping[str, bytes],
     report: str,
     question: str = "",
+    notes: Sequence[str] = (),
 ) -> None:
     """The decision with its figures; `report` is a link to the run's whole report.
 
-    question: for a challenger that waits for a person, markdown that says how to answer.
+    question: for a challenger that waits for a person, markdown that says how to answer; notes: sentences on
+    the run itself.
     """
-    parts = [f"# Decision: {kind}", _bullets(reasons), question]
+    parts = [f"# Decision: {kind}", _bullets(reasons), question, *notes]
     parts.append(f"[The whole report]({report}) (link for a week)")
     if evidence and evidence.compared:
         comparison = evidence.compared

@@ -10,6 +10,7 @@ from incumbent.training.engine import EngineName
 from tasks.flow_run import name_flow_run
 from tasks.runs import Run, open_run
 from tasks.step import enter, retried
+from tasks.usage import begin_account, note_usage
 
 
 @retried
@@ -23,11 +24,13 @@ def begin(
     engine: EngineName = "local",
 ) -> Run:
     """Resolve the data version, draw a run number, and name the flow run after the data."""
+    begin_account()
     enter(project)
     require_own_name(project)
     run = open_run(
         project, data_rev, strategy, started_by, announced_rev=announced_rev, dry=dry, engine=engine
     )
+    note_usage(run)
     tags = [f"model:{run.params.dataset.name}", f"data:{run.data.short}", f"strategy:{strategy}"]
     if run.announced:
         tags.append(f"announced:{run.announced.short}")

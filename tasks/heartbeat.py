@@ -1,6 +1,8 @@
 """Keep a claim alive while its run works."""
 
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 from incumbent.errors import Conflict, StorageUnavailable
@@ -9,10 +11,13 @@ from tasks.runs import LEASE_SECONDS
 
 
 class Heartbeat:
-    """Renews `claim` in a thread until the block ends; `claim` is then as it was renewed last."""
+    """Renews `claim` in a thread until the block ends; `claim` is then as it was renewed last.
 
-    def __init__(self, registry: Registry, claim: Claim) -> None:
-        self._registry, self.claim = registry, claim
+    also: done before each renewal.
+    """
+
+    def __init__(self, registry: Registry, claim: Claim, also: Callable[[], None] = lambda: None) -> None:
+        self._registry, self.claim, self._also = registry, claim, also
         self._stopped = threading.Event()
         self._beating = threading.Thread(target=self._beat, daemon=True)
 
@@ -28,6 +33,8 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._stopped.wait(LEASE_SECONDS / 4):
+            with suppress(OSError):  # a full disk ends a step, not the heartbeat
+                self._also()
             try:
                 self.claim = self._registry.renew(self.claim)
             except StorageUnavailable:

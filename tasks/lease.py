@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from prefect.exceptions import TerminationSignal
 
@@ -16,6 +17,7 @@ from tasks.record import close_promotion
 from tasks.resume import begin_or_resume
 from tasks.runs import LEASE_SECONDS, Run
 from tasks.turn import turn
+from tasks.usage import note_usage, take_over
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def _claimed(run: Run, seq: int) -> Iterator[Lease]:
 @contextmanager
 def _kept_alive(run: Run, claim: Claim) -> Iterator[None]:
     """Mark the work done when the block ends; release it for the next run when it fails."""
-    beating = Heartbeat(run.registry, claim)
+    beating = Heartbeat(run.registry, claim, also=partial(note_usage, run))
     try:
         with beating:
             yield
@@ -87,6 +89,8 @@ def _resumed(run: Run, claim: Claim) -> Lease:
         taken = close_promotion(run, claim.heir_of)
     if taken is None:
         begin_or_resume(run, claim.heir_of)
+        if claim.heir_of is not None:
+            take_over(run, claim.heir_of)
     return Lease(run, taken)
 
 

@@ -13,6 +13,8 @@ from incumbent.models.environment import describe_environment
 from incumbent.storage.dataset.versions import code_revision
 from incumbent.storage.registry.registry import Champion
 from incumbent.tables.partitions import PartitionFiles
+from incumbent.training.anomalies import Anomaly
+from tasks.anomalies import tell
 from tasks.resume import resumed_from
 from tasks.runs import LEASE_SECONDS, Run
 from tasks.step import step
@@ -132,6 +134,8 @@ def _compare(run: Run, champion: Champion | None) -> None:
         )
     else:
         get_run_logger().warning("no comparison: %s", figures.reason)
+        if figures.unfit:
+            tell(run, [Anomaly("nan_loss", figures.reason)])
 
 
 def _continued(run: Run, made: Challenger) -> OutOfSample:

@@ -8,8 +8,10 @@ from typing import Any
 from prefect import get_run_logger
 
 from incumbent.evaluation.approval import waiting
+from incumbent.evaluation.cost import in_words
 from incumbent.gate import QUARANTINE, GateReport
 from tasks import artifacts
+from tasks.anomalies import tell_of_machine
 from tasks.approval import how_to_answer
 from tasks.events import emit
 from tasks.evidence import evidence_of, pictures_of, study_pictures
@@ -19,6 +21,7 @@ from tasks.report import facts_of, outcome_of
 from tasks.runs import Run
 from tasks.step import step
 from tasks.tracking import track
+from tasks.usage import cost_of, record_cost
 
 EVENTS = {
     "promote": "model.promoted",
@@ -39,6 +42,7 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     champion = run.registry.champion()
     outcome = outcome_of(run, champion.version if champion else None)
     get_run_logger().info("decision: %s, because %s", kind, "; ".join(reasons))
+    tell_of_machine(run)
     if run.seq is None:
         return outcome
     from incumbent.report.render import render
@@ -47,18 +51,28 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     tag_decision(kind)
     waits = waiting(outcome)
     all_pictures = pictures | study_pictures(run)
-    report = render({**facts_of(run, outcome), "waits": waits}, all_pictures)
+    anomalies, cost = run.read("anomalies") or [], in_words(cost_of(run))
+    about = {"waits": waits, "anomalies": anomalies, "cost": cost}
+    report = render({**facts_of(run, outcome), **about}, all_pictures)
     (run.folder / "report.html").write_text(report, encoding="utf-8")
     link = run.registry.page(run.seq, "report.html", report)
     question = how_to_answer(run, waits) if waits else ""
-    artifacts.show_decision(kind, reasons, evidence_of(run), pictures, link, question)
+    notes = (*(f"Anomaly in training: {each['what']}" for each in anomalies), f"Cost up to here: {cost}")
+    artifacts.show_decision(kind, reasons, evidence_of(run), pictures, link, question, notes)
     run.write("outcome", outcome)
-    for name in ("gate.json", "hindsight.json", "plan.json", "drift.json", "comparison.json"):
+    for name in (
+        "gate.json",
+        "hindsight.json",
+        "plan.json",
+        "drift.json",
+        "comparison.json",
+        "anomalies.json",
+    ):
         if (run.folder / name).exists():
             run.registry.record(run.seq, name, (run.folder / name).read_bytes())
     run.registry.record(run.seq, "decision.json", (run.folder / "outcome.json").read_bytes())
     _emit_decision(run, kind, outcome)
-    track(run, outcome, report, all_pictures)
+    track(run, outcome, record_cost(run, run.seq, kind), report, all_pictures)
     return outcome
 
 

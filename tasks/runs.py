@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -35,7 +35,7 @@ LEASE_SECONDS = 120.0
 
 Document = Literal[
     "begun", "resumed", "gate", "hindsight", "plan", "live", "drift", "window", "study", "challenger",
-    "comparison", "metrics", "decision", "timings", "outcome",
+    "comparison", "metrics", "decision", "timings", "usage", "anomalies", "outcome",
 ]  # fmt: skip
 
 
@@ -185,7 +185,7 @@ class Run:
         with atomic_write(self.folder / f"{name}.json") as part:
             part.write_text(json.dumps(document, indent=2, default=str) + "\n")
             for file in self.folder.iterdir():  # even after a power cut, the document implies its files
-                with file.open("rb") as kept:
+                with suppress(FileNotFoundError), file.open("rb") as kept:  # another thread's is in place now
                     os.fsync(kept.fileno())
 
     def read(self, name: Document) -> Any:

@@ -16,6 +16,7 @@ from incumbent.local.names import require_own_name
 from incumbent.params import own_code
 from incumbent.storage.dataset.git import require_branch
 from tasks.runs import Run, timed
+from tasks.usage import metered
 
 # Seconds before a task is tried again.
 DELAYS: list[float] = [2, 10, 60]
@@ -36,12 +37,12 @@ def retried(function: Callable[P, R]) -> "Task[P, R]":
 
 
 def step(function: Callable[Concatenate[Run, P], R]) -> "Task[Concatenate[Run, P], R]":
-    """A retried task whose first argument is the run, in which its time is recorded."""
+    """A retried task whose first argument is the run, in which its time and what it used are recorded."""
 
     @retried
     @functools.wraps(function)
     def recorded(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
-        with timed(run, function.__name__):
+        with timed(run, function.__name__), metered(run):
             return function(run, *args, **kwargs)
 
     return recorded

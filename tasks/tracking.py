@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +18,14 @@ from tasks.evidence import evidence_of
 from tasks.runs import Run
 
 
-def track(run: Run, outcome: dict[str, Any], report: str, pictures: Mapping[str, bytes]) -> None:
-    """Tell the project's sinks; what fails is a warning. The sinks take 5 s at most."""
+def track(
+    run: Run,
+    outcome: dict[str, Any],
+    cost: Mapping[str, Any],
+    report: str,
+    pictures: Mapping[str, bytes],
+) -> None:
+    """Tell the project's sinks; what fails is a warning. The sinks take 5 s at most. cost: as cost.json."""
     sinks = sinks_of(run.params)
     if not sinks or run.seq is None:
         return
@@ -30,15 +34,17 @@ def track(run: Run, outcome: dict[str, Any], report: str, pictures: Mapping[str,
             from incumbent.tracking.loadable import make_loadable  # brings pandas
 
             make_loadable(run.registry, run.version)
-        problems = send(run.project, run.params, _message(run, run.seq, outcome), _files(report, pictures))
+        problems = send(
+            run.project, run.params, _message(run, run.seq, outcome, cost), _files(report, pictures)
+        )
     except Exception as error:  # noqa: BLE001 - a tracker must not cost a run its result, for no reason at all
         problems = [f"the run is not tracked: {error!r}"]
     for problem in problems:
         get_run_logger().warning("%s", problem)
 
 
-def _message(run: Run, seq: int, outcome: dict[str, Any]) -> Message:
-    from incumbent.tracking.collect import figures, parameters, summary, trials
+def _message(run: Run, seq: int, outcome: dict[str, Any], cost: Mapping[str, Any]) -> Message:
+    from incumbent.tracking.collect import figures, parameters, resources, summary, trials
     from incumbent.tracking.state import run_id, state_after
 
     documents: dict[str, Any] = {"outcome": outcome, "live": run.read("live"), "drift": run.read("drift")}
@@ -53,7 +59,11 @@ def _message(run: Run, seq: int, outcome: dict[str, Any]) -> Message:
         summary=summary(outcome, {"The run in Prefect": page} if page else {}),
         metric=run.params.fold_metric,
         params=parameters(run.params.model_dump(mode="json")),
-        metrics={**figures(documents, evidence_of(run)), **_resources()},
+        metrics={
+            **figures(documents, evidence_of(run)),
+            **resources(cost),
+            "system/cpus": float(os.cpu_count() or 0),
+        },
         tags=_tags(run, outcome),
         dataset=_dataset(run),
         trials=trials(run.read("study")),
@@ -106,17 +116,6 @@ def _dataset(run: Run) -> Dataset:
 def _files(report: str, pictures: Mapping[str, bytes]) -> dict[str, bytes]:
     named = {f"pictures/{name.lower().replace(' ', '-')}.png": body for name, body in pictures.items()}
     return {"report.html": report.encode(), **named}
-
-
-def _resources() -> dict[str, float]:
-    """Of this process and of those it waited for, so far."""
-    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    return {
-        "system/cpu_seconds": sum(each.ru_utime + each.ru_stime for each in used),
-        "system/peak_memory_megabytes": max(each.ru_maxrss for each in used) * unit / 1e6,
-        "system/cpus": float(os.cpu_count() or 0),
-    }
 
 
 def _milliseconds(time: datetime) -> int:

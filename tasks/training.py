@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 from prefect import get_run_logger
 
 from incumbent.evaluation.plan import Full
+from incumbent.training.anomalies import of_device
 from tasks import artifacts
+from tasks.anomalies import tell, telling_not_finite
 from tasks.runs import Run
 from tasks.step import step
 from tasks.workers import search_with_workers
@@ -33,7 +35,8 @@ def tune(run: Run) -> None:
     from incumbent.report import plots
     from incumbent.search.tune import StudyResult
 
-    study = run.once("study", StudyResult.from_json, lambda: _search(run))
+    with telling_not_finite(run):
+        study = run.once("study", StudyResult.from_json, lambda: _search(run))
     values, pruned = [t.value for t in study.trials], [t.pruned for t in study.trials]
     pictures = {"Trials": plots.trials(values, pruned)}
     if study.importances:
@@ -49,16 +52,15 @@ def train(run: Run) -> None:
     from incumbent.challenger import Challenger
     from incumbent.report import plots
 
-    challenger = run.once("challenger", Challenger.from_json, lambda: _make(run))
+    with telling_not_finite(run):
+        challenger = run.once("challenger", Challenger.from_json, lambda: _make(run))
     for file in run.folder.glob("checkpoint-*"):
         file.unlink()
     pictures = {"Importances": plots.importances(challenger.importances)}
     if challenger.cv and not challenger.cv.left_out:
         pictures = {"Folds": plots.folds(challenger.cv.folds, challenger.cv.metric), **pictures}
     artifacts.show_training(challenger.cv, pictures)
-    if challenger.device.fell_back:
-        asked, used, why = challenger.device.asked, challenger.device.used, challenger.device.fell_back
-        get_run_logger().warning("learner.device = %s, but trained on the %s: %s", asked, used, why)
+    tell(run, of_device(challenger.device))
     for reason in challenger.schema.rare.reasons:
         get_run_logger().info("%s", reason)
     get_run_logger().info(
@@ -73,13 +75,17 @@ def train(run: Run) -> None:
 
 def _search(run: Run) -> "StudyResult":
     from incumbent.challenger import search
+    from incumbent.search.anomalies import trial_anomalies
     from incumbent.search.studies import study_ref
 
     window = _window(run)
     if run.params.search.workers > 1:
-        return search_with_workers(run, window)
-    ref = study_ref(run.project, run.params, run.work)
-    return search(run.files(window.of(_all(run))), run.params, window, ref, run.engine)
+        study = search_with_workers(run, window)
+    else:
+        ref = study_ref(run.project, run.params, run.work)
+        study = search(run.files(window.of(_all(run))), run.params, window, ref, run.engine)
+    tell(run, trial_anomalies(study.trials, run.params.fold_metric))
+    return study
 
 
 def _all(run: Run) -> list[str]:

@@ -28,6 +28,7 @@ from incumbent.storage.dataset.versions import fetch, resolve
 from incumbent.storage.registry.registry import Registry, open_registry
 from tasks.runs import LEASE_SECONDS, Run
 from tasks.step import enter
+from tasks.usage import worker_metered
 
 if TYPE_CHECKING:
     import optuna
@@ -89,7 +90,7 @@ def do_share(
     except Conflict as gone:
         get_run_logger().warning("nothing to do any more: %s", gone)
         return
-    with _ending_with_its_run(registry, work, run):
+    with worker_metered(registry, run), _ending_with_its_run(registry, work, run):
         data = resolve(project, data_rev)
         chosen = Window.from_json(window)
         names = [partition.name for partition in data.partitions if partition.name not in without]

@@ -20,6 +20,7 @@ from incumbent.cli import (
     up,
 )
 from incumbent.cli.doctor import command as doctor
+from incumbent.cli.history import history
 from incumbent.cli.options import VERDICT, Json, Project, enter, say, show
 from incumbent.cli.outcome import describe, kind_of
 from incumbent.cli.registry import require_registry
@@ -37,6 +38,7 @@ app = typer.Typer(
     help="Keeps production models fresh: a new model takes office only when it beats the incumbent.",
     epilog="Exit codes: 0 done, 1 bad input or failed, 2 usage, 3 blocked, or not promoted where asked for.",
 )
+models.app.command()(history)
 models.app.command("audit")(review.audit)
 models.app.command("reproduce")(review.reproduce)
 app.add_typer(models.app, name="models")

@@ -9,7 +9,7 @@ from incumbent.cli import adopt, approve, mirror
 from incumbent.cli.options import Json, Project, pairs, show, table
 from incumbent.cli.registry import registry_of, version_named
 from incumbent.cli.segments import segments_table
-from incumbent.storage.registry.registry import Registry, champion_at
+from incumbent.storage.registry.registry import Registry
 from incumbent.storage.registry.verdicts import verdicts
 
 LEGEND = "* champion  + shadow: held last, and scored beside the champion on each arrival"
@@ -53,26 +53,6 @@ def _verdict(registry: Registry, manifest: dict[str, Any]) -> dict[str, Any] | N
     """The decision of the run that made the version; None for a version of no run, or while it goes on."""
     run_seq = manifest.get("run_seq")
     return None if run_seq is None else registry.decisions([run_seq]).get(run_seq)
-
-
-@app.command()
-def history(
-    at: Annotated[
-        str | None, typer.Option(help="Only the champion at this time, such as 2026-11-25T14:00Z.")
-    ] = None,
-    project: Project = Path(),
-    as_json: Json = False,
-) -> None:
-    """List every change of the champion and every refusal, oldest first: when, by whom and why."""
-    registry = registry_of(project)
-    entries = registry.history()
-    if at is not None:
-        then = champion_at(entries, at)
-        document = [then.to_json()] if then else []
-    else:
-        refusals = [approve.as_history(each) for each in registry.approvals.refusals()]
-        document = sorted((*(each.to_json() for each in entries), *refusals), key=lambda each: each["at"])
-    show(document, as_json, _history)
 
 
 @app.command()
@@ -193,16 +173,6 @@ app.command("adopt")(adopt.adopt)
 def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
     names = ("version", "created", "kind", "parent", "updates", "training_rows", "metrics")
     return {name: manifest[name] for name in names} | {"data": manifest["data"]["md5"]}
-
-
-def _history(document: list[dict[str, Any]]) -> str:
-    header = ["seq", "at", "op", "version", "replaced", "by", "reason"]
-    rows = []
-    for entry in document:
-        absent = {name: "–" for name in ("seq", "replaced") if entry[name] is None}
-        shown = {**entry, "at": entry["at"][:19], **absent}
-        rows.append([str(shown[name]) for name in header])
-    return table(header, rows)
 
 
 def _fates(document: list[dict[str, Any]]) -> str:

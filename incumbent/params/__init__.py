@@ -4,6 +4,7 @@ Every other room may use them. This room defines the allowed keys, their meaning
 it reads no data and does no work.
 """
 
+from incumbent.params.cost import CostParams
 from incumbent.params.data import (
     FORMATS,
     CleanParams,
@@ -51,6 +52,7 @@ __all__ = [
     "OURS",
     "BiasParams",
     "CleanParams",
+    "CostParams",
     "DatasetParams",
     "DatePart",
     "DecisionParams",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from incumbent.params.cost import CostParams
 from incumbent.params.data import (
     CleanParams,
     DatasetParams,
@@ -52,6 +53,7 @@ class Params(Section):
     landing: LandingParams = LandingParams()
     registry: RegistryParams
     tracking: TrackingParams = TrackingParams()
+    cost: CostParams = CostParams()
     seed: int = Field(0, ge=0, lt=2**31)
 
     @model_validator(mode="after")
@@ -226,9 +228,9 @@ class Params(Section):
         return tuple(changed)
 
     def digest(self) -> str:
-        """sha256 (hex) of every value but `tracking`, which changes nothing in a run: two runs with the same
-        digest do the same work."""
-        values = self.model_dump(exclude={"tracking"})
+        """sha256 (hex) of every value but `tracking` and `cost`, which change nothing in a run: two runs with
+        the same digest do the same work."""
+        values = self.model_dump(exclude={"tracking", "cost"})
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -26,6 +26,18 @@ def figures(documents: Documents, evidence: Evidence | None) -> dict[str, float]
     return {name: value for name, value in known.items() if math.isfinite(value)}
 
 
+def resources(cost: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of cost.json that are known; memory in megabytes, as trackers' own figures are."""
+    known = {f"system/{name}": cost[name] for name in ("cpu_seconds", "gpu_seconds", "gpu_utilization")}
+    known |= {f"system/{name}": cost[name] for name in ("wall_seconds", "s3_requests", "s3_retries")}
+    for name in ("peak_memory", "gpu_peak_memory", "received", "sent"):
+        value = cost[f"{name}_bytes"]
+        known[f"system/{name}_megabytes"] = None if value is None else value / 1e6
+    if money := cost["money"]:
+        known[f"system/cost_{money['currency'].lower()}"] = money["amount"]
+    return {name: float(value) for name, value in known.items() if value is not None}
+
+
 def parameters(params: Mapping[str, Any]) -> dict[str, str]:
     """params.yaml, with dotted keys as docs/params.md names them."""
     flat: dict[str, str] = {}

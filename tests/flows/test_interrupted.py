@@ -129,6 +129,15 @@ def test_a_run_that_is_killed_and_then_told_to_stop_is_finished_by_the_third(pla
     assert (manifest["run_seq"], manifest["resumed_from"]) == (last["run"], int(heirs.name))
     assert manifest["files"]["model.txt"]["sha256"] == uninterrupted(place)
     assert f"resumed from run {int(heirs.name)}" in (runs_of(place)[-1] / "report.html").read_text()
+    accounts = [read(folder / "usage.json")["resources"]["cpu_seconds"] for folder in (its, heirs)]
+    assert 0 < accounts[0] < accounts[1] < cost_of(place, last["run"])["cpu_seconds"], "the parts add up"
+
+
+def cost_of(place: Project, run: int) -> dict[str, Any]:
+    """The run's cost, as `models history --cost` lists it."""
+    listed = place.run("models", "history", "--cost", "--json").json["runs"]
+    [cost] = [each for each in listed if each["run"] == run]
+    return dict(cost)
 
 
 def uninterrupted(place: Project) -> str:
@@ -197,6 +206,15 @@ def test_a_study_of_two_workers_ends_with_its_run_and_goes_on_with_the_next(plac
     assert {trial.value for trial in made} <= set(values)
     manifest = place.run("models", "show", last["challenger"], "--json").json
     assert manifest["search"] == {"trials": TRIALS, "workers": 2}
+    used = [
+        json.loads(place.s3.get_object(Bucket="incumbent", Key=key)["Body"].read())["resources"][
+            "cpu_seconds"
+        ]
+        for key in place.listing()
+        if "/usage-" in key
+    ]
+    assert len(used) == 4, "two of the run that was killed, and two of the one that went on"
+    assert cost_of(place, last["run"])["cpu_seconds"] > sum(used)
     other_work(place, 5, trials=4, workers=1)
 
 

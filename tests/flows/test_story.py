@@ -36,6 +36,30 @@ def test_the_first_challenger_must_beat_the_trivial_baseline(first: dict[str, An
     assert (first["decision"]["kind"], first["champion"]) == ("promote", first["challenger"])
 
 
+def cost_of(project: Project, run: int) -> dict[str, Any]:
+    """The run's cost, as `models history --cost` lists it."""
+    listed = project.run("models", "history", "--cost", "--json").json["runs"]
+    [cost] = [each for each in listed if each["run"] == run]
+    return dict(cost)
+
+
+def test_a_run_records_what_it_cost_with_its_imports_and_its_report(
+    project: Project, first: dict[str, Any]
+) -> None:
+    cost = cost_of(project, first["run"])
+    assert cost["decision"] == "promote"
+    assert sum(first["timings"].values()) < cost["wall_seconds"] < 600
+    assert 2 < cost["cpu_seconds"] < 300
+    assert cost["peak_memory_bytes"] > 100_000_000
+    assert 20 < cost["s3_requests"] < 500
+    assert cost["received_bytes"] > 10_000
+    assert cost["sent_bytes"] > 100_000
+    page = project.s3.get_object(
+        Bucket="incumbent", Key=f"registry/flights/runs/{first['run']:012d}/report.html"
+    )
+    assert "Up to this report: " in page["Body"].read().decode()
+
+
 def run_of(project: Project, arrival: dict[str, Any]) -> dict[str, Any]:
     """The flow run that the arrival's event started, as the server has it."""
     runs = project.api("flow_runs/filter", {"flow_runs": {"tags": {"all_": ["event"]}}})
@@ -105,6 +129,10 @@ def test_the_same_version_again_is_a_recorded_skip(project: Project, arrival: di
     office = project.champion()
     again = project.run("retrain", "--json").json
     assert again["decision"]["kind"] == "skip"
+    cost, of_training = cost_of(project, again["run"]), cost_of(project, arrival["run"])
+    assert cost["decision"] == "skip"
+    assert 0 < cost["s3_requests"] < of_training["s3_requests"], "looking in vain costs something, and less"
+    assert of_training["cpu_seconds"] > 2, "in a process of its own, the imports are the run's"
     assert f"run {arrival['run']}" in again["decision"]["reasons"][0]
     assert f"registry/flights/runs/{again['run']:012d}/decision.json" in project.listing()
     assert again["champion"] == office == project.champion()

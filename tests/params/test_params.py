@@ -463,7 +463,7 @@ def test_the_digest_changes_with_every_value_of_a_section(flights_params: Params
 
 
 def test_the_digest_changes_with_the_seed(flights_params: Params) -> None:
-    assert with_two_values(Params) == {*OTHERS, "task", "seed", "tracking"}
+    assert with_two_values(Params) == {*OTHERS, "task", "seed", "tracking", "cost"}
     assert changed(flights_params, seed=1).digest() != flights_params.digest()
 
 

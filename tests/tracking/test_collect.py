@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from incumbent.evaluation.cost import Usage, cost_document
 from incumbent.evaluation.decide import Evidence
-from incumbent.tracking.collect import figures, parameters, summary, trials
+from incumbent.params import CostParams
+from incumbent.tables.resources import Resources
+from incumbent.tracking.collect import figures, parameters, resources, summary, trials
 
 RUNS = Path(__file__).parents[1] / "kept" / "8cde439" / "bucket" / "registry" / "flights" / "runs"
 
@@ -53,6 +56,21 @@ def test_a_step_that_was_not_reached_leaves_no_figure(documents: dict[str, Any])
     assert {name.split("/")[0] for name in figures({"outcome": documents["outcome"]}, None)} == {
         "data",
         "seconds",
+    }
+
+
+def test_what_a_run_cost_has_its_unit_in_the_name_and_nothing_that_is_unknown() -> None:
+    usage = Usage(Resources(12.5, 640_000_000), 20.0, 40, 1, 3_000_000, 500_000)
+    prices = CostParams(cpu_hour=3600, currency="EUR")
+    assert resources(cost_document(usage, prices)) == {
+        "system/cpu_seconds": 12.5,
+        "system/wall_seconds": 20.0,
+        "system/peak_memory_megabytes": 640.0,
+        "system/s3_requests": 40.0,
+        "system/s3_retries": 1.0,
+        "system/received_megabytes": 3.0,
+        "system/sent_megabytes": 0.5,
+        "system/cost_eur": 12.5,
     }
 
 

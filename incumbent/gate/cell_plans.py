@@ -49,7 +49,7 @@ def _null(table: Table, arguments: Arguments) -> Query:
 
 def _cells(metric: str, column: Column, holds: str) -> Query:
     """No filled cell for which it does not hold."""
-    failing = f"count(*) FILTER (NOT ({holds}))"  # NULL is neither
+    failing = column.count(f"NOT ({holds})")  # NULL is neither
 
     def metrics(answers: Answers) -> Metrics:
         empty = answers["count(*)"] - answers[column.filled]
@@ -150,9 +150,7 @@ def _regex(metric: str, table: Table, arguments: Arguments, prefix: str) -> Quer
         raise NeedsPandas
     plan = _cells(metric, column, f"{prefix}regexp_matches({column.sql}, {_literal(regex)})")
     # Outside of one line of ASCII the two dialects differ, such as in \d and $.
-    foreign = (
-        f"count(*) FILTER (strlen({column.sql}) <> length({column.sql}) OR contains({column.sql}, chr(10)))"
-    )
+    foreign = column.count(f"strlen({column.sql}) <> length({column.sql}) OR contains({column.sql}, chr(10))")
 
     def metrics(answers: Answers) -> Metrics:
         none_of(answers[foreign])

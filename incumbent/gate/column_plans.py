@@ -11,6 +11,7 @@ from incumbent.gate.table import (
     Answers,
     Arguments,
     Column,
+    Different,
     Kind,
     MakePlan,
     Metrics,
@@ -18,7 +19,6 @@ from incumbent.gate.table import (
     Query,
     Table,
     count_unexpected,
-    counting_different,
     none_of,
     require_comparable,
 )
@@ -97,9 +97,8 @@ def _compound_unique(table: Table, arguments: Arguments) -> Query:
         "any_value_is_missing": " AND ".join(there),
         "never": "true",
     }[arguments["ignore_row_if"]]
-    values = ", ".join(f"{column.sql} AS v{place}" for place, column in enumerate(columns))
-    different = counting_different(values, kept)
     considered = f"count(*) FILTER ({kept})"
+    different = Different(tuple(column.sql for column in columns), considered, kept)
 
     def metrics(answers: Answers) -> Metrics:
         for column in columns:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incumbent.tables.columns import Kind
@@ -19,7 +20,6 @@ HASHED = 250_000
 """Rows among which repetitions are counted, at least."""
 
 HASHES = 2**64 - 1
-SOURCE = "read_parquet(?, hive_partitioning = false, file_row_number = true)"
 
 
 def even_sample(paths: Sequence[Path], names: Sequence[str], most: int) -> pd.DataFrame:
@@ -46,32 +46,51 @@ def counts_and_sample(
 ) -> tuple[Counts, pd.DataFrame]:
     """The counts of the columns of `kinds`, and the sample. A row's content is without the key. Repetitions
     are counted among the smallest hashes: equal rows share one."""
-    numbers = [kind == "number" for kind in kinds.values()]
+    schema = pq.read_schema(path)
+    cells, placed = _placed(schema.names)
     # The same number is one content, whether its column is of whole numbers or not.
-    cells = {
-        name: f"CAST({_quoted(name)} AS DOUBLE)" if number else _quoted(name)
-        for name, number in zip(kinds, numbers, strict=True)
-    }
-    filled = ", ".join(["count(*)", *map(_filled, cells.values(), numbers)])
-    hashed = ", ".join(cell for name, cell in cells.items() if name not in key)
-    largest = HASHES // max(1, pq.read_metadata(path).num_rows // HASHED)
     content = (
-        f"SELECT count(*), count(DISTINCT h), min(h, {4 * SKETCH}) "  # noqa: S608
-        f"FROM (SELECT hash({hashed}) AS h FROM {SOURCE}) WHERE h <= {largest}"
+        f"CAST({cells[name]} AS DOUBLE)" if kind == "number" else cells[name]
+        for name, kind in kinds.items()
+        if name not in key
     )
+    filled = (_filled(cells[name], pa.types.is_floating(schema.field(name).type)) for name in kinds)
+    picked = (f"{cells[name]} := {cells[name]}" for name in sampled)
+    rows = pq.read_metadata(path).num_rows
+    scan = f"""
+        CREATE TEMP TABLE scan AS SELECT
+            [{", ".join(["count(*)", *filled])}] AS filled,
+            list(h) FILTER (h <= {HASHES // max(1, rows // HASHED)}) AS hashes,
+            list(row) FILTER (place % {-(-rows // SAMPLE) or 1} = 0) AS picked
+        FROM (
+            SELECT *, hash({", ".join(content)}) AS h, struct_pack({", ".join(picked)}) AS row
+            FROM {placed}
+        )
+    """  # noqa: S608
     with _opened() as database:
-        [(rows, *each)] = database.execute(f"SELECT {filled} FROM {SOURCE}", [str(path)]).fetchall()  # noqa: S608
-        [(among, different, smallest)] = database.execute(content, [str(path)]).fetchall()
-        sample = _sample(database, path, sampled, -(-rows // SAMPLE) or 1)
+        database.execute(scan, [str(path)])
+        [(counted,)] = database.execute("SELECT filled FROM scan").fetchall()
+        hashes = "SELECT count(*), count(DISTINCT h), min(h, ?) FROM (SELECT unnest(hashes) AS h FROM scan)"
+        [(among, different, smallest)] = database.execute(hashes, [4 * SKETCH]).fetchall()
+        sample = database.execute("SELECT unnest(picked, max_depth := 2) FROM scan").df()
     repeated = 1 - different / among if among else 0.0
     sketch = tuple(sorted({*(smallest or ())}))[:SKETCH]
-    return Counts(rows, dict(zip(kinds, each, strict=True)), repeated, sketch), sample
+    counts = Counts(counted[0], dict(zip(kinds, counted[1:], strict=True)), repeated, sketch)
+    return counts, pd.DataFrame(sample.set_axis([*sampled], axis=1))
 
 
 def _sample(database: Any, path: Path, names: Sequence[str], step: int) -> pd.DataFrame:
-    cells = ", ".join(map(_quoted, names))
-    rows = database.execute(f"SELECT {cells} FROM {SOURCE} WHERE file_row_number % {step} = 0", [str(path)])  # noqa: S608
-    return pd.DataFrame(rows.df())
+    cells, placed = _placed(pq.read_schema(path).names)
+    picked = ", ".join(cells[name] for name in names)
+    rows = database.execute(f"SELECT {picked} FROM {placed} WHERE place % {step} = 0", [str(path)])  # noqa: S608
+    return pd.DataFrame(rows.df().set_axis([*names], axis=1))
+
+
+def _placed(names: Sequence[str]) -> tuple[dict[str, str], str]:
+    """What a file's columns are called in SQL, and the table of its rows, with the `place` of each from 0."""
+    cells = {name: f"c{number}" for number, name in enumerate(names)}
+    file = f"read_parquet(?, hive_partitioning = false) AS file({', '.join(cells.values())})"
+    return cells, f"(SELECT *, row_number() OVER () - 1 AS place FROM {file})"  # noqa: S608
 
 
 @contextmanager
@@ -84,10 +103,6 @@ def _opened() -> Iterator[Any]:
         yield database
 
 
-def _filled(cell: str, number: bool) -> str:
+def _filled(cell: str, floating: bool) -> str:
     """NaN is empty, as pandas and Great Expectations see it."""
-    return f"count({cell}) FILTER (NOT isnan({cell}))" if number else f"count({cell})"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return f"count({cell}) FILTER (NOT isnan({cell}))" if floating else f"count({cell})"

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,18 +56,22 @@ def _ask(path: Path, table: Table, plans: Sequence[Query]) -> Answers:
             FROM read_parquet(?, hive_partitioning = false) AS file({", ".join(c.sql for c in columns)})
         )
     """  # noqa: S608
+    values = "".join(f", {column.values}" for column in columns if column.few)
     asks = list(dict.fromkeys(["count(*)", *(ask for plan in plans for ask in plan.asks)]))
-    queries = dict.fromkeys(query for plan in plans for query in plan.queries)
     config = {"threads": 1, "memory_limit": "1GB", "autoinstall_known_extensions": False}
     with duckdb.connect(config=config) as database:
         database.execute("SET enable_progress_bar = false")
         # The cells count, not what the file's footer says of them.
         database.execute("SET disabled_optimizers = 'statistics_propagation'")
-        totals = f"{cells} SELECT {', '.join(asks)} FROM cells"  # noqa: S608
-        [values] = database.execute(totals, [str(path)]).fetchall()
-        answers = dict(zip(asks, values, strict=True))
-        for query in queries:
-            [(answers[query],)] = database.execute(f"{cells} {query}", [str(path)]).fetchall()
+
+        def ask(query: str) -> list[Any]:
+            return database.execute(f"{cells}{values} {query}", [str(path)]).fetchall()
+
+        [totals] = ask(f"SELECT {', '.join(asks)} FROM cells")  # noqa: S608
+        answers: dict[Any, Any] = dict(zip(asks, totals, strict=True))
+        for each in dict.fromkeys(each for plan in plans for each in plan.different):
+            # What ascends, as ids and times do, needs no table of all that was there.
+            answers[each] = ask(each.count)[0][0] if ask(each.disorder) else answers[each.among]
     if answers["count(*)"] != pq.read_metadata(path).num_rows:  # a name with * is a pattern to DuckDB
         raise NeedsPandas
     return answers

@@ -1,7 +1,9 @@
 """A partition's columns, as DuckDB reads them and as pandas would show them."""
 
+import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +16,14 @@ from incumbent.tables.parquet import read_partition
 
 Metrics = dict[str, Any]
 Arguments = Mapping[str, Any]
-Answers = Mapping[str, Any]
+Answers = Mapping[Any, Any]
+"""By what was asked: SQL, or Different."""
 Kind = Literal["text", "whole", "float", "boolean", "time", "zoned", "other", "unknown"]
 COMPARABLE: tuple[Kind, ...] = ("text", "whole", "float", "boolean", "time", "zoned")
+
+
+FEW = 2.0
+"""Bytes for a cell: a column with less has a dictionary of at most 65,536 values in each row group."""
 
 
 class NeedsPandas(Exception):
@@ -25,12 +32,14 @@ class NeedsPandas(Exception):
 
 @dataclass(frozen=True)
 class Column:
-    """`sql` names its cells in DuckDB; `dtype` is that of a pandas column without empty cells."""
+    """`sql` names its cells in DuckDB; `dtype` is that of a pandas column without empty cells; few: there are
+    so few different values that it pays to judge each once."""
 
     name: str
     kind: Kind
     dtype: Any
     sql: str
+    few: bool = False
 
     @property
     def cells(self) -> str:
@@ -40,38 +49,71 @@ class Column:
         return f"nullif(CAST({self.sql} AS DOUBLE), CAST('nan' AS DOUBLE)) AS {self.sql}"
 
     @property
-    def filled(self) -> str:
-        return f"count({self.sql})"
+    def values(self) -> str:
+        """A table of its different values, each with how `many` cells have it."""
+        return f"{self.sql}_values AS (SELECT {self.sql}, count(*) AS many FROM cells GROUP BY {self.sql})"  # noqa: S608
+
+    def count(self, condition: str) -> str:
+        """The number of its cells of which this is true."""
+        if not self.few:
+            return f"count(*) FILTER ({condition})"
+        return f"(SELECT coalesce(sum(many), 0) FROM {self.sql}_values WHERE {condition})"  # noqa: S608
 
     @property
-    def different(self) -> str:
-        return counting_different(self.sql, f"{self.sql} IS NOT NULL")
+    def filled(self) -> str:
+        return self.count(f"{self.sql} IS NOT NULL")
+
+    @property
+    def different(self) -> "Different":
+        return Different((self.sql,), self.filled, f"{self.sql} IS NOT NULL")
 
 
-def counting_different(values: str, kept: str) -> str:
-    return f"SELECT count(*) FROM (SELECT DISTINCT {values} FROM cells WHERE {kept})"  # noqa: S608
+@dataclass(frozen=True)
+class Different:
+    """How many different rows these columns have, of those that are kept: so many rows as `among` counts."""
+
+    columns: tuple[str, ...]
+    among: str
+    kept: str
+
+    @property
+    def disorder(self) -> str:
+        """One row if any is not beyond the one before it; where there is none, all are different."""
+        row = f"row({', '.join(self.columns)})" if len(self.columns) > 1 else self.columns[0]
+        rows = f"SELECT {row} AS here, lag({row}) OVER () AS before FROM cells WHERE {self.kept}"  # noqa: S608
+        return f"SELECT 1 FROM ({rows}) WHERE here <= before LIMIT 1"  # noqa: S608
+
+    @property
+    def count(self) -> str:
+        columns = ", ".join(self.columns)
+        return f"SELECT count(*) FROM (SELECT DISTINCT {columns} FROM cells WHERE {self.kept})"  # noqa: S608
 
 
 @dataclass(frozen=True)
 class Query:
-    """Aggregates of all rows, queries of their own, and what follows from the answers."""
+    """Aggregates of all rows, different values to count, and what follows from the answers."""
 
     asks: tuple[str, ...]
     metrics: Callable[[Answers], Metrics]
-    queries: tuple[str, ...] = ()
+    different: tuple[Different, ...] = ()
 
 
 class Table:
     """The columns of a Parquet file. Raises NeedsPandas for one that only pandas should read."""
 
     def __init__(self, path: Path) -> None:
-        schema = pq.read_schema(path).remove_metadata()
-        if pq.read_metadata(path).num_rows == 0:
+        metadata = pq.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema().remove_metadata()
+        if metadata.num_rows == 0:
             raise NeedsPandas
+        sizes = _sizes(metadata)
         dtypes = schema.empty_table().to_pandas().dtypes
         self.names = list(schema.names)
         self.columns = {
-            field.name: _column(field, dtypes[field.name], f"c{number}")
+            field.name: replace(
+                _column(field, dtypes[field.name], f"c{number}"),
+                few=sizes.get(field.name, FEW) < FEW,
+            )
             for number, field in enumerate(schema)
         }
         self._read = lru_cache(maxsize=1)(lambda name: read_partition(path, [name]).iloc[:, 0])
@@ -85,6 +127,17 @@ class Table:
         if column is None or column.kind not in kinds:
             raise NeedsPandas
         return column
+
+
+def _sizes(metadata: pq.FileMetaData) -> dict[str, float]:
+    """By column, bytes for a cell before compression; infinite where a row group has no dictionary of it."""
+    sizes = defaultdict[str, float](float)
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(place)
+            size = chunk.total_uncompressed_size if chunk.has_dictionary_page else math.inf
+            sizes[chunk.path_in_schema] += size / metadata.num_rows
+    return dict(sizes)
 
 
 MakePlan = Callable[[Table, Arguments], Query]

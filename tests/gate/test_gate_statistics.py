@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,10 +23,12 @@ from incumbent.errors import BadData
 from incumbent.gate import Finding, check
 from incumbent.gate.check import gate_files, judge_by_statistics
 from incumbent.gate.draft import draft_suite
-from incumbent.gate.gx import expectations_of
+from incumbent.gate.gx import expectations_of, question
 from incumbent.gate.plans import PLANS
 from incumbent.gate.regexes import is_portable
+from incumbent.gate.statistics import measure_expectations
 from incumbent.gate.suites import declared_suite, load_suites
+from incumbent.gate.table import Table
 from incumbent.params import DatasetParams, GateParams, Params
 from incumbent.tables.parquet import read_partition
 from tests.building import ROOT, fewer_examples
@@ -572,22 +575,60 @@ def expectations(draw: st.DrawFn) -> Suite:
     return expect(kind, **kwargs)
 
 
+def understood(wanted: Sequence[Suite]) -> list[Suite]:
+    """Those whose bounds Great Expectations does not refuse."""
+    valid = []
+    for each in wanted:
+        with suppress(Exception):
+            expectations_of(suite(each))
+            valid.append(each)
+    return valid
+
+
 @given(tables(), st.lists(expectations(), min_size=8, max_size=25))
 @settings(fewer_examples, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_of_any_small_table_statistics_say_what_great_expectations_says(
     rows: pa.Table, wanted: list[Suite]
 ) -> None:
-    valid = []
-    for each in wanted:
-        try:
-            expectations_of(suite(each))
-        except Exception:  # noqa: BLE001 - bounds that GX itself refuses
-            continue
-        valid.append(each)
+    valid = understood(wanted)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         pq.write_table(rows, path)
         assert told(fast(path, [suite(*valid)])) == told(plain(path, [suite(*valid)]))
+
+
+@given(tables(), st.lists(expectations(), min_size=8, max_size=25))
+@settings(fewer_examples)
+def test_a_value_judged_once_for_all_its_cells_gives_the_same_metrics(
+    rows: pa.Table, wanted: list[Suite]
+) -> None:
+    rows = pa.concat_tables([rows] * 200)
+    asked = [question(each) for each in expectations_of(suite(*understood(wanted)))]
+    with TemporaryDirectory() as folder:
+        once, each = Path(folder) / "once.parquet", Path(folder) / "each.parquet"
+        pq.write_table(rows, once)
+        pq.write_table(rows, each, use_dictionary=False)
+        assert Table(once).columns["text"].few
+        assert not Table(each).columns["text"].few
+        assert repr(measure_expectations(once, asked)) == repr(measure_expectations(each, asked))
+
+
+@pytest.mark.parametrize("repeated", [False, True], ids=["all different", "one repeated"])
+@pytest.mark.parametrize("columns", [["id"], ["time"], ["name"], ["group", "id"]], ids=",".join)
+def test_a_key_in_order_is_judged_as_one_in_no_order(
+    tmp_path: Path, columns: list[str], repeated: bool
+) -> None:
+    rows = pd.DataFrame({"id": np.arange(300), "group": np.repeat(["a", "b"], 150)})
+    rows["time"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rows["id"], unit="h")
+    rows["name"] = rows["id"].map("{:05d}".format)
+    if repeated:
+        rows = rows.iloc[[*range(200), *range(199, 300)]]
+    asked = expect("column_values_to_be_unique", column=columns[0])
+    if len(columns) > 1:
+        asked = expect("compound_columns_to_be_unique", column_list=columns)
+    for order in (rows, rows[::-1], rows.sample(frac=1, random_state=0)):
+        order.to_parquet(tmp_path / "rows.parquet", index=False)
+        assert by_statistics(tmp_path / "rows.parquet", suite(asked)) == [not repeated]
 
 
 PIECES = st.sampled_from(

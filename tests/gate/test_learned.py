@@ -444,6 +444,14 @@ def test_a_content_is_the_same_in_whole_numbers_and_in_others(past: Past) -> Non
     assert any("p05.parquet" in reason for reason in report.reasons)
 
 
+@pytest.mark.parametrize("name", ["file_row_number", "place", "h", "picked", "c0", "C0", "the \"x\" 'y'"])
+def test_a_column_may_be_called_as_what_is_counted_is(tmp_path: Path, name: str) -> None:
+    month(0).assign(**{name: 0.5}).to_parquet(tmp_path / "p.parquet", index=False)
+    made, sample = profile_and_sample(tmp_path / "p.parquet", PARAMS.dataset, "binary")
+    assert made.columns[name].commonest == "0.5"
+    assert (sample[name] == 0.5).all()
+
+
 def test_of_a_very_small_partition_only_the_number_of_rows_is_told(past: Past) -> None:
     findings = past.learned_findings(month(99).head(25))
     assert [each.figure for each in findings] == [("*", "rows")], findings

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from incumbent.gate.documents import Count, Finite, Share, Size, parsed
-from incumbent.gate.profile import QUANTILES, ColumnProfile, Profile, Quantiles
+from incumbent.gate.profile import MANY_ALIKE, QUANTILES, ColumnProfile, Profile, Quantiles
 from incumbent.gate.scale import Scale
 from incumbent.gate.units import distance, near, unit_of_quantiles, unit_of_values, values_are_scaled
 
@@ -18,6 +20,9 @@ MEDIAN, NEW = "quantile 0.5", "new"
 MOST_LISTED = 6
 IMPOSSIBLE = 1e-6
 """The chance that a column which varied is constant by accident."""
+
+ROUNDING = 1e-6
+"""Of a share in a document, and of the sum of many."""
 
 REPEATED, USUAL = 0.5, 0.1
 """More than half of a file is a repetition where at most a tenth was."""
@@ -41,8 +46,8 @@ class Certain:
 @dataclass(frozen=True)
 class Extremes:
     """What a column was in the past, at the extreme: the most empty, the fewest values, the largest share
-    of one; its quantiles in the last partition; their largest step from one partition to the next, and how
-    far any partition's are from the last one's, in distances of the quartiles.
+    of one; its quantiles in the last partition, also of few values; their largest step from one partition to
+    the next, and how far any partition's are from the last one's, in distances of the quartiles.
 
     scale: of the quantiles, None where they have none; values: the mean share of each, of numbers that always
     had few different ones; apart: the quantiles of partitions that are far from all others, which count for
@@ -63,7 +68,8 @@ class Extremes:
     def of(columns: Mapping[str, ColumnProfile], apart: Collection[str] = ()) -> "Extremes":
         """Of a column by partition, in order of arrival; apart: those that are far from all others."""
         filled = [each for each in columns.values() if each.filled]
-        usual = [each.quantiles for name, each in columns.items() if each.quantiles and name not in apart]
+        quantiles = {name: each for name, column in columns.items() if (each := _quantiles(column))}
+        usual = [each for name, each in quantiles.items() if name not in apart]
         last = usual[-1] if usual else ()
         return Extremes(
             max((each.empty for each in columns.values()), default=1.0),
@@ -74,14 +80,14 @@ class Extremes:
             max((distance(each, last) for each in usual), default=0.0),
             Scale.of(usual),
             _few_values(filled),
-            tuple(each.quantiles for name, each in columns.items() if each.quantiles and name in apart),
+            tuple(each for name, each in quantiles.items() if name in apart),
         )
 
     def other_unit(self, column: ColumnProfile) -> str | None:
         """The unit in which a new partition's numbers would be as before; None if there is no such."""
-        if column.kind == "number" and column.categories is not None:
-            return unit_of_values(_shares(column), self.values) if self.values else None
-        now = column.quantiles
+        if self.has_few_values(column):
+            return unit_of_values(_shares(column), self.values)
+        now = _quantiles(column)
         if now and any(near(now, each) for each in self.apart):
             return None
         if self.scale and (shift := self.scale.shift(now)) is not None:
@@ -90,9 +96,13 @@ class Extremes:
 
     def on_another_scale(self, column: ColumnProfile) -> bool:
         """Are a new partition's numbers as before, but for one factor?"""
-        if column.kind == "number" and column.categories is not None:
+        if self.has_few_values(column):
             return values_are_scaled(_shares(column), self.values)
-        return self.scale is not None and self.scale.is_another(column.quantiles)
+        return self.scale is not None and self.scale.is_another(_quantiles(column))
+
+    def has_few_values(self, column: ColumnProfile) -> bool:
+        """Has a new partition few different numbers, as every one before it had?"""
+        return bool(self.values) and column.kind == "number" and column.categories is not None
 
     def to_json(self) -> dict[str, Any]:
         """Without what most columns have none of."""
@@ -114,6 +124,18 @@ class Extremes:
 
 def _shares(column: ColumnProfile) -> dict[float, float]:
     return {float(value): share for value, share in (column.categories or {}).items()}
+
+
+def _quantiles(column: ColumnProfile) -> Quantiles:
+    """Also of few values, by their shares: what has 20 different ones may have 21 in the next partition."""
+    often = column.commonest if column.shares.get("commonest", 0.0) > MANY_ALIKE else None
+    few = column.categories if column.kind == "number" else None
+    cells = sorted((float(value), share) for value, share in (few or {}).items() if value != often)
+    if column.quantiles or not cells:
+        return column.quantiles
+    values, shares = np.array(cells).T
+    reached = np.cumsum(shares) / shares.sum()
+    return tuple(float(each) for each in values[np.searchsorted(reached, np.array(QUANTILES) - ROUNDING)])
 
 
 def _few_values(columns: Sequence[ColumnProfile]) -> dict[float, float]:
@@ -147,13 +169,14 @@ def _of_column(name: str, column: ColumnProfile, past: Extremes, profile: Profil
         yield Certain(name, "distinct", f"column '{name}' must vary", observed)
     elif unit := past.other_unit(column):
         expected = f"the unit of '{name}' must stay"
-        if column.quantiles:
-            was, now = (f"{each[QUANTILES.index(0.5)]:.6g}" for each in (past.quantiles, column.quantiles))
-            observed = f"as if in {unit}, or the like: the median is {now}, it was {was}"
-            yield Certain(name, MEDIAN, expected, observed)
-        else:
+        if past.has_few_values(column):
             was, now = map(_listed, (past.values, map(float, column.categories or ())))
             yield Certain(name, NEW, expected, f"as if in {unit}: the values are {now}, they were {was}")
+        else:
+            quantiles = past.quantiles, _quantiles(column)
+            was, now = (f"{each[QUANTILES.index(0.5)]:.6g}" for each in quantiles)
+            observed = f"as if in {unit}, or the like: the median is {now}, it was {was}"
+            yield Certain(name, MEDIAN, expected, observed)
 
 
 def _listed(values: Iterable[float]) -> str:

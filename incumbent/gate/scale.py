@@ -67,7 +67,8 @@ class Scale:
         center = np.median(logs[-LATEST:], axis=0)
         differences = logs - center
         common = _common(differences, _deviation(differences))
-        shape = _deviation(differences - common[:, None])
+        one_step = np.minimum(1.0, _step(inner) / np.exp(center))
+        shape = np.maximum(_deviation(differences - common[:, None]), one_step / SHAPE)
         level = float(_deviation(_common(differences, shape)))
         return Scale(sign, _numbers(center), _numbers(shape), level)
 
@@ -102,6 +103,12 @@ def _logs(quantiles: np.ndarray, sign: float) -> np.ndarray:
     """NaN for those of another sign, or none."""
     sizes = sign * quantiles
     return np.log(np.where(sizes > 0, sizes, np.nan))
+
+
+def _step(quantiles: np.ndarray) -> float:
+    """The least difference of any two: numbers in steps may have each quantile a step away."""
+    with np.errstate(over="ignore"):
+        return float(min(np.diff(np.unique(quantiles)), default=0.0))
 
 
 def _numbers(values: np.ndarray) -> tuple[float | None, ...]:

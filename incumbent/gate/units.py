@@ -14,20 +14,25 @@ UNITS: Mapping[str, float] = {
     "pounds instead of kilograms": 2.20462,
     "kilograms instead of pounds": 0.453592,
     "feet instead of metres": 3.28084,
-    "metres instead of feet": 0.3048,
-    "centimetres instead of inches": 2.54,
-    "inches instead of centimetres": 0.393701,
 }
 """By what a number is multiplied."""
 
 NEAR_UNITS: Mapping[str, float] = {
     **UNITS,
     "kilometres instead of miles": 1.609344,
-    "miles instead of kilometres": 0.621371,
     "kilometres an hour instead of metres a second": 3.6,
     "metres a second instead of kilometres an hour": 1 / 3.6,
 }
 """Also what may be news, unless history was steady and all quantiles go by just this factor."""
+
+ALL_UNITS: Mapping[str, float] = {
+    **NEAR_UNITS,
+    "metres instead of feet": 0.3048,
+    "inches instead of centimetres": 0.393701,
+    "miles instead of kilometres": 0.621371,
+    "centimetres instead of inches": 2.54,
+}
+"""Also what quantiles can't tell from prices that go by 0.3, 0.4, 0.6 or 2.5, and single values can."""
 
 SCALES: Mapping[str, tuple[float, float]] = {
     "Fahrenheit instead of Celsius": (1.8, 32.0),
@@ -109,7 +114,7 @@ def unit_of_factor(shift: float, units: Mapping[str, float], most: float) -> str
 def unit_of_values(now: Mapping[float, float], known: Mapping[float, float]) -> str | None:
     """The unit in which few different values would be about as frequent as before; None if they are as they
     were. now, known: the share of each."""
-    factors = {**NEAR_UNITS, OTHER_SIGN: -1.0}
+    factors = {**ALL_UNITS, OTHER_SIGN: -1.0}
     return next((unit for unit, factor in factors.items() if _is_scaled(now, known, factor)), None)
 
 

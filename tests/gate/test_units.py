@@ -52,7 +52,8 @@ def changed(column: str, change: Callable[[pd.Series], Any]) -> pd.DataFrame:
         pytest.param("stars", lambda s: -s, "numbers of the other sign", id="few values, negated"),
         pytest.param("charge", lambda s: (s * 0.3048).round(2), "metres instead of feet", id="few, rounded"),
         pytest.param("distance", lambda s: s * 1.609344, "kilometres instead of miles", id="to kilometres"),
-        pytest.param("distance", lambda s: s / 1.609344, "miles instead of kilometres", id="to miles"),
+        pytest.param("charge", lambda s: s / 1.609344, "miles instead of kilometres", id="few, to miles"),
+        pytest.param("charge", lambda s: s * 2.54, "centimetres instead of inches", id="few, to centimetres"),
         pytest.param("distance", lambda s: s * 3.28084, "feet instead of metres", id="to feet"),
     ],
 )
@@ -70,6 +71,7 @@ def test_another_unit_blocks_and_is_named(
         pytest.param("stars", lambda s: s + 1, id="ratings from two to six"),
         pytest.param("stars", lambda s: s.where(s < 5, 50), id="one value in another unit"),
         pytest.param("stars", lambda s: s * 1.3, id="by no unit's factor"),
+        pytest.param("charge", lambda s: s * 0.4, id="few values, less sixty per cent"),
         pytest.param("charge", lambda s: s / 10 + 9, id="values that only look like it"),
         pytest.param("distance", lambda s: s * 1.45, id="by a factor that news may have"),
         pytest.param("distance", lambda s: s * 2, id="doubled, which is nearly pounds"),
@@ -82,6 +84,42 @@ def test_a_change_that_may_be_news_does_not_block(
     past: Past, column: str, change: Callable[[pd.Series], Any]
 ) -> None:
     assert past.gate(changed(column, change)).verdict is not Verdict.BLOCK
+
+
+@pytest.mark.parametrize("factor", [2.5, 2.54, 0.6, 1 / 1.609344, 0.4, 1 / 2.54, 0.3, 0.3048])
+def test_what_a_price_or_a_unit_may_be_is_released_by_a_person_alone(past: Past, factor: float) -> None:
+    report = past.gate(changed("distance", lambda s: s * factor))
+    assert report.verdict is Verdict.PROBATION
+    assert any(each.by_person for each in report.failed)
+
+
+def gusts(seed: int) -> pd.DataFrame:
+    """Numbers in steps of 2, with about as many different ones as still count as few: 20."""
+    rng = np.random.default_rng(3000 + seed)
+    return trips(seed)[["id", "temp", "y"]].assign(
+        gust=np.where(rng.random(2000) < 0.5, np.nan, 2.0 * rng.poisson(9, 2000) + 16),
+        even=2.0 * rng.integers(3, 25, 2000),
+    )
+
+
+@pytest.fixture(scope="module")
+def stepped(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    past = Past(tmp_path_factory.mktemp("steps"), [gusts(number) for number in range(10)])
+    few = {each.columns["gust"].categories is not None for each in past.profiles.values()}
+    assert few == {True, False}
+    return past
+
+
+@pytest.mark.parametrize("column", ["gust", "even"])
+@pytest.mark.parametrize("factor", [10, 0.01, 2.20462, -1])
+@pytest.mark.parametrize("seed", range(99, 103))
+def test_another_unit_of_numbers_in_steps_blocks(
+    stepped: Past, column: str, factor: float, seed: int
+) -> None:
+    frame = gusts(seed)
+    assert stepped.gate(frame).verdict is not Verdict.BLOCK
+    report = stepped.gate(frame.assign(**{column: frame[column] * factor}))
+    assert any(f"the unit of '{column}' must stay" in reason for reason in report.reasons), report.reasons
 
 
 def test_a_flag_or_two_values_have_no_unit() -> None:

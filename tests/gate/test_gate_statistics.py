@@ -666,6 +666,18 @@ def test_a_regex_is_portable_if_both_dialects_read_it_alike(regex: str, portable
     assert is_portable(regex) is portable
 
 
+def test_great_expectations_takes_no_fingerprint_of_the_cells_that_it_judges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is most of the time that it needs for cells that fail."""
+    from great_expectations.execution_engine import pandas_execution_engine
+
+    monkeypatch.delattr(pandas_execution_engine, "hash_pandas_dataframe")
+    write(table(), tmp_path / "rows.parquet")
+    asked = suite(expect("column_values_to_be_in_set", column="group", value_set=["red", "green"]))
+    assert "such as ['blue'" in fast(tmp_path / "rows.parquet", [asked])[-1].observed
+
+
 def test_findings_come_in_the_order_of_the_suites(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     write(table(), path)

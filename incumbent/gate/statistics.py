@@ -1,6 +1,7 @@
 """What Great Expectations' classes ask of a partition, computed by DuckDB without a frame in memory."""
 
 import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incumbent.gate.plans import PLANS
-from incumbent.gate.table import Answers, Arguments, Metrics, NeedsPandas, Query, Table
+from incumbent.gate.table import Answers, Arguments, ByValue, Metrics, NeedsPandas, Query, Table
 
 
 def measure_expectations(path: Path, expectations: Sequence[tuple[str, Arguments]]) -> list[Metrics | None]:
@@ -56,8 +57,13 @@ def _ask(path: Path, table: Table, plans: Sequence[Query]) -> Answers:
             FROM read_parquet(?, hive_partitioning = false) AS file({", ".join(c.sql for c in columns)})
         )
     """  # noqa: S608
-    values = "".join(f", {column.values}" for column in columns if column.few)
-    asks = list(dict.fromkeys(["count(*)", *(ask for plan in plans for ask in plan.asks)]))
+    of_rows: dict[str, None] = {"count(*)": None}
+    of_values = defaultdict[str, dict[ByValue, None]](dict)
+    for each in (ask for plan in plans for ask in plan.asks):
+        if isinstance(each, ByValue):
+            of_values[each.column][each] = None
+        else:
+            of_rows[each] = None
     config = {"threads": 1, "memory_limit": "1GB", "autoinstall_known_extensions": False}
     with duckdb.connect(config=config) as database:
         database.execute("SET enable_progress_bar = false")
@@ -65,13 +71,19 @@ def _ask(path: Path, table: Table, plans: Sequence[Query]) -> Answers:
         database.execute("SET disabled_optimizers = 'statistics_propagation'")
 
         def ask(query: str) -> list[Any]:
-            return database.execute(f"{cells}{values} {query}", [str(path)]).fetchall()
+            return database.execute(f"{cells} {query}", [str(path)]).fetchall()
 
-        [totals] = ask(f"SELECT {', '.join(asks)} FROM cells")  # noqa: S608
-        answers: dict[Any, Any] = dict(zip(asks, totals, strict=True))
-        for each in dict.fromkeys(each for plan in plans for each in plan.different):
+        [totals] = ask(f"SELECT {', '.join(of_rows)} FROM cells")  # noqa: S608
+        answers: dict[Any, Any] = dict(zip(of_rows, totals, strict=True))
+        for column, counts in of_values.items():
+            values = f"(SELECT {column}, count(*) AS many FROM cells GROUP BY {column})"  # noqa: S608
+            [totals] = ask(f"SELECT {', '.join(each.sql for each in counts)} FROM {values}")  # noqa: S608
+            answers |= zip(counts, totals, strict=True)
+        for different in dict.fromkeys(each for plan in plans for each in plan.different):
             # What ascends, as ids and times do, needs no table of all that was there.
-            answers[each] = ask(each.count)[0][0] if ask(each.disorder) else answers[each.among]
+            answers[different] = (
+                ask(different.count)[0][0] if ask(different.disorder) else answers[different.among]
+            )
     if answers["count(*)"] != pq.read_metadata(path).num_rows:  # a name with * is a pattern to DuckDB
         raise NeedsPandas
     return answers

@@ -17,13 +17,17 @@ from incumbent.tables.parquet import read_partition
 Metrics = dict[str, Any]
 Arguments = Mapping[str, Any]
 Answers = Mapping[Any, Any]
-"""By what was asked: SQL, or Different."""
+"""By what was asked: Ask or Different."""
 Kind = Literal["text", "whole", "float", "boolean", "time", "zoned", "other", "unknown"]
 COMPARABLE: tuple[Kind, ...] = ("text", "whole", "float", "boolean", "time", "zoned")
 
 
 FEW = 2.0
 """Bytes for a cell: a column with less has a dictionary of at most 65,536 values in each row group."""
+
+
+MANY_ROWS = 500_000
+"""Of fewer rows a query of its own for each column takes longer than to judge every cell."""
 
 
 class NeedsPandas(Exception):
@@ -48,19 +52,12 @@ class Column:
             return self.sql
         return f"nullif(CAST({self.sql} AS DOUBLE), CAST('nan' AS DOUBLE)) AS {self.sql}"
 
-    @property
-    def values(self) -> str:
-        """A table of its different values, each with how `many` cells have it."""
-        return f"{self.sql}_values AS (SELECT {self.sql}, count(*) AS many FROM cells GROUP BY {self.sql})"  # noqa: S608
-
-    def count(self, condition: str) -> str:
+    def count(self, condition: str) -> "Ask":
         """The number of its cells of which this is true."""
-        if not self.few:
-            return f"count(*) FILTER ({condition})"
-        return f"(SELECT coalesce(sum(many), 0) FROM {self.sql}_values WHERE {condition})"  # noqa: S608
+        return ByValue(self.sql, condition) if self.few else f"count(*) FILTER ({condition})"
 
     @property
-    def filled(self) -> str:
+    def filled(self) -> "Ask":
         return self.count(f"{self.sql} IS NOT NULL")
 
     @property
@@ -69,11 +66,27 @@ class Column:
 
 
 @dataclass(frozen=True)
+class ByValue:
+    """The number of a column's cells of which a condition is true: it judges each different value once."""
+
+    column: str
+    condition: str
+
+    @property
+    def sql(self) -> str:
+        return f"coalesce(sum(many) FILTER ({self.condition}), 0)"
+
+
+Ask = str | ByValue
+"""An aggregate of all rows, in SQL, or of a column's values."""
+
+
+@dataclass(frozen=True)
 class Different:
     """How many different rows these columns have, of those that are kept: so many rows as `among` counts."""
 
     columns: tuple[str, ...]
-    among: str
+    among: Ask
     kept: str
 
     @property
@@ -93,7 +106,7 @@ class Different:
 class Query:
     """Aggregates of all rows, different values to count, and what follows from the answers."""
 
-    asks: tuple[str, ...]
+    asks: tuple[Ask, ...]
     metrics: Callable[[Answers], Metrics]
     different: tuple[Different, ...] = ()
 
@@ -106,7 +119,7 @@ class Table:
         schema = metadata.schema.to_arrow_schema().remove_metadata()
         if metadata.num_rows == 0:
             raise NeedsPandas
-        sizes = _sizes(metadata)
+        sizes = _sizes(metadata) if metadata.num_rows >= MANY_ROWS else {}
         dtypes = schema.empty_table().to_pandas().dtypes
         self.names = list(schema.names)
         self.columns = {

@@ -604,7 +604,8 @@ def test_a_value_judged_once_for_all_its_cells_gives_the_same_metrics(
 ) -> None:
     rows = pa.concat_tables([rows] * 200)
     asked = [question(each) for each in expectations_of(suite(*understood(wanted)))]
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("incumbent.gate.table.MANY_ROWS", len(rows))
         once, each = Path(folder) / "once.parquet", Path(folder) / "each.parquet"
         pq.write_table(rows, once)
         pq.write_table(rows, each, use_dictionary=False)

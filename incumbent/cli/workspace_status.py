@@ -60,10 +60,11 @@ def _described(project: Path) -> dict[str, Any]:
 def _model(project: Path, params: Params) -> dict[str, Any]:
     from incumbent.storage.registry.registry import open_registry
     from incumbent.storage.registry.retrainings import Retrainings
+    from incumbent.storage.registry.verdicts import last_decision
 
     registry = open_registry(params, project)
     champion, run = registry.champion(), Retrainings(registry).last_decided()
-    decision = registry.decisions([run.run_seq]).get(run.run_seq) if run else None
+    decision = last_decision(registry, run.run_seq) if run else None
     request = registry.approvals.waiting()
     return {
         "champion": champion.version if champion else None,

@@ -1,5 +1,6 @@
 """All of params.yaml as frozen values; unknown keys and values that do not go together are refused."""
 
+import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -62,6 +63,24 @@ class Params(Section):
             raise ValueError("search.scheme 'stratified-group' needs split.by to name the group's columns")
         if self.dataset.target in {*self.dataset.key, *self.dataset.drop, *self.dataset.categorical}:
             raise ValueError(f"dataset.target '{self.dataset.target}' can't be a key, dropped or a feature")
+        return self
+
+    @model_validator(mode="after")
+    def _named_columns_are_declared(self) -> "Params":
+        columns = self.dataset.columns
+        if not columns:
+            return self
+        named = {"dataset.key": self.dataset.key, "split.by": self.split.by}
+        if self.segments.by is not None and self.features.function is None:  # which adds columns
+            named["segments.by"] = [self.segments.by]
+        for where, names in named.items():
+            if unknown := [name for name in names if name not in columns]:
+                near = difflib.get_close_matches(unknown[0], columns, n=1)
+                hint = f"; is it '{near[0]}'?" if near else "."
+                raise ValueError(
+                    f"{where} names '{unknown[0]}', which is no column in dataset.columns{hint} Correct the "
+                    f"name, or declare the column; there are {', '.join(columns)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from incumbent.errors import BadParams
 from incumbent.params import Params, SearchParams, load_params
-from tests.building import ROOT, changed
+from tests.building import ROOT, changed, toy_params
 
 GOOD = (ROOT / "params.yaml").read_text(encoding="utf-8")
 
@@ -247,6 +247,48 @@ def test_a_file_without_the_needed_sections_is_refused(tmp_path: Path, text: str
     assert told in refusal(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        pytest.param({"segments": {"by": "regoin"}}, "segments.by names 'regoin'", id="segments.by"),
+        pytest.param({"split": {"by": ["region", "Region"]}}, "split.by names 'Region'", id="split.by"),
+        pytest.param({"dataset": {"key": ["regions"]}}, "dataset.key names 'regions'", id="dataset.key"),
+    ],
+)
+def test_a_misspelt_column_is_refused_with_the_one_that_may_be_meant(
+    sections: dict[str, Any], said: str
+) -> None:
+    columns = {"region": "text", "y": "number"}
+    declared = changed(toy_params(), dataset={"columns": columns})
+    hint = "; is it 'region'? Correct the name, or declare the column; there are region, y"
+    with pytest.raises(ValidationError) as caught:
+        changed(declared, **{**sections, "dataset": {**sections.get("dataset", {}), "columns": columns}})
+    assert f"{said}, which is no column in dataset.columns{hint}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        pytest.param({"columns": {}}, id="nothing is declared"),
+        pytest.param({"columns": {"größe": "number", "y": "number"}}, id="declared"),
+    ],
+)
+def test_a_column_that_is_declared_or_may_be_there_is_taken(dataset: dict[str, Any]) -> None:
+    named = {"split": {"by": ["größe"]}, "segments": {"by": "größe"}}
+    assert changed(toy_params(), dataset=dataset, **named).segments.by == "größe"
+
+
+def test_a_column_that_a_function_adds_may_tell_the_segments() -> None:
+    columns = {"y": "number", "city": "text"}
+    added = changed(
+        toy_params(),
+        dataset={"columns": columns},
+        segments={"by": "zone"},
+        features={"function": "own:zones"},
+    )
+    assert added.segments.by == "zone"
+
+
 def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     first, second = refusal(tmp_path, edited("  trials: 8", "  trials: 0\n  fold: 3")).splitlines()
     assert "search.trials = 0" in first
@@ -347,7 +389,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "time": None,
         "drop": [],
         "categorical": ["month"],
-        "columns": {"late": "boolean"},
+        "columns": dict.fromkeys(["late", "date", "time_hour", "carrier", "flight", "origin"], "text"),
         "rare_classes": "drop",
         "classes": [True, False],
         "formats": {"distance": "decimal-comma"},

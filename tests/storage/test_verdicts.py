@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from incumbent.storage.registry.registry import Registry
-from incumbent.storage.registry.verdicts import no_champion, verdicts
+from incumbent.storage.registry.verdicts import last_decision, no_champion, verdicts
 from tests.storage.conftest import Publish
 
 REASONS = ("better than the trivial baseline",)
@@ -54,6 +54,39 @@ def test_an_approval_is_a_promotion_and_a_lost_wait_has_expired(registry: Regist
     assert verdicts_of(registry) == {first: "promoted", waits: "pending"}
     held = decided(registry, publish, "hold")
     assert verdicts_of(registry) == {first: "promoted", waits: "expired", held: "held"}
+
+
+def test_the_decision_of_a_winner_that_waited_is_what_a_person_said(
+    registry: Registry, publish: Publish
+) -> None:
+    decided(registry, publish, "pending")
+    assert last_decision(registry, 1) == {"kind": "pending", "reasons": []}
+    registry.approvals.refuse("v1", "unfair to JFK", "ann")
+    assert last_decision(registry, 1) == {"kind": "refused", "reasons": ["unfair to JFK"]}
+    decided(registry, publish, "pending")
+    registry.approvals.approve("v2", "fine", "ann")
+    approved = last_decision(registry, 2)
+    assert approved == {"kind": "promote", "reasons": [f"approved: fine; {REASONS[0]}"]}
+    registry.force("v1", "urgent")
+    assert last_decision(registry, 2) == approved
+
+
+def test_the_decision_of_a_winner_that_nobody_answered_has_expired(
+    registry: Registry, publish: Publish
+) -> None:
+    decided(registry, publish, "pending")
+    decided(registry, publish, "hold")
+    assert last_decision(registry, 1) == {
+        "kind": "expired",
+        "reasons": ["run 2 made a newer challenger, 'v2'"],
+    }
+    decided(registry, publish, "pending")
+    decided(registry, publish, "pending")
+    kinds = [(last_decision(registry, run) or {})["kind"] for run in (2, 3, 4)]
+    assert kinds == ["hold", "expired", "pending"]
+    registry.force("v2", "urgent")
+    assert (last_decision(registry, 4) or {})["kind"] == "expired"
+    assert last_decision(registry, registry.start_run({})) is None
 
 
 NONE = "model 'flights' has no champion yet"

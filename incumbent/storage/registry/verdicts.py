@@ -6,7 +6,7 @@ from typing import Any
 
 from incumbent.errors import NotFound
 from incumbent.storage.registry.approval_request import ApprovalRequest
-from incumbent.storage.registry.champion import Champion
+from incumbent.storage.registry.champion import VERDICTS, Champion
 from incumbent.storage.registry.registry import Registry
 
 OFFICE = {"promote": "promoted", "provisional": "provisional", "force": "forced"}
@@ -33,6 +33,23 @@ def verdicts(registry: Registry, manifests: Iterable[Mapping[str, Any]]) -> dict
     office = {each.version: OFFICE[each.op] for each in history if each.op != "rollback"}
     blocked = dict.fromkeys(champion.blocked if champion else (), "rolled back")
     return {**decided, **answers(registry, champion), **office, **blocked}
+
+
+def last_decision(registry: Registry, run_seq: int) -> dict[str, Any] | None:
+    """A run's decision, its kind and reasons; of a winner that waited what came of the wait, and the person's
+    reason. None while the run goes on."""
+    decision = registry.decisions([run_seq]).get(run_seq)
+    if decision is None or decision["kind"] != "pending":
+        return decision
+    for entry in registry.history():
+        if entry.run_seq == run_seq and entry.op in VERDICTS:
+            return {"kind": entry.op, "reasons": [entry.reason]}
+    request = registry.approvals.latest()
+    if request is None or request.run_seq != run_seq:  # a newer winner took its place
+        return {**decision, "kind": "expired"}
+    ended = _answer(request, registry.champion())
+    reasons = [request.answer.reason] if request.answer and ended != "pending" else decision["reasons"]
+    return {"kind": ended, "reasons": reasons}
 
 
 def answers(registry: Registry, champion: Champion | None) -> dict[str, str]:

@@ -173,6 +173,7 @@ def _manifest(run: Run, challenger: Challenger, metrics: dict[str, Any]) -> dict
         "parent": parent,
         "updates": before["updates"] + 1,
         "data": replace(run.data, partitions=run.learned).to_json(),
+        "training": run.training,
         "window": run.read("window"),
         "schema": challenger.lineage.document,
         "params": run.params.model_dump(mode="json"),

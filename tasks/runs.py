@@ -103,8 +103,6 @@ class Run:
     def work(self) -> str:
         """sha256 of all that decides the outcome; two runs with one digest would do the same."""
         suites = [digest_of(suite) for suite in sorted((self.project / "expectations").glob("*.json"))]
-        function = self.params.features.function
-        code = [own_code.load(function)[1]] if function else []
         parts = [
             self.data.md5,
             self.params.digest(),
@@ -112,14 +110,27 @@ class Run:
             self.strategy,
             self.engine.name,
             *suites,
-            *code,
+            *self._code,
             # Released, the same data are other work.
             *(
                 f"{name} {entry.md5} {'released' if entry.released else 'held'}"
                 for name, entry in sorted(self.probations.items())
             ),
         ]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return _sha256(parts)
+
+    @property
+    def training(self) -> str:
+        """sha256 of what a challenger is made from and meets: of two of a kind the second would be the first
+        once more. Partitions that nothing is learned from don't count, as one on probation."""
+        learned = (f"{each.name} {each.md5}" for each in self.learned)
+        about = (self.params.digest(), __version__, self.engine.name, str(self.champion))
+        return _sha256([*about, *self._code, *learned])
+
+    @property
+    def _code(self) -> list[str]:
+        function = self.params.features.function
+        return [own_code.load(function)[1]] if function else []
 
     @property
     def of_announced(self) -> "Run":
@@ -261,6 +272,10 @@ def _latest(
     if is_ancestor(project, data.rev, announced.rev):
         return announced, None
     return data, announced if announced.md5 != data.md5 else None
+
+
+def _sha256(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 @contextmanager

@@ -138,6 +138,10 @@ class Registry:
         """The manifests of all complete versions, newest first by their `created`."""
         return self._versions.all()
 
+    def newest_version(self) -> dict[str, Any] | None:
+        """The manifest of the newest version that a run made; None before the first."""
+        return next(self._versions.since(0), None)
+
     def verify(self, version: str) -> dict[str, Any]:
         """Check every stored byte of a version; return its manifest. Raises NotFound, Tampered."""
         return self._versions.verify(version)
@@ -199,17 +203,13 @@ class Registry:
         return self._promotions.promote(version, run_seq, compared_with, reason, provisional=provisional)
 
     def force(self, version: str, reason: str) -> Champion:
-        """Make a version champion whatever a comparison says; see Promotions.force.
-
-        Raises Conflict, Blocked, BadInput, NotFound, Tampered.
-        """
+        """Make a version champion whatever a comparison says; see Promotions.force. Raises Conflict, Blocked,
+        BadInput, NotFound, Tampered."""
         return self._promotions.force(version, reason)
 
     def rollback(self, to: str | None, reason: str, instead_of: Champion | None = None) -> Champion:
-        """Make a former champion champion again, and block the present one; see Promotions.rollback.
-
-        Raises BadInput, NotFound, Tampered, Conflict.
-        """
+        """Make a former champion champion again, and block the present one; see Promotions.rollback. Raises
+        BadInput, NotFound, Tampered, Conflict."""
         return self._promotions.rollback(to, reason, instead_of)
 
     def predecessor(self, champion: Champion) -> str | None:

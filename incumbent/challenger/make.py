@@ -80,10 +80,13 @@ def make_full(
     paths = window.of(paths)
     if engine.name == "ray":
         return _full_on_ray(paths, params, study, folder, engine, estimate)
-    if are_too_many_for_folds(paths, params) and (trees := _streamed(params)):
-        return _full_of_many(paths, trees, params, study, folder, window, estimate)
+    many, streams = are_too_many_for_folds(paths, params), not _needs_all_features(params)
+    if many and streams and isinstance(params.learner, LightGBMParams):
+        return _full_of_many(paths, params.learner, params, study, folder, window, estimate)
     sample = Sample(params)
-    schema, rows = training_rows(paths, params, sample)
+    schema, rows = training_rows(paths, params, sample, on_disk=folder if many and streams else None)
+    if many:
+        release_memory()  # what the reading of partitions has left
     rows, learner = window.weighed(rows), open_learner(params, schema)
     read = encoded(rows, schema, learned=True)
     binned = learner.bin(read.X, rows.y)
@@ -97,7 +100,7 @@ def make_full(
             schema,
             params,
             drawn_anew=drawn_anew,
-            one_fold=are_too_many_for_folds(paths, params),
+            one_fold=many,
         )
         cv, output, predictions = folds.estimate, folds.output, folds.predictions
         if params.segments.by is not None:
@@ -118,18 +121,17 @@ def make_full(
     return as_challenger("full", fitted, lineage, files, cv, segments=segments)
 
 
-def _streamed(params: Params) -> LightGBMParams | None:
-    """The learner, if it can train without all rows' features in memory; else None."""
+def _needs_all_features(params: Params) -> bool:
+    """Whether a training of many rows needs the features of all in memory."""
     learner = params.learner
-    if not isinstance(learner, LightGBMParams) or learner.options.get("linear_tree"):
-        return None
-    needs_features = (
+    needs_them = (
+        isinstance(learner, LightGBMParams) and learner.options.get("linear_tree"),
         params.imbalance.method,
         params.bias.column,
         params.features.target,
         params.dataset.rare_classes == "drop",
     )
-    return None if any(needs_features) else learner
+    return any(needs_them)
 
 
 def _full_of_many(

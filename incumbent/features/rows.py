@@ -16,6 +16,7 @@ from incumbent.features.clean import CleaningCounts
 from incumbent.features.derive import with_added
 from incumbent.features.frames import Side, frames, training_frames
 from incumbent.features.learn_schema import learn_schema, require_input
+from incumbent.features.matrix import empty_matrix
 from incumbent.features.row_times import row_times
 from incumbent.features.sample import Sample
 from incumbent.features.schema import Schema
@@ -61,14 +62,21 @@ class Rows:
 
 
 def read_rows(
-    paths: Sequence[Path], schema: Schema, params: Params, side: Side, sample: Sample | None = None
+    paths: Sequence[Path],
+    schema: Schema,
+    params: Params,
+    side: Side,
+    sample: Sample | None = None,
+    *,
+    on_disk: Path | None = None,
 ) -> Rows:
     """All rows of one side, in the order of `paths`; they are added to the `sample`.
 
-    Raises BadData when a file does not fit the schema.
+    on_disk: a folder for their features, as in empty_matrix; None keeps them in memory. Raises BadData when a
+    file does not fit the schema.
     """
     # One matrix from the start: to join those of the partitions would need all of them twice.
-    X, end = np.empty((sum(map(rows_of, paths)), len(schema.features)), dtype=np.float32), 0
+    X, end = empty_matrix(sum(map(rows_of, paths)), len(schema.features), on_disk), 0
     parts, cleaning_counts, by = list[Rows](), CleaningCounts(), params.segments.by
     for path, (frame, group) in zip(paths, frames(paths, params, side, cleaning_counts), strict=True):
         codes = schema.codes(frame, absent_as_missing=True, cleaning_counts=cleaning_counts)
@@ -100,13 +108,15 @@ def read_rows(
     )
 
 
-def training_rows(paths: Sequence[Path], params: Params, sample: Sample | None = None) -> tuple[Schema, Rows]:
+def training_rows(
+    paths: Sequence[Path], params: Params, sample: Sample | None = None, *, on_disk: Path | None = None
+) -> tuple[Schema, Rows]:
     """Learn the schema from the training side and encode it; the rows are added to the `sample`.
 
-    Raises BadData for a target of one value.
+    on_disk: as in read_rows. Raises BadData for a target of one value.
     """
     schema, _ = survey(paths, params, sample)
-    rows = read_rows(paths, schema, params, Side.TRAINING)
+    rows = read_rows(paths, schema, params, Side.TRAINING, on_disk=on_disk)
     require_variety(rows, params)
     return schema.learned_means(rows.X, rows.y, rows.group), rows
 

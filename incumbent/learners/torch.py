@@ -115,7 +115,8 @@ class Torch:
 
     def bin(self, X: np.ndarray, y: np.ndarray) -> Binned:
         labels = y.astype(np.int64) if self._schema.task == "multiclass" else y.astype(np.float32)
-        return Binned(torch.from_numpy(X), torch.from_numpy(labels), *quantile_bins(X, self._numbers))
+        bins = quantile_bins(X, self._numbers)
+        return Binned(torch.from_numpy(X), torch.from_numpy(labels), *bins, isinstance(X, np.memmap))
 
     def search_space(self, trial: "optuna.Trial") -> dict[str, Any]:
         return draw(self._space, trial)

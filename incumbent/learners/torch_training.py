@@ -21,12 +21,16 @@ from incumbent.tables.resources import hold_gpu
 
 @dataclass(frozen=True)
 class Binned:
-    """Features and labels as tensors, and the quantile bins of the numbers, which depend on X alone."""
+    """Features and labels as tensors, and the quantile bins of the numbers, which depend on X alone.
+
+    on_disk: whether X is a file's, of which no more than a batch may be in memory.
+    """
 
     X: torch.Tensor
     y: torch.Tensor
     left: torch.Tensor
     width: torch.Tensor
+    on_disk: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,10 @@ class Training:
         self._order = torch.Generator().manual_seed(setup.seed)
         self._noise = torch.Generator(self._device).manual_seed(setup.seed)
         torch.set_num_threads(self._params.threads)
-        numbers = slice(None) if rows is None else rows  # all of them without a copy
-        self._X, y = self._placed(binned.X[numbers]), binned.y[numbers]
+        self._X, self._rows = binned.X, None if rows is None else torch.from_numpy(rows.astype(np.int64))
+        if self._device.type == "cuda" and not binned.on_disk:
+            self._X, self._rows = self._placed(binned.X if rows is None else binned.X[rows]), None
+        y = binned.y if rows is None else binned.y[rows]
         self._weights = None
         if weights is not None:
             self._weights = self._placed(torch.from_numpy(weights.astype(np.float32)))
@@ -98,7 +104,7 @@ class Training:
         for batch in order.split(self._batch):
             # bfloat16 has the range of float32 in half the bytes; only GPUs gain from it.
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
-                outputs = self._model(self._X[batch], self._dropout, self._noise)
+                outputs = self._model(self._features(batch), self._dropout, self._noise)
             losses = member_losses(
                 outputs.float(), self._y[batch], self._schema.task, self._params.focal or 0.0
             )
@@ -132,6 +138,11 @@ class Training:
                 memory.setdefault(int(number), {})[what] = tensor
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": memory, "param_groups": groups})
+
+    def _features(self, batch: torch.Tensor) -> torch.Tensor:
+        """The features of these of the rows that are trained on, gathered from all rows."""
+        numbers = batch.to(self._X.device)
+        return self._X[numbers if self._rows is None else self._rows[numbers]].to(self._device)
 
     def _drawn(self, binned: Binned, y: torch.Tensor, options: dict[str, Any]) -> tuple[TabM, float, float]:
         """A network to start with, and the center and spread of the labels; 0 and 1 but for a regression."""

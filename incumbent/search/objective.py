@@ -89,7 +89,7 @@ class Objective:
         def predict(fold: Fold) -> np.ndarray:
             training = fold.training
             model = self._learner.fit(training.binned, options, rounds, training.rows, training.weights)
-            return model.predict(fold.held_out())
+            return fold.predicted(model)
 
         metric = self._params.fold_metric
         judging = self._params.promotion.model_copy(update={"metric": metric})

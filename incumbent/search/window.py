@@ -185,7 +185,7 @@ class _Trial:
         fold = self._fold(window)
         training = fold.training
         model = self._learner.fit(training.binned, self._options, rounds, training.rows, training.weights)
-        return model.predict(fold.held_out())
+        return fold.predicted(model)
 
     @property
     def _test_partitions(self) -> str:

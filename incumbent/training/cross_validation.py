@@ -193,7 +193,7 @@ def _out_of_fold(
     train = train_with(learner, tuned)
 
     def predict(fold: Fold) -> np.ndarray:
-        return train(fold.training).predict(fold.held_out())
+        return fold.predicted(train(fold.training))
 
     parts = make_folds(rows, splits, learner, schema, params, binned, train)
     raw, labels, held = over_folds(predict, parts), [part.y for part in parts], [held for _, held in splits]

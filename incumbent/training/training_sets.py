@@ -19,6 +19,9 @@ from incumbent.training.balance import Balance, Resampled, learn_balance, learn_
 from incumbent.training.fairness_reduction import Groups, learn_reduction
 from incumbent.training.folds import Split, folds, over_folds
 
+PREDICTED = 1 << 17
+"""Held-out rows that are in memory and predicted together: whole batches of a network's predictions."""
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -54,8 +57,7 @@ def train_with(learner: Learner, tuned: Tuned) -> Train:
 class Fold:
     """`training`: the rows to fit on; `held`: numbers of the held-out rows in its bins; y: their labels.
 
-    source, at: a matrix of encoded rows, and the numbers of the held-out rows in it. `held_out` copies them
-    on demand: those of all folds together are as large as the training rows.
+    source, at: a matrix of encoded rows, and the numbers of the held-out rows in it.
     """
 
     training: TrainingSet
@@ -64,9 +66,11 @@ class Fold:
     source: np.ndarray
     at: np.ndarray
 
-    def held_out(self) -> np.ndarray:
-        """The held-out rows, (n, features) float32."""
-        return self.source[self.at]
+    def predicted(self, model: Trained) -> np.ndarray:
+        """A model's predictions of the held-out rows, shaped as Trained.predict. They are copied in parts:
+        those of all folds together are as large as the training rows."""
+        starts = range(0, max(1, len(self.at)), PREDICTED)
+        return np.concatenate([model.predict(self.source[self.at[at : at + PREDICTED]]) for at in starts])
 
 
 def make_folds(

@@ -240,7 +240,7 @@ def test_nothing_of_a_folds_held_out_rows_reaches_what_it_fits_on(paths: Sequenc
         told = type(rows)(rows.X, y, rows.group)
         [found] = make_folds(told, [split], learner, schema, chosen, None)
         lot = found.training
-        seen.append((lot.binned.X, lot.binned.y[lot.rows], lot.weights, found.held_out()))
+        seen.append((lot.binned.X, lot.binned.y[lot.rows], lot.weights, found.source[found.at]))
     for first, second in zip(*seen, strict=True):
         np.testing.assert_array_equal(first, second)
 

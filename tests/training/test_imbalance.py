@@ -102,7 +102,7 @@ def _fitted_on(X: np.ndarray, y: np.ndarray, split: Split, params: Params) -> tu
     """X, y and weights that a fold fits on; checks that its held-out rows are as they were."""
     learner: Any = Recording()
     [found] = make_folds(Rows(X, y, np.zeros(len(y))), [split], learner, SCHEMA, params, Batch(X, y))
-    assert np.array_equal(found.held_out(), X[split[1]])
+    assert np.array_equal(found.source[found.at], X[split[1]])
     assert np.array_equal(found.training.binned.X[found.held], X[split[1]])
     assert np.array_equal(found.training.binned.y[found.held], y[split[1]])
     assert not set(found.training.rows) & set(found.held)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from prefect import get_run_logger
 
 from incumbent.errors import NotFinite
-from incumbent.tables.resources import memory_limits
+from incumbent.machine.resources import memory_limits
 from incumbent.training.anomalies import Anomaly, joined, of_gpu, of_memory
 from tasks.runs import Run
 from tasks.usage import usage_of

@@ -16,11 +16,11 @@ import psutil
 
 from incumbent.errors import StorageUnavailable
 from incumbent.evaluation.cost import Usage, cost_document
+from incumbent.machine.resources import resources
 from incumbent.storage.registry import costs
 from incumbent.storage.registry.registry import Registry
 from incumbent.storage.s3.documents import now
 from incumbent.storage.s3.traffic import traffic
-from incumbent.tables.resources import resources
 from tasks.runs import Run
 
 YOUNG = 60.0

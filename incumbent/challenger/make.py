@@ -20,6 +20,7 @@ from incumbent.features.rows import latest_rows, read_rows, sampled_rows, survey
 from incumbent.features.sample import Sample
 from incumbent.features.schema import Schema
 from incumbent.learners import learner_type, open_learner
+from incumbent.machine.memory import release_memory
 from incumbent.models.calibration import Output
 from incumbent.models.golden import GOLDEN, make_golden
 from incumbent.models.model import Model, importances
@@ -28,7 +29,6 @@ from incumbent.models.segments import FILE as SEGMENTS
 from incumbent.models.segments import Segments
 from incumbent.params import LightGBMParams, Params
 from incumbent.search.window import EVERYTHING, Window
-from incumbent.tables.memory import release_memory
 from incumbent.training.balance import Balance
 from incumbent.training.cross_validation import CrossValidation, cross_validate
 from incumbent.training.engine import LOCAL, Engine

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from incumbent.machine.resources import Resources
 from incumbent.params import CostParams
-from incumbent.tables.resources import Resources
 
 HOUR, GIGABYTE, THOUSAND = 3600.0, 1e9, 1000.0
 

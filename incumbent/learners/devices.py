@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from incumbent.tables.resources import hold_gpu
+from incumbent.machine.resources import hold_gpu
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 

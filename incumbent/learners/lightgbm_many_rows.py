@@ -15,7 +15,7 @@ import lightgbm as lgb
 import numpy as np
 
 from incumbent.learners.lightgbm import EVALUATE_EVERY, LightGBM, Trees, part_of, refusals
-from incumbent.tables.memory import release_memory
+from incumbent.machine.memory import release_memory
 
 _THREADS = re.compile(r"^\[num_threads: .*\]$", re.MULTILINE)
 

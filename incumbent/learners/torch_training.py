@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from incumbent.features.schema import Schema
 from incumbent.learners.devices import Device
 from incumbent.learners.network import Shape, TabM
+from incumbent.machine.resources import hold_gpu
 from incumbent.params import Task, TorchParams
 from incumbent.tables.atomic import atomic_write
-from incumbent.tables.resources import hold_gpu
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from incumbent.tables.resources import MemoryLimit, Resources
+from incumbent.machine.resources import MemoryLimit, Resources
 
 if TYPE_CHECKING:
     from incumbent.learners.devices import Device

@@ -23,11 +23,11 @@ from incumbent.features.rows import Rows, joined, prior, require_variety, sample
 from incumbent.features.sample import Sample
 from incumbent.features.schema import Schema
 from incumbent.learners.lightgbm_many_rows import Bins, LightGBMOfManyRows, Part
+from incumbent.machine.memory import release_memory
 from incumbent.models.calibration import Output, learn_output
 from incumbent.models.segments import Segments
 from incumbent.params import LightGBMParams, Params, Task
 from incumbent.params.training import SEARCH_ROWS
-from incumbent.tables.memory import release_memory
 from incumbent.tables.split import segments_in
 from incumbent.training.cross_validation import CrossValidated, CrossValidation, OutOfFold, validation_of
 from incumbent.training.held_out import HeldOut

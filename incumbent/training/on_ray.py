@@ -25,8 +25,8 @@ from incumbent.features.rows import Rows, prior, read_rows
 from incumbent.features.schema import Schema
 from incumbent.learners import Batch, Trained, learner_type, open_learner
 from incumbent.learners.devices import VISIBLE, Device
+from incumbent.machine.resources import Resources, add_elsewhere, resources
 from incumbent.params import Params
-from incumbent.tables.resources import Resources, add_elsewhere, resources
 from incumbent.training.train import Fitted, challenger_seeds
 from incumbent.training.training_sets import Tuned
 

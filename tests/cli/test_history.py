@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from incumbent.cli.commands import app
 from incumbent.evaluation.cost import Usage, cost_document
+from incumbent.machine.resources import Resources
 from incumbent.params import load_params
 from incumbent.storage.dataset.git import git
 from incumbent.storage.registry.costs import record_cost
 from incumbent.storage.registry.registry import Registry, open_registry
-from incumbent.tables.resources import Resources
 from tests.building import ROOT
 from tests.conftest import BUCKET, S3
 from tests.storage.clones import identify

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from incumbent.errors import BadParams
 from incumbent.evaluation.cost import Money, Usage, cost_document, in_words, money_of
+from incumbent.machine.resources import Resources
 from incumbent.params import CostParams, parse_params
-from incumbent.tables.resources import Resources
 
 SECONDS = st.floats(0, 1e6)
 COUNTS = st.integers(0, 10**12)

@@ -12,10 +12,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from incumbent.evaluation.cost import Usage
+from incumbent.machine.resources import Resources
 from incumbent.storage.registry.costs import record_worker
 from incumbent.storage.registry.registry import Claimed
 from incumbent.tables.partitions import DataVersion, Diff, Partition
-from incumbent.tables.resources import Resources
 from tasks.heartbeat import Heartbeat
 from tasks.runs import Run
 from tasks.usage import begin_account, cost_of, metered, note_usage, record_cost, take_over, worker_metered

@@ -9,8 +9,8 @@ import pytest
 
 from incumbent.evaluation.cost import Usage, cost_document
 from incumbent.evaluation.decide import Evidence
+from incumbent.machine.resources import Resources
 from incumbent.params import CostParams
-from incumbent.tables.resources import Resources
 from incumbent.tracking.collect import figures, parameters, resources, summary, trials
 
 RUNS = Path(__file__).parents[1] / "kept" / "8cde439" / "bucket" / "registry" / "flights" / "runs"

@@ -3,7 +3,7 @@
 import pytest
 
 from incumbent.learners.devices import Device
-from incumbent.tables.resources import MemoryLimit, Resources
+from incumbent.machine.resources import MemoryLimit, Resources
 from incumbent.training.anomalies import Anomaly, joined, of_device, of_gpu, of_memory
 
 

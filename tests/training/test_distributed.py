@@ -22,10 +22,10 @@ from incumbent.challenger import REPLAY, Challenger, make_full, open_challenger
 from incumbent.errors import BadData, BadParams
 from incumbent.features.frames import Side
 from incumbent.features.rows import read_rows
+from incumbent.machine.resources import resources
 from incumbent.params import Params, TorchParams
 from incumbent.rebuild import Order
 from incumbent.search.tune import StudyResult
-from incumbent.tables.resources import resources
 from incumbent.training.engine import LOCAL, Engine, chosen
 from incumbent.training.on_ray import deal, failure_of
 from tests.building import changed

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from incumbent.tables import resources as measured
-from incumbent.tables.resources import Resources, memory_limits, resources
+from incumbent.machine import resources as measured
+from incumbent.machine.resources import Resources, memory_limits, resources
 
 BURN = "import time\nwhile time.process_time() < 0.5: pass"
 
@@ -36,7 +36,7 @@ def test_a_process_without_a_gpu_holds_none() -> None:
 
 def test_a_gpu_is_held_from_the_first_training_to_the_end_of_the_process() -> None:
     code = (
-        "import time, torch; from incumbent.tables.resources import hold_gpu, resources;"
+        "import time, torch; from incumbent.machine.resources import hold_gpu, resources;"
         "time.sleep(0.2); hold_gpu(); time.sleep(0.7); hold_gpu(); time.sleep(0.7); print(resources())"
     )
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
@@ -59,7 +59,7 @@ def test_the_machines_memory_is_a_limit_everywhere() -> None:
 
 def test_a_limit_of_the_address_space_is_told_with_what_was_used_of_it() -> None:
     code = (
-        "import resource; from incumbent.tables.resources import memory_limits;"
+        "import resource; from incumbent.machine.resources import memory_limits;"
         "resource.setrlimit(resource.RLIMIT_AS, (4_000_000_000, 4_000_000_000)); held = bytes(1_000_000_000);"
         "[limit] = [each for each in memory_limits() if 'ulimit -v' in each.name];"
         "print(limit.limit, limit.used)"

@@ -84,7 +84,8 @@ $(MLFLOW):
 $(PROMETHEUS):
 	mkdir -p .prometheus
 	command -v prometheus > /dev/null || { cd .prometheus && \
-	    apt-get --quiet=2 download prometheus && dpkg --extract prometheus_*.deb . && rm prometheus_*.deb; }
+	    { apt-get --quiet=2 download prometheus || { apt-get --quiet=2 update && apt-get --quiet=2 download prometheus; }; } && \
+	    dpkg --extract prometheus_*.deb . && rm prometheus_*.deb; }
 	touch $@
 
 # Three million flights for the benchmarks, of an npm package.

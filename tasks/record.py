@@ -20,7 +20,7 @@ from tasks.gate import probations_of
 from tasks.report import facts_of, outcome_of
 from tasks.runs import Run
 from tasks.step import step
-from tasks.tracking import track
+from tasks.tracking import keep_for_trackers, tell_trackers
 from tasks.usage import cost_of, record_cost
 
 EVENTS = {
@@ -70,9 +70,11 @@ def record(run: Run, kind: str, reasons: tuple[str, ...]) -> dict[str, Any]:
     ):
         if (run.folder / name).exists():
             run.registry.record(run.seq, name, (run.folder / name).read_bytes())
+    # Kept before the decision is recorded: whoever is interrupted from here on, the next run tells of both.
+    outboxes = keep_for_trackers(run, outcome, record_cost(run, run.seq, kind), report, all_pictures)
     run.registry.record(run.seq, "decision.json", (run.folder / "outcome.json").read_bytes())
     _emit_decision(run, kind, outcome)
-    track(run, outcome, record_cost(run, run.seq, kind), report, all_pictures)
+    tell_trackers(run, outboxes)
     return outcome
 
 

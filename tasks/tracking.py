@@ -10,48 +10,72 @@ from typing import Any
 from prefect import get_run_logger, runtime
 from prefect.utilities.urls import url_for
 
+from incumbent.params import SinkName
 from incumbent.storage.dataset.versions import code_revision
 from incumbent.storage.s3.documents import who
-from incumbent.tracking.send import send, sinks_of
+from incumbent.tracking.outbox import Outbox
+from incumbent.tracking.send import deliver_kept, keep, sinks_of
 from incumbent.tracking.values import Dataset, Message, TrackedRun
 from tasks.evidence import evidence_of
 from tasks.runs import Run
 
+Outboxes = Mapping[SinkName, Outbox]
 
-def track(
+
+def keep_for_trackers(
     run: Run,
     outcome: dict[str, Any],
     cost: Mapping[str, Any],
     report: str,
     pictures: Mapping[str, bytes],
-) -> None:
-    """Tell the project's sinks; what fails is a warning. The sinks take 5 s at most. cost: as cost.json."""
-    sinks = sinks_of(run.params)
-    if not sinks or run.seq is None:
+) -> Outboxes:
+    """Put the run into the outbox of each of the project's sinks; what fails is a warning.
+
+    cost: as cost.json.
+    """
+    if not sinks_of(run.params) or run.seq is None:
+        return {}
+    try:
+        message = _message(run, run.seq, outcome, cost)
+        outboxes, problems = keep(run.project, run.params, message, _files(report, pictures))
+    except Exception as error:  # noqa: BLE001 - a tracker must not cost a run its result, for no reason at all
+        outboxes, problems = {}, [f"the run is not tracked: {error!r}"]
+    _warn(problems)
+    return outboxes
+
+
+def tell_trackers(run: Run, outboxes: Outboxes) -> None:
+    """Send the sinks what waits in their outboxes; what fails is a warning. They take 5 s at most."""
+    if not outboxes:
         return
     try:
-        if "mlflow" in sinks and run.read("metrics") is not None:  # it made a version
+        if "mlflow" in outboxes and run.read("metrics") is not None:  # it made a version
             from incumbent.tracking.loadable import make_loadable  # brings pandas
 
             make_loadable(run.registry, run.version)
-        problems = send(
-            run.project, run.params, _message(run, run.seq, outcome, cost), _files(report, pictures)
-        )
-    except Exception as error:  # noqa: BLE001 - a tracker must not cost a run its result, for no reason at all
-        problems = [f"the run is not tracked: {error!r}"]
+        problems = deliver_kept(run.project, outboxes)
+    except Exception as error:  # noqa: BLE001 - as above
+        problems = [f"the trackers are not told now, and the next run tells them: {error!r}"]
+    _warn(problems)
+
+
+def _warn(problems: list[str]) -> None:
     for problem in problems:
         get_run_logger().warning("%s", problem)
 
 
 def _message(run: Run, seq: int, outcome: dict[str, Any], cost: Mapping[str, Any]) -> Message:
-    from incumbent.tracking.collect import figures, parameters, resources, summary, trials
+    from incumbent.tracking.collect import decisive, figures, parameters, resources, summary, trials
     from incumbent.tracking.state import run_id, state_after
+
+    made = run.version if outcome["challenger"] else None
+    state = state_after(run.registry, made, held=outcome["decision"]["kind"] == "hold")
 
     documents: dict[str, Any] = {"outcome": outcome, "live": run.read("live"), "drift": run.read("drift")}
     documents["challenger"] = run.read("challenger")
-    page = _page()
+    page, evidence = _page(), evidence_of(run)
     tracked = TrackedRun(
-        id=run_id(run.registry, seq),
+        id=run_id(run.registry, state.owner, seq),
         seq=seq,
         model=run.params.dataset.name,
         began=_milliseconds(datetime.fromisoformat(run.began)),
@@ -60,16 +84,17 @@ def _message(run: Run, seq: int, outcome: dict[str, Any], cost: Mapping[str, Any
         metric=run.params.fold_metric,
         params=parameters(run.params.model_dump(mode="json")),
         metrics={
-            **figures(documents, evidence_of(run)),
+            **figures(documents, evidence),
+            **decisive(evidence, run.params.promotion),
             **resources(cost),
             "system/cpus": float(os.cpu_count() or 0),
         },
         tags=_tags(run, outcome),
         dataset=_dataset(run),
         trials=trials(run.read("study")),
+        owner=state.owner,
     )
-    made = run.version if outcome["challenger"] else None
-    return Message(f"run-{seq:012d}-{tracked.id[:8]}", tracked, state_after(run.registry, made))
+    return Message(f"run-{seq:012d}-{tracked.id[:8]}", tracked, state)
 
 
 def _tags(run: Run, outcome: dict[str, Any]) -> dict[str, str]:

@@ -74,8 +74,9 @@ def _vocabularies(booster: Any, categorical: Sequence[str]) -> list[tuple[str, .
     if len(kept) != len(categorical):
         raise BadData(
             f"the model knows the categories of {len(kept)} columns, and of those that it reads "
-            f"{len(categorical)} are categories in the table: {list(categorical)}; name numbers that are "
-            "categories to it in dataset.categorical"
+            f"{len(categorical)} are categories in the table: {list(categorical)}; a model that takes "
+            "codes for categories can't be taken over: train it on pandas' categories, whose words LightGBM "
+            "keeps in its file; name numbers that are categories to it in dataset.categorical"
         )
     return [tuple(map(text_of, words)) for words in kept]
 

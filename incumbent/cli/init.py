@@ -1,17 +1,21 @@
 """incumbent init: a project around the user's own table."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from incumbent.cli.options import Json, command, percent, printable, show, table
-from incumbent.errors import BadInput
+from incumbent.errors import BadInput, IncumbentError
 from incumbent.errors.machine import PROJECT
-from incumbent.params import FORMATS, DatasetParams
+from incumbent.params import FORMATS, DatasetParams, Params
+
+if TYPE_CHECKING:
+    from incumbent.cli.new_project import Check
 
 
 def init(
@@ -55,28 +59,46 @@ def init(
     from incumbent.cli.workspace import share
 
     os.environ[PROJECT] = str(project.resolve())
-    if from_mlflow:
-        _require_model(from_mlflow)
     dataset = DatasetParams.model_validate(
         {"name": "new", "target": target, "key": key or [], "time": time, "formats": _formats(form or [])}
     )
-    document = create(data, dataset, project.resolve(), zone)
-    if document["workspace"]:
-        document["shared"] = share(project.resolve())
+    with _candidate(from_mlflow) as check:
+        document = create(data, dataset, project.resolve(), zone, check)
+    # Before the stack hears of the project: its workers would train a first champion of their own.
     if from_mlflow:
         document |= _adopted(project.resolve(), from_mlflow)
+    if document["workspace"]:
+        document["shared"] = share(project.resolve())
     show(document, as_json, _told)
 
 
-def _require_model(address: str) -> None:
-    """Raise before anything is made, if there is no such model; not if a server does not answer."""
+@contextmanager
+def _candidate(model: str | None) -> Iterator["Check | None"]:
+    """Download the model; the check is whether it fits the table. None without a model, and where a server
+    does not answer: `models adopt` checks it then.
+    """
+    if model is None:
+        yield None
+        return
     from incumbent.errors import StorageUnavailable
     from incumbent.tracking.mlflow_api import open_api
     from incumbent.tracking.mlflow_download import download
     from incumbent.tracking.sink import Undelivered
 
-    with suppress(StorageUnavailable, Undelivered), TemporaryDirectory() as folder:
-        download(open_api(os.environ), address, Path(folder))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            file = download(open_api(os.environ), model, folder).file
+        except (StorageUnavailable, Undelivered):
+            yield None
+            return
+
+        def check(paths: Sequence[Path], params: Params) -> None:
+            from incumbent.challenger.foreign import adopt
+
+            adopt(file, paths, params, folder)
+
+        yield check
 
 
 def _adopted(project: Path, model: str) -> dict[str, Any]:
@@ -86,10 +108,15 @@ def _adopted(project: Path, model: str) -> dict[str, Any]:
     from incumbent.errors import StorageUnavailable
     from incumbent.tracking.sink import Undelivered
 
+    later = command(f"models adopt {model}", project)
     try:
         return {"adopted": adopted(enter(project), model)}
     except (StorageUnavailable, Undelivered):
-        return {"adopted": None, "next": command(f"models adopt {model}", project)}
+        return {"adopted": None, "next": later}
+    except IncumbentError as error:
+        raise BadInput(
+            f"the project {project} is made, without its champion: {error}. When that is mended: {later}"
+        ) from error
 
 
 def _formats(given: list[str]) -> dict[str, str]:

@@ -172,7 +172,8 @@ app.command("adopt")(adopt.adopt)
 
 def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
     names = ("version", "created", "kind", "parent", "updates", "training_rows", "metrics")
-    return {name: manifest[name] for name in names} | {"data": manifest["data"]["md5"]}
+    origin = {"data": manifest["data"]["md5"], "adopted": manifest.get("adopted")}
+    return {name: manifest[name] for name in names} | origin
 
 
 def _fates(document: list[dict[str, Any]]) -> str:
@@ -183,12 +184,13 @@ def _listing(document: list[dict[str, Any]]) -> str:
     rows = []
     for each in document:
         holdout, cv = each["metrics"]["holdout"], each["metrics"]["cv"]
+        verdict, kind = each["verdict"] or "–", "taken over" if each["adopted"] else each["kind"]
         rows.append(
             [
                 each["version"] + " *" * each["champion"] + " +" * each["shadow"],
-                each["verdict"] or "–",
+                "–" if each["adopted"] and verdict == "forced" else verdict,
                 each["created"][:19],
-                each["kind"] + (f" of {each['parent']}" if each["parent"] else ""),
+                kind + (f" of {each['parent']}" if each["parent"] else ""),
                 f"{each['training_rows']:,}",
                 f"{cv['mean']:.4f}" if cv else "–",
                 f"{holdout['value']:.4f} [{holdout['low']:.4f}, {holdout['high']:.4f}]" if holdout else "–",

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, replace
@@ -30,7 +30,13 @@ from incumbent.tables.recognise import Recognised, recognise, sample_of
 REASONS = 10  # of a gate that blocks
 
 
-def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None = None) -> dict[str, Any]:
+Check = Callable[[Sequence[Path], Params], object]
+"""(the first partitions, the new project's parameters) -> nothing; raises IncumbentError to refuse them."""
+
+
+def create(
+    data: Path, dataset: DatasetParams, project: Path, zone: str | None = None, check: Check | None = None
+) -> dict[str, Any]:
     """dataset: what the user said of the columns. Nothing is left behind when any of it fails."""
     from incumbent.gate.draft import draft_suite
     from incumbent.gate.learned_suite import from_suite
@@ -58,6 +64,8 @@ def create(data: Path, dataset: DatasetParams, project: Path, zone: str | None =
         say(f"{counts}, {recognised.task}: {recognised.why_task}")
         suite = draft_suite(table.partitions, params)
         _require_passing(table.partitions, suite, params)
+        if check is not None:
+            check(table.partitions, params)
         columns = _overview(table, recognised, params)
         history = start_history(table.partitions, params)
         learned = from_suite(json.loads(history[learned_path(params)]))

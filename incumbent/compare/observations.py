@@ -40,8 +40,8 @@ def observe(y: np.ndarray, groups: np.ndarray, metric: str, prediction: np.ndarr
     counts: tuple[int, ...] = ()
     if not len(labels):
         raise BadData(
-            "there are no rows to judge by, as where all are of one group of split.by; later arrivals bring "
-            "some"
+            "there are no rows to judge by, as where the champion has trained on all of them (one that was "
+            "taken over counts as that), or all are of one group of split.by; later arrivals bring some"
         )
     if np.shape(groups) != labels.shape:
         raise BadData(f"{len(labels)} rows to judge by have groups of the shape {np.shape(groups)}")

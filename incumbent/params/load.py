@@ -79,6 +79,8 @@ def _explain(path: Path, problem: Any) -> str:
         value, message = value["name"], f"Input should be {problem['ctx']['expected_tags']}"
     elif parts[:1] == ["learner"] and len(parts) > 1:
         del parts[1]  # the learner's name, which pydantic adds
+    elif problem["type"] == "tuple_type":
+        message = "Input should be a list, such as [a, b]"
     key = ".".join(map(str, parts))
     if problem["type"] == "extra_forbidden":
         *parents, _ = problem["loc"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from incumbent.compare import Comparison, Interval
 from incumbent.evaluation.decide import Evidence
+from incumbent.params import PromotionParams
 from incumbent.tracking.names import as_part
 from incumbent.tracking.values import Trial
 
@@ -24,6 +25,14 @@ def figures(documents: Documents, evidence: Evidence | None) -> dict[str, float]
     )
     known = {name: float(value) for source in sources for name, value in source if value is not None}
     return {name: value for name, value in known.items() if math.isfinite(value)}
+
+
+def decisive(evidence: Evidence | None, policy: PromotionParams) -> dict[str, float]:
+    """What promotion.probability is compared with, where there is a comparison."""
+    if evidence is None or evidence.compared is None:
+        return {}
+    margin = policy.margin_over(evidence.compared.champion.value)
+    return {"judging/probability_better_by_margin": evidence.compared.chance(margin)}
 
 
 def resources(cost: Mapping[str, Any]) -> dict[str, float]:

@@ -41,7 +41,7 @@ def deliver(
         try:
             output, _ = process.communicate(timeout=max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            reasons[sink] = f"it takes longer than {seconds:g} s"
+            reasons[sink] = f"it takes longer than {seconds:g} s, and is sent on in the background"
             process.returncode = 0  # silences Popen's warning about a child that nobody waits for
             continue
         if process.returncode:

@@ -6,6 +6,7 @@ through again, and MLflow keeps a figure of the same step and time once.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from incumbent.tracking.mlflow_api import MLflowApi, Taken, in_parts, open_api, tag_list
 from incumbent.tracking.mlflow_models import mirror
+from incumbent.tracking.mlflow_owner import claim
 from incumbent.tracking.names import allowed
 from incumbent.tracking.values import Dataset, RegistryState, TrackedRun, Trial
 
@@ -32,7 +34,7 @@ class MLflow:
     experiment: str | None = None
 
     def log(self, run: TrackedRun, files: Path) -> None:
-        place = self._experiment(run.model)
+        place = self._experiment(run.model, run.owner)
         tags = {**run.tags, "mlflow.note.content": run.summary}
         logged = self._find(place, run.id) or self._create(place, run.id, run.name, run.began, tags)
         if logged["status"] == "FINISHED":
@@ -45,22 +47,27 @@ class MLflow:
         self._finish(logged["run_id"], run.ended)
 
     def mirror(self, registry: RegistryState) -> list[str]:
-        return mirror(self.api, registry, self._run_of)
+        return mirror(self.api, registry, lambda run_id: self._run_of(registry, run_id))
 
-    def _experiment(self, model: str) -> str:
+    def _experiment(self, model: str, owner: str) -> str:
+        """The experiment's id. Raises Refused if it has the model's name and is another project's; one that
+        MLFLOW_EXPERIMENT_NAME names is for all who name it."""
         name = self.experiment or model
         known = self.api.find("experiments/get-by-name", experiment_name=name)
         if known is None:
-            try:
-                made = self.api.post("experiments/create", name=name, tags=[MODEL_TRAINING])
-                return str(made["experiment_id"])
-            except Taken:  # by another run, this moment
-                known = self.api.get("experiments/get-by-name", experiment_name=name)
-        return str(known["experiment"]["experiment_id"])
+            with suppress(Taken):  # by another run, this moment
+                self.api.post("experiments/create", name=name, tags=[MODEL_TRAINING])
+            known = self.api.get("experiments/get-by-name", experiment_name=name)
+        experiment = known["experiment"]
+        place = str(experiment["experiment_id"])
+        if self.experiment is None:
+            set_tag = "experiments/set-experiment-tag"
+            claim(self.api, f"experiment '{name}'", experiment, owner, set_tag, experiment_id=place)
+        return place
 
-    def _run_of(self, model: str, run_id: str) -> str | None:
+    def _run_of(self, registry: RegistryState, run_id: str) -> str | None:
         """The server's id of a run that was logged."""
-        known = self._find(self._experiment(model), run_id)
+        known = self._find(self._experiment(registry.model, registry.owner), run_id)
         return None if known is None else str(known["run_id"])
 
     def _find(self, place: str, run_id: str) -> dict[str, Any] | None:

@@ -105,6 +105,11 @@ def open_api(environment: Mapping[str, str]) -> MLflowApi:
     Raises BadParams for an address that is no server's.
     """
     address = environment.get("MLFLOW_TRACKING_URI", "").rstrip("/")
+    if not address:
+        raise BadParams(
+            "MLFLOW_TRACKING_URI is not set: give it the address of a tracking server, such as "
+            "http://localhost:5000; 'mlflow server' starts one"
+        )
     if not re.fullmatch(r"https?://[^/\s]+\S*", address):
         raise BadParams(
             f"MLFLOW_TRACKING_URI = {address!r}: runs are sent to a tracking server, by an address such as "
@@ -134,6 +139,11 @@ def _reason(answer: httpx.Response) -> tuple[str, str]:
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Tags as requests have them, cut to what a server takes."""
     return [{"key": key, "value": value[:4900]} for key, value in allowed(tags).items()]
+
+
+def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of what an answer has, as a mapping."""
+    return {tag["key"]: tag["value"] for tag in thing.get("tags", ())}
 
 
 def in_parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

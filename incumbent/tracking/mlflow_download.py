@@ -9,7 +9,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from incumbent.errors import BadData, BadInput, NotFound
-from incumbent.tracking.mlflow_api import Missing, MLflowApi
+from incumbent.tracking.mlflow_api import MLflowApi
+from incumbent.tracking.sink import Refused
 
 ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[\w-]+)|/(?P<version>\d+))")
 
@@ -40,7 +41,7 @@ def download(api: MLflowApi, address: str, folder: Path) -> Downloaded:
         source = api.get("model-versions/get-download-uri", name=name, version=version)["artifact_uri"]
         data = _data(_fetch(api, source, "MLmodel"), address)
         body = _fetch(api, source, data)
-    except Missing as error:
+    except Refused as error:  # of an alias that is not there, MLflow says that the request is wrong
         raise NotFound(f"no model at {address}: {error}") from error
     file = folder / "model.txt"
     file.write_bytes(body)

@@ -1,36 +1,44 @@
 """MLflow's model registry as a mirror of ours, which stays the truth."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from incumbent.tracking.mlflow_api import MLflowApi, Taken, tag_list
+from incumbent.tracking.mlflow_api import MLflowApi, Taken, tag_list, tags_of
+from incumbent.tracking.mlflow_owner import OWNER, claim
 from incumbent.tracking.values import ModelVersion, RegistryState
 
 VERSION, ENTRY = "incumbent.version", "incumbent.entry"
 ALIASES = ("champion", "challenger")
 
-RunOf = Callable[[str, str], str | None]
-"""(model, our run's id) -> the server's id of that run, None where it was not logged."""
+RunOf = Callable[[str], str | None]
+"""Our run's id -> the server's id of that run, None where it was not logged."""
 
 
 def mirror(api: MLflowApi, registry: RegistryState, run_of: RunOf) -> list[str]:
     """Make versions, tags and aliases as ours are; returns a sentence for each change.
 
     Versions of the model that are not ours stay. The aliases stay, too, where a later entry of our log was
-    mirrored already: what waited in an outbox may be old.
+    mirrored already: what waited in an outbox may be old. Raises Refused for a model that is another
+    project's.
     """
     model = _model(api, registry.model)
+    set_tag = "registered-models/set-tag"
+    claim(api, f"model '{registry.model}'", model, registry.owner, set_tag, name=registry.model)
     changes, known = [], _known(api, registry)
     for version in registry.versions:
         mirrored = known.get(version.version)
         if mirrored is None:
-            known[version.version] = _create(api, registry.model, version, run_of)
+            known[version.version] = _create(api, registry, version, run_of)
             changes.append(f"'{version.version}' was not there")
         else:
-            changes += _repair(api, registry.model, version, mirrored)
+            changes += _repair(api, registry, version, mirrored)
     if registry.complete:
         for name in sorted(known.keys() - {each.version for each in registry.versions}):
-            _delete(api, registry.model, known.pop(name))
+            mirrored = known.pop(name)
+            if OWNER not in tags_of(mirrored):  # of an earlier release, so perhaps another project's
+                continue
+            _delete(api, registry.model, mirrored)
             changes.append(f"'{name}' is not in the registry any more; deleted")
     return changes + _aliases(api, registry, model, known)
 
@@ -43,37 +51,52 @@ def _model(api: MLflowApi, name: str) -> dict[str, Any]:
 
 
 def _known(api: MLflowApi, registry: RegistryState) -> dict[str, dict[str, Any]]:
-    """Our version's name -> MLflow's version of that source; the first of several, others go.
+    """Our version's name -> MLflow's version of that source that we made; the first of several, others go.
 
-    Another registry may have a model of the same name: what leads there stays as it is.
+    What somebody else made stays as it is, also where it leads to our files.
     """
     known: dict[str, dict[str, Any]] = {}
     pages = api.pages("GET", "model-versions/search", "model_versions", filter=f"name='{registry.model}'")
-    for each in sorted(pages, key=lambda each: int(each["version"])):
+    for each in sorted(filter(partial(_is_ours, registry), pages), key=lambda each: int(each["version"])):
         name = each["source"].removeprefix(registry.address)
-        if name in known:
-            _delete(api, registry.model, each)
-        elif name != each["source"]:
+        if name not in known:
             known[name] = each
+        elif OWNER in tags_of(each):
+            _delete(api, registry.model, each)
     return known
 
 
-def _create(api: MLflowApi, model: str, version: ModelVersion, run_of: RunOf) -> dict[str, Any]:
-    run = run_of(model, version.run) if version.run else None
+def _is_ours(registry: RegistryState, mirrored: dict[str, Any]) -> bool:
+    """By its source, and its tags: those of earlier releases name no owner."""
+    tags = tags_of(mirrored)
+    made_here = tags[OWNER] == registry.owner if OWNER in tags else VERSION in tags
+    return made_here and bool(mirrored["source"].startswith(registry.address))
+
+
+def _wanted_tags(registry: RegistryState, version: ModelVersion) -> list[dict[str, str]]:
+    owner = {OWNER: registry.owner} if registry.owner else {}
+    return tag_list({**version.tags, VERSION: version.version, **owner})
+
+
+def _create(api: MLflowApi, registry: RegistryState, version: ModelVersion, run_of: RunOf) -> dict[str, Any]:
+    run = run_of(version.run) if version.run else None
     answer = api.post(
         "model-versions/create",
-        name=model,
+        name=registry.model,
         source=version.source,
         description=version.description,
-        tags=tag_list({**version.tags, VERSION: version.version}),
+        tags=_wanted_tags(registry, version),
         **({"run_id": run} if run else {}),
     )
     return dict(answer["model_version"])
 
 
-def _repair(api: MLflowApi, model: str, version: ModelVersion, mirrored: dict[str, Any]) -> list[str]:
-    wanted = {each["key"]: each["value"] for each in tag_list(version.tags)}
-    now, number = _tags(mirrored), mirrored["version"]
+def _repair(
+    api: MLflowApi, registry: RegistryState, version: ModelVersion, mirrored: dict[str, Any]
+) -> list[str]:
+    model = registry.model
+    wanted = {each["key"]: each["value"] for each in _wanted_tags(registry, version)}
+    now, number = tags_of(mirrored), mirrored["version"]
     changed = [key for key, value in wanted.items() if now.get(key) != value]
     for key in changed:
         api.post("model-versions/set-tag", name=model, version=number, key=key, value=wanted[key])
@@ -87,7 +110,7 @@ def _repair(api: MLflowApi, model: str, version: ModelVersion, mirrored: dict[st
 def _aliases(
     api: MLflowApi, registry: RegistryState, model: dict[str, Any], known: dict[str, dict[str, Any]]
 ) -> list[str]:
-    if int(_tags(model).get(ENTRY, 0)) > registry.seq:
+    if int(tags_of(model).get(ENTRY, 0)) > registry.seq:
         return []
     now = {each["alias"]: str(each["version"]) for each in model.get("aliases", ())}
     changes = []
@@ -100,14 +123,10 @@ def _aliases(
         else:
             api.post("registered-models/alias", name=registry.model, alias=alias, version=wanted)
         changes.append(f"'{alias}' is {version or 'nobody'} now")
-    if _tags(model).get(ENTRY) != str(registry.seq):
+    if tags_of(model).get(ENTRY) != str(registry.seq):
         api.post("registered-models/set-tag", name=registry.model, key=ENTRY, value=str(registry.seq))
     return changes
 
 
 def _delete(api: MLflowApi, model: str, mirrored: dict[str, Any]) -> None:
     api.delete("model-versions/delete", name=model, version=mirrored["version"])
-
-
-def _tags(thing: dict[str, Any]) -> dict[str, str]:
-    return {tag["key"]: tag["value"] for tag in thing.get("tags", ())}

@@ -22,6 +22,14 @@ def sinks_of(params: Params) -> list[SinkName]:
 
 def send(project: Path, params: Params, message: Message, files: Mapping[str, bytes]) -> list[str]:
     """Send every sink a message; returns a sentence for each that did not get it all. Takes 5 s at most."""
+    outboxes, problems = keep(project, params, message, files)
+    return problems + deliver_kept(project, outboxes)
+
+
+def keep(
+    project: Path, params: Params, message: Message, files: Mapping[str, bytes]
+) -> tuple[dict[SinkName, Outbox], list[str]]:
+    """Put a message into every sink's outbox; returns these, and a sentence for each that has no room."""
     problems: list[str] = []
     outboxes: dict[SinkName, Outbox] = {}
     for sink in sinks_of(params):
@@ -29,13 +37,22 @@ def send(project: Path, params: Params, message: Message, files: Mapping[str, by
         try:
             outboxes[sink].put(message, files)
         except OSError as error:
-            problems.append(f"{sink}: nothing can be kept in {outboxes[sink].folder}: {error}")
+            problems.append(
+                f"{sink}: nothing can be kept in {outboxes[sink].folder}: {error}; so the run is sent now, "
+                "and only now"
+            )
             outboxes[sink] = Outbox(Path(tempfile.mkdtemp()), temporary=True)
             outboxes[sink].put(message, files)
+    return outboxes, problems
+
+
+def deliver_kept(project: Path, outboxes: Mapping[SinkName, Outbox]) -> list[str]:
+    """Deliver what waits; returns a sentence for each sink that did not get it all. Takes 5 s at most."""
+    problems: list[str] = []
     for sink, reason in deliver(project, outboxes).items():
         later = "the next run would not send it again"
         if not outboxes[sink].temporary:
-            later = f"kept in {outboxes[sink].folder} for the next run"
+            later = f"what remains is kept in {outboxes[sink].folder} for the next run"
         problems.append(f"{sink} did not get everything: {reason}; {later}")
     return problems
 

@@ -39,7 +39,7 @@ class TrackedRun:
     `id`: hexadecimal, unique among all runs of all registries. `began`, `ended`: milliseconds since 1970,
     UTC. `summary`: decision and reasons in markdown, with links. `metrics`: finite numbers; the unit is in
     the name where it is not the metric's own. `metric`: name of the metric that trials are scored by. `tags`:
-    short facts to search for.
+    short facts to search for. `owner`: as of RegistryState.
     """
 
     id: str
@@ -54,6 +54,7 @@ class TrackedRun:
     tags: dict[str, str]
     dataset: Dataset
     trials: tuple[Trial, ...] = ()
+    owner: str = ""
 
     @property
     def name(self) -> str:
@@ -76,7 +77,9 @@ class ModelVersion:
 class RegistryState:
     """Who is champion and challenger as of entry `seq` of the log (0 before the first), and some versions.
 
-    `address`: what the sources of all its versions begin with. `complete`: `versions` are all that there are.
+    `address`: what the sources of all its versions begin with, which another project's may, too, on an S3 of
+    its own. `owner`: whose registry it is, "" where that is not known. `complete`: `versions` are all that
+    there are.
     """
 
     model: str
@@ -86,6 +89,7 @@ class RegistryState:
     challenger: str | None
     versions: tuple[ModelVersion, ...]
     complete: bool = False
+    owner: str = ""
 
 
 @dataclass(frozen=True)

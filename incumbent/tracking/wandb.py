@@ -57,7 +57,7 @@ class Wandb:
         if logged is None:
             return
         for rounds, score in trial.curve:
-            logged.log({f"curve/{run.metric}": score}, step=rounds)
+            logged.log({f"cv/curve/{run.metric}": score}, step=rounds)
         logged.summary.update({f"cv/{run.metric}": trial.score, "rounds": trial.rounds})
         logged.finish()
 

@@ -1,7 +1,10 @@
 """A real run of the flow beside a real MLflow server: what it shows, and what its registry loads."""
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +19,7 @@ from incumbent.params import load_params
 from incumbent.storage.registry.registry import open_registry
 from incumbent.storage.serving.model_cache import load_model
 from incumbent.tracking.deliver import outbox_of
+from tests.commands import variables
 from tests.flows.conftest import Project, edited, within
 from tests.tracking.conftest import MLflowServer, mlflow
 
@@ -140,6 +144,25 @@ def test_a_tracker_that_hangs_changes_no_decision_and_hears_of_it_later(
     all_sent(place)
     names = [run["run_name"] for run in mlflow.runs(MODEL)]
     assert [names.count(f"run {each['run']}") for each in (hung, after)] == [1, 1]
+
+
+def test_a_run_that_is_interrupted_after_its_decision_waits_in_the_outbox(
+    tracked: dict[str, Any], place: Project
+) -> None:
+    registry = open_registry(load_params(place.path), place.path)
+    outbox = outbox_of(place.path, "mlflow")
+    run = max(registry.decisions(range(tracked["run"], tracked["run"] + 20))) + 1
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "incumbent", "retrain", "--project", str(place.path)]
+        process = subprocess.Popen(command, env=variables(MLFLOW_TRACKING_URI=address))
+        deadline = time.monotonic() + 120
+        while not registry.decisions([run]) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [entry.name[:16] for entry in outbox.waiting()] == [f"run-{run:012d}"]
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert [entry.name[:16] for entry in outbox.waiting()] == [f"run-{run:012d}"]
 
 
 def test_mirror_without_a_registry_to_show_it_in_says_what_to_set(place: Project) -> None:

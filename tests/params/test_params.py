@@ -111,6 +111,12 @@ def test_the_repositorys_own_parameters_load() -> None:
             id="a storage that is no URL",
         ),
         pytest.param("  folds: 5", "  folds: 1", ["search.folds = 1", "equal to 2"], id="one fold"),
+        pytest.param(
+            "seed: 2013",
+            "seed: 2013\ntracking: {sinks: mlflow}",
+            ["tracking.sinks = 'mlflow'", "should be a list, such as [a, b]"],
+            id="one tracker for a list",
+        ),
         pytest.param("seed: 2013", "seed: -1", ["seed = -1", "equal to 0"], id="negative seed"),
         pytest.param(
             "seed: 2013", "seed: 2147483648", ["seed = 2147483648", "less than 2147483648"], id="huge seed"

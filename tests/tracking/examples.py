@@ -7,6 +7,7 @@ from incumbent.tracking.deliver import outbox_of
 from incumbent.tracking.outbox import Outbox
 from incumbent.tracking.values import Dataset, Message, ModelVersion, RegistryState, TrackedRun, Trial
 
+OWNER = "ada:/home/ada/flights (repository 1a2b3c4d5e), 00112233"
 RUN = TrackedRun(
     id="5e1d" * 8,
     seq=17,
@@ -29,6 +30,7 @@ RUN = TrackedRun(
         Trial(0, 0.71, {"num_leaves": 31, "learning_rate": 0.1}, 20, False, ((10, 0.7), (20, 0.71))),
         Trial(1, 0.68, {"num_leaves": 7, "learning_rate": 0.3}, 10, True, ((10, 0.68),)),
     ),
+    owner=OWNER,
 )
 VERSION = ModelVersion(
     "v17",
@@ -37,7 +39,9 @@ VERSION = ModelVersion(
     "v17: full training",
     {"incumbent.kind": "full"},
 )
-REGISTRY = RegistryState("flights", "s3://incumbent/registry/flights/versions/", 5, "v17", None, (VERSION,))
+REGISTRY = RegistryState(
+    "flights", "s3://incumbent/registry/flights/versions/", 5, "v17", None, (VERSION,), owner=OWNER
+)
 PICTURE = {"pictures/roc.png": b"\x89PNG\r\n\x1a\n", "report.html": b"<h1>Run 17</h1>"}
 
 

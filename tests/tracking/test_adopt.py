@@ -12,6 +12,7 @@ from sklearn.datasets import load_breast_cancer
 from incumbent.params import load_params
 from incumbent.storage.registry.registry import open_registry
 from incumbent.storage.serving.model_cache import load_model
+from incumbent.tracking.state import whole_state
 from tests.commands import Done, called
 from tests.conftest import S3
 from tests.tracking.conftest import MLflowServer
@@ -70,7 +71,15 @@ def test_their_champion_is_the_incumbent_and_predicts_the_same(
     assert np.abs(ours - theirs).max() < 1e-9
     assert registry.problems() == []
     shown = called("models", "list", project=project, **s3.environment)
-    assert f"{champion.version} *" in shown.out
+    [line] = [line for line in shown.out.splitlines() if line.startswith(f"{champion.version} *")]
+    assert "taken over" in line
+    assert "forced" not in line
+    described = whole_state(registry).versions[0]
+    assert described.description == f"v1: taken over from {CHAMPION}, version 1 there"
+    assert described.tags["incumbent.kind"] == "adopted"
+    rebuilt = called("models", "reproduce", "v1", project=project, **s3.environment)
+    assert rebuilt.code == 1
+    assert f"'v1' was taken over from {CHAMPION}, version 1 there; what it was trained on" in rebuilt.err
     again = called(
         "models", "adopt", CHAMPION, project=project, MLFLOW_TRACKING_URI=server.address, **s3.environment
     )
@@ -102,6 +111,8 @@ def test_without_s3_init_says_how_to_take_it_over_later(
             "theirs", "names no model: give models:/NAME@ALIAS or models:/NAME/VERSION", id="no address"
         ),
         pytest.param("models:/nobody@champion", "no model at models:/nobody@champion", id="no such model"),
+        pytest.param("models:/theirs@nope", "no model at models:/theirs@nope", id="no such alias"),
+        pytest.param("models:/theirs/7", "no model at models:/theirs/7", id="no such version"),
     ],
 )
 def test_what_is_no_model_is_refused(
@@ -110,3 +121,39 @@ def test_what_is_no_model_is_refused(
     done = init(tmp_path / "refused", table, s3, server.address, address)
     assert done.code == 1
     assert said in done.err
+    assert not (tmp_path / "refused").exists()
+
+
+@pytest.mark.parametrize("down", [False, True], ids=["with S3", "without S3"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(
+            {"target": "word"}, "the model's objective is 'binary', and the task is", id="other task"
+        ),
+        pytest.param(
+            {"mean_area": "area"}, "the model reads ['mean_area'], which are no", id="no such column"
+        ),
+    ],
+)
+def test_a_model_that_does_not_fit_leaves_no_project_behind(
+    change: dict[str, str],
+    said: str,
+    down: bool,
+    server: MLflowServer,
+    table: pd.DataFrame,
+    s3: S3,
+    tmp_path: Path,
+) -> None:
+    data, project = tmp_path / "cells.csv", tmp_path / "cells"
+    other = table.rename(columns=change)
+    if "target" in change:
+        other["target"] = np.resize(["a", "b", "c"], len(other))
+        other = other.drop(columns="word")
+    other.to_csv(data, index=False)
+    reached = {**s3.environment, **({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"} if down else {})}
+    given = ("--data", data, "--target", "target", "--from-mlflow", CHAMPION)
+    done = called("init", *given, project=project, MLFLOW_TRACKING_URI=server.address, **reached)
+    assert done.code == 1
+    assert said in done.err
+    assert not project.exists()

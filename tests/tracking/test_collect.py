@@ -10,8 +10,10 @@ import pytest
 from incumbent.evaluation.cost import Usage, cost_document
 from incumbent.evaluation.decide import Evidence
 from incumbent.machine.resources import Resources
-from incumbent.params import CostParams
-from incumbent.tracking.collect import figures, parameters, resources, summary, trials
+from incumbent.params import CostParams, Params
+from incumbent.tracking.collect import decisive, figures, parameters, resources, summary, trials
+from incumbent.tracking.names import allowed, as_part
+from tests.building import changed
 
 RUNS = Path(__file__).parents[1] / "kept" / "8cde439" / "bucket" / "registry" / "flights" / "runs"
 
@@ -37,6 +39,18 @@ def test_the_comparison_arrives_with_its_intervals(documents: dict[str, Any]) ->
         assert shown[f"slices/{each.column}/{each.value}/rows"] == each.rows
 
 
+def test_the_probability_that_decides_allows_for_the_margin(
+    documents: dict[str, Any], flights_params: Params
+) -> None:
+    evidence = Evidence.from_json(documents["comparison"]["evidence"])
+    assert evidence.compared
+    margin = evidence.compared.gain.value + 0.001
+    policy = changed(flights_params, promotion={"margin": margin}).promotion
+    [(name, chance)] = decisive(evidence, policy).items()
+    assert name == "judging/probability_better_by_margin"
+    assert chance < 0.5 < figures(documents, evidence)["judging/probability_better"]
+
+
 def test_drift_data_and_seconds_arrive(documents: dict[str, Any]) -> None:
     shown = figures(documents, None)
     assert shown["drift/share"] == documents["drift"]["share"]
@@ -45,6 +59,35 @@ def test_drift_data_and_seconds_arrive(documents: dict[str, Any]) -> None:
     outcome = documents["outcome"]
     assert shown["data/partitions_added"] == len(outcome["data"]["added"])
     assert {name: shown[f"seconds/{name}"] for name in outcome["timings"]} == outcome["timings"]
+
+
+def test_a_columns_name_is_the_same_in_each_run_whatever_its_drift(documents: dict[str, Any]) -> None:
+    shifts = [{"column": "visits $", "psi": 0.3}, {"column": "visits %", "psi": 0.1}]
+    names: list[dict[float, str]] = []
+    for features in (shifts, shifts[::-1]):
+        run = {**documents, "drift": {"share": 0.1, "target": None, "features": features}}
+        shown = allowed(figures(run, None)).items()
+        names.append({value: name for name, value in shown if name.startswith("drift/psi/")})
+    assert names[0] == names[1]
+    assert len(set(names[0].values())) == 2
+    assert all(name.startswith("drift/psi/visits __") for name in names[0].values())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(("<30", ">30"), id="characters that no tracker takes"),
+        pytest.param(("p" * 239, "p" * 238 + "q"), id="long"),
+        pytest.param(("a/b", "a_b"), id="a slash"),
+        pytest.param(("", "."), id="no name"),
+    ],
+)
+def test_figures_of_different_slices_stay_apart(values: tuple[str, str]) -> None:
+    named = {f"slices/{as_part('p' * 239)}/{as_part(value)}/gain_low": 1.0 for value in values}
+    names = allowed(named)
+    assert len(names) == 2
+    assert names == named
+    assert all(len(name) < 250 for name in names)
 
 
 def test_what_is_no_finite_number_is_left_out(documents: dict[str, Any]) -> None:

@@ -11,13 +11,14 @@ import httpx
 import pytest
 
 from incumbent.params import Params
-from incumbent.tracking.deliver import SECONDS, deliver
+from incumbent.tracking.deliver import SECONDS, deliver, outbox_of
 from incumbent.tracking.mlflow import open_mlflow
 from incumbent.tracking.send import send
+from incumbent.tracking.sink import Refused
 from incumbent.tracking.values import RegistryState, TrackedRun
 from tests.building import changed
 from tests.tracking.conftest import MLflowServer, Proxy
-from tests.tracking.examples import PICTURE, RUN, VERSION, message, numbered, waiting_for
+from tests.tracking.examples import OWNER, PICTURE, RUN, VERSION, message, numbered, waiting_for
 from tests.tracking.test_outbox import full_disk
 
 pytestmark = pytest.mark.slow
@@ -67,9 +68,9 @@ def test_values_of_slices_become_names_that_mlflow_allows(logged: list[dict[str,
     slices = {name: value for name, value in by_name(logged)["run 17"]["metrics"].items() if "slices" in name}
     assert slices == {
         "slices/city/München/gain": 0.01,
-        "slices/city/a_b/gain": 0.02,
-        "slices/city/a_b/gain_2": 0.03,
-        "slices/city/_/gain": 0.04,
+        "slices/city/a_b_42144f/gain": 0.02,
+        "slices/city/a_b_c2a7b6/gain": 0.03,
+        "slices/city/__5ec1f7/gain": 0.04,
     }
 
 
@@ -194,7 +195,7 @@ def state(
 ) -> RegistryState:
     address = f"s3://incumbent/registry/{model}/versions/"
     all_of = tuple(replace(VERSION, version=name, source=address + name) for name in versions)
-    return RegistryState(model, address, seq, champion, challenger, all_of)
+    return RegistryState(model, address, seq, champion, challenger, all_of, owner=OWNER)
 
 
 def test_a_version_is_mirrored_with_its_run_and_alias(mlflow: MLflowServer, tmp_path: Path) -> None:
@@ -205,6 +206,7 @@ def test_a_version_is_mirrored_with_its_run_and_alias(mlflow: MLflowServer, tmp_
         timeout=30,
     ).json()["model_version"]
     assert answer["source"] == VERSION.source
+    assert {"key": "incumbent.owner", "value": OWNER} in answer["tags"]
     assert answer["run_id"] == by_name(mlflow.runs("mirrored"))["run 17"]["run_id"]
     assert {"key": "incumbent.kind", "value": "full"} in answer["tags"]
 
@@ -235,12 +237,18 @@ def test_a_drifted_mirror_is_mended(mlflow: MLflowServer) -> None:
             "model-versions/set-tag",
             {"name": "drifted", "version": "1", "key": "incumbent.kind", "value": "?"},
         ),
+        (
+            "DELETE",
+            "model-versions/delete-tag",
+            {"name": "drifted", "version": "1", "key": "incumbent.version"},
+        ),
         ("PATCH", "model-versions/update", {"name": "drifted", "version": "2", "description": "?"}),
         ("POST", "model-versions/create", {"name": "drifted", "source": "s3://somebody/else"}),
+        ("POST", "model-versions/create", {"name": "drifted", "source": ours.versions[0].source}),
     ):
         httpx.request(method, f"{api}/{path}", json=body, timeout=30).raise_for_status()
     assert mirrored(mlflow, ours) == [
-        "'v1' had other tags: incumbent.kind",
+        "'v1' had other tags: incumbent.kind, incumbent.version",
         "'v2' had another description",
         "'champion' is v1 now",
     ]
@@ -248,6 +256,62 @@ def test_a_drifted_mirror_is_mended(mlflow: MLflowServer) -> None:
     gone = replace(state("drifted", 1, "v1", None, "v1"), complete=True)
     assert mirrored(mlflow, gone) == ["'v2' is not in the registry any more; deleted"]
     assert mirrored(mlflow, gone) == []
-    query = {"name": "drifted", "version": "3"}
-    theirs = httpx.get(f"{api}/model-versions/get", params=query, timeout=30)
-    assert theirs.json()["model_version"]["source"] == "s3://somebody/else"
+    for version, source in (("3", "s3://somebody/else"), ("4", ours.versions[0].source)):
+        query = {"name": "drifted", "version": version}
+        theirs = httpx.get(f"{api}/model-versions/get", params=query, timeout=30)
+        assert theirs.json()["model_version"]["source"] == source
+
+
+# --- whose it is
+
+
+ANOTHER = "bob:/home/bob/flights (repository 5f6e7d8c9b), 44556677"
+
+
+def test_another_projects_model_of_the_same_name_is_refused_and_stays(mlflow: MLflowServer) -> None:
+    theirs = replace(state("shared", 1, "v1", "v2", "v1", "v2"), owner=ANOTHER, complete=True)
+    mirrored(mlflow, theirs)
+    with pytest.raises(
+        Refused, match=r"the model 'shared' at .* belongs to the project at bob:.*dataset.name"
+    ):
+        mirrored(mlflow, replace(state("shared", 9, "v3", None, "v3"), complete=True))
+    assert mirrored(mlflow, theirs) == []
+
+
+def test_another_projects_experiment_of_the_same_name_is_refused_and_the_run_stays(
+    mlflow: MLflowServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow.address)
+    theirs, ours = (
+        message(replace(RUN, id=digit * 32, model="named alike", owner=owner), None)
+        for digit, owner in (("a", ANOTHER), ("b", OWNER))
+    )
+    for project in (tmp_path / "theirs", tmp_path / "ours"):
+        outbox_of(project, "mlflow").put(theirs if project.name == "theirs" else ours, PICTURE)
+    assert deliver(tmp_path, {"mlflow": outbox_of(tmp_path / "theirs", "mlflow")}, seconds=60) == {}
+    before, outbox = mlflow.runs("named alike"), outbox_of(tmp_path / "ours", "mlflow")
+    reason = deliver(tmp_path, {"mlflow": outbox}, seconds=60)["mlflow"]
+    assert "stays in the outbox: the experiment 'named alike' at " in reason
+    assert f"belongs to the project at {ANOTHER}, and this is {OWNER}; choose another dataset.name" in reason
+    assert len(outbox.waiting()) == 1
+    assert mlflow.runs("named alike") == before
+
+
+def test_a_mirror_of_an_earlier_release_becomes_ours(mlflow: MLflowServer) -> None:
+    whole = replace(state("earlier", 1, "v1", None, "v1", "v2"), complete=True)
+    mirrored(mlflow, replace(whole, owner=""))
+    assert mirrored(mlflow, whole) == [
+        "'v1' had other tags: incumbent.owner",
+        "'v2' had other tags: incumbent.owner",
+    ]
+    assert mirrored(mlflow, whole) == []
+
+
+def test_a_model_that_was_deleted_there_comes_back_with_the_oldest_version_first(
+    mlflow: MLflowServer,
+) -> None:
+    whole = replace(state("again", 1, "v2", None, "v1", "v2"), complete=True)
+    mirrored(mlflow, whole)
+    deleted = f"{mlflow.address}/api/2.0/mlflow/registered-models/delete"
+    httpx.request("DELETE", deleted, json={"name": "again"}, timeout=30).raise_for_status()
+    assert mirrored(mlflow, whole) == ["'v1' was not there", "'v2' was not there", "'champion' is v2 now"]

@@ -76,7 +76,7 @@ def test_a_trial_is_a_run_of_the_group_with_its_curve(
     assert (run.display_name, run.run_group, run.job_type) == ("run 17, trial 0", "run 17", "trial")
     assert values(run.config.update)["num_leaves"] == 31
     history = [values(each.history.item) for each in kept if each.HasField("history")]
-    curve = [(row["_step"], row["curve/roc_auc"]) for row in history]
+    curve = [(row["_step"], row["cv/curve/roc_auc"]) for row in history]
     assert curve == list(RUN.trials[0].curve)
     summary = {}
     for each in kept:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from incumbent.errors import BadInput
 from incumbent.params import Params
 from incumbent.storage.dataset.git import folder_of, git
+from incumbent.storage.registry.registry import Registry
 from incumbent.storage.s3.address import open_store
 from incumbent.storage.s3.documents import dump, now, parse, who
 from incumbent.storage.s3.store import Store
@@ -37,6 +38,11 @@ class Belonging:
     at: str
     nonce: str
 
+    @property
+    def owner(self) -> str:
+        """Who owns the model, in a line that no other registry has; for places that only compare it."""
+        return f"{self}, {self.nonce}"
+
     def __str__(self) -> str:
         return (
             f"{self.place} (repository {self.root[:SHORT]}{f', folder {self.folder}' if self.folder else ''})"
@@ -57,6 +63,12 @@ def register_project(params: Params, project: Path) -> None:
         store.put_if_absent(KEY, dump(asdict(own)))
         noted = _noted(store)
     _require(store, noted, project)
+
+
+def owner_of(registry: Registry) -> str:
+    """As Belonging.owner; "" where no project was noted."""
+    noted = _noted(registry.store, f"{registry.model}/{KEY}")
+    return noted.owner if noted else ""
 
 
 def require_own_model(params: Params, project: Path) -> None:
@@ -85,9 +97,9 @@ def _open(params: Params) -> Store:
     return open_store(f"{params.registry.address.rstrip('/')}/{params.dataset.name}")
 
 
-def _noted(store: Store) -> Belonging | None:
-    stored = store.find(KEY)
-    return parse(DOCUMENT, stored.body, store.url(KEY)) if stored else None
+def _noted(store: Store, key: str = KEY) -> Belonging | None:
+    stored = store.find(key)
+    return parse(DOCUMENT, stored.body, store.url(key)) if stored else None
 
 
 def _is_of(project: Path, noted: Belonging) -> bool:

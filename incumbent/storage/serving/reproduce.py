@@ -42,10 +42,16 @@ class Reproduction:
 def reproduce(project: Path, registry: Registry, version: str) -> Reproduction:
     """Check out the version's code beside the project, train again, compare digests.
 
-    The project's work tree, branch and registry stay as they are. Raises BadInput when the code was not
-    committed, NotFound when code, data or parent are gone, IncumbentError when training fails.
+    The project's work tree, branch and registry stay as they are. Raises BadInput when the version was
+    taken over or its code was not committed, NotFound when code, data or parent are gone, IncumbentError
+    when training fails.
     """
     manifest = registry.manifest(version)
+    if adopted := manifest.get("adopted"):
+        raise BadInput(
+            f"version '{version}' was taken over from {adopted['from']}, version {adopted['version']} there; "
+            "what it was trained on is not known here, so it can't be trained again"
+        )
     code = _committed(project, version, manifest["code"])
     parent = pull_cached(project, registry, manifest["parent"]) if manifest["parent"] else None
     names = needed(manifest, parent[1] if parent else None)

@@ -17,6 +17,8 @@ from incumbent.params import FORMATS, DatasetParams, Params
 if TYPE_CHECKING:
     from incumbent.cli.new_project import Check
 
+LONGEST_NAME = 60  # in the table of columns
+
 
 def init(
     data: Annotated[
@@ -164,7 +166,7 @@ def _adoption(adopted: dict[str, Any] | None) -> list[str]:
 def _columns(columns: list[dict[str, Any]]) -> str:
     rows = [
         [
-            each["column"],
+            _shortened(each["column"]),
             each["kind"] or "–",
             percent(each["share_empty"]),
             each["example"],
@@ -173,4 +175,9 @@ def _columns(columns: list[dict[str, Any]]) -> str:
         ]
         for each in columns
     ]
+    # The document has the names whole; in a table, one long name would make every line as long.
     return table(["column", "kind", "empty", "example", "becomes", "why"], rows)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

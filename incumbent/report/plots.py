@@ -13,7 +13,7 @@ from incumbent.compare import Calibration
 
 CHALLENGER, CHAMPION, FAINT, WRONG = "#0b6e4f", "#b5651d", "#9aa5a1", "#a3262c"
 MOST_NAMES, LONGEST, LINE = 12, 20, 40
-"""Names of partitions below a picture, letters of a name, and of a line."""
+"""Names of partitions below a picture, letters of a name beside an axis, and of a line."""
 GREATEST = 1e300
 
 Range = tuple[float | None, float | None]
@@ -52,7 +52,7 @@ def confusion(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> b
     figure, axes = _axes("Predicted class", "True class")
     shares = confusion_matrix(y, predicted.argmax(axis=1), labels=range(len(classes)), normalize="true")
     axes.imshow(shares, cmap="Greens", vmin=0, vmax=1)
-    names = [*map(_plain, classes)]
+    names = [*map(_label, classes)]
     axes.set_xticks(range(len(classes)), names, rotation=45, ha="right")
     axes.set_yticks(range(len(classes)), names)
     return _png(figure)
@@ -94,7 +94,8 @@ def importances(shares: Mapping[str, float], axis: str = "Share of the gain", mo
     """The features with the largest share of the model's gain, or a study's options with another `axis`."""
     figure, axes = _axes(axis, "")
     names = list(shares)[:most][::-1]
-    axes.barh([*map(_plain, names)], [shares[name] for name in names], color=CHALLENGER)
+    axes.barh(range(len(names)), [shares[name] for name in names], color=CHALLENGER)
+    axes.set_yticks(range(len(names)), [*map(_label, names)])
     return _png(figure)
 
 
@@ -150,6 +151,13 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
 def _plain(text: str) -> str:
     """A name from the data, of which nothing is a formula."""
     return text.replace("$", r"\$")
+
+
+def _label(name: str) -> str:
+    """A name beside an axis; of a long one beginning and end, as a picture has room for no more."""
+    if len(name) > LONGEST:
+        name = f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 :]}"
+    return _plain(name)
 
 
 def _axes(x: str, y: str) -> tuple[Figure, Axes]:

@@ -41,6 +41,15 @@ def test_what_it_drafts_and_learns_can_be_read_and_is_committed(made: tuple[Path
     assert told["data"]["rev"] == git(project, "rev-parse", "HEAD")
 
 
+def test_a_long_name_makes_no_other_line_of_the_table_long(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x" * 200: range(300), "y": [n % 2 for n in range(300)]})
+    frame.to_csv(tmp_path / "wide.csv", index=False)
+    done = called("init", "--data", tmp_path / "wide.csv", "--target", "y", project=tmp_path / "wide")
+    assert done.code == 0, done.err
+    [line] = [line for line in done.out.splitlines() if line.startswith("y ")]
+    assert len(line) < 160
+
+
 def test_a_table_with_a_time_column_is_split_by_month(tmp_path: Path) -> None:
     days = pd.date_range("2026-01-01", periods=300, freq="D")
     frame = pd.DataFrame({"day": days, "x": range(300), "rain": [n % 3 == 0 for n in range(300)]})

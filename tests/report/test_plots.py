@@ -62,3 +62,12 @@ def test_any_history_can_be_drawn_without_a_warning(
 def test_columns_and_classes_with_dollars_can_be_drawn() -> None:
     assert plots.importances({"$a_{b$": 0.7, "c": 0.3})
     assert plots.confusion(np.array([0, 1]), np.eye(2), ["$_{$", "b"])
+
+
+@pytest.mark.parametrize("letter", ["x", "W", "値"])
+def test_columns_and_classes_with_long_names_leave_room_for_the_picture(letter: str) -> None:
+    names = [letter * 200 + end for end in "ab"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert plots.importances(dict(zip(names, (0.7, 0.3), strict=True)))
+        assert plots.confusion(np.array([0, 1]), np.eye(2), names)

@@ -10,9 +10,10 @@ from incumbent.cli.commands import app
 from incumbent.errors import BadInput
 from incumbent.params import Params
 from incumbent.storage.dataset.git import git
-from incumbent.storage.registry.identity import register_project, require_own_model
-from incumbent.storage.registry.registry import Registry
+from incumbent.storage.registry.identity import owner_of, register_project, require_own_model
+from incumbent.storage.registry.registry import Registry, open_registry
 from incumbent.storage.s3.store import Store
+from incumbent.tracking.state import run_id
 from tests.storage.clones import identify
 
 
@@ -44,6 +45,20 @@ def test_another_repository_is_refused_and_both_are_named(params: Params, tmp_pa
         for expected in (str(first), str(second), "/flights", "dataset.name", *map(commit, (first, second))):
             assert expected in str(error.value)
     register_project(params, first)
+
+
+def test_each_of_two_registries_at_one_address_has_an_owner_and_runs_of_its_own(
+    params: Params, store: Store, tmp_path: Path
+) -> None:
+    """As two local stacks have them, whose S3 both call their bucket `incumbent`."""
+    registry, ids = open_registry(params, tmp_path), set()
+    assert owner_of(registry) == ""
+    for name in ("first", "second"):
+        register_project(params, project := repository(tmp_path / name))
+        assert str(project) in owner_of(registry)
+        ids.add(run_id(registry, owner_of(registry), 1))
+        store.delete("flights/project.json")
+    assert len(ids) == 2
 
 
 def commit(project: Path) -> str:

@@ -125,11 +125,15 @@ def _evidence(evidence: Evidence) -> Figures:
     """The comparison as `judging/…`, slices as `slices/COLUMN/VALUE/…`, and what guardrails look at."""
     if compared := evidence.compared:
         yield from _comparison("judging", compared)
+        yield "judging/rows", compared.rows
+        yield "judging/groups", compared.groups
     for each in evidence.slices:
         where = f"slices/{as_part(each.column)}/{as_part(each.value)}"
         yield f"{where}/rows", each.rows
         if each.comparison:
             yield from _comparison(where, each.comparison)
+            yield f"{where}/judging_rows", each.comparison.rows
+            yield f"{where}/judging_groups", each.comparison.groups
     if evidence.calibration:
         yield "judging/calibration_error", evidence.calibration.error
     if evidence.fairness:
@@ -144,8 +148,6 @@ def _comparison(where: str, compared: Comparison) -> Figures:
     yield from _interval(f"{where}/incumbent_{compared.metric}", compared.champion)
     yield from _interval(f"{where}/gain", compared.gain)
     yield f"{where}/probability_better", compared.chance()
-    yield f"{where}/judging_rows", compared.rows
-    yield f"{where}/judging_groups", compared.groups
 
 
 def _interval(name: str, interval: Interval) -> Figures:

@@ -20,12 +20,6 @@ def sinks_of(params: Params) -> list[SinkName]:
     return chosen_sinks(params.tracking.sinks, os.environ)
 
 
-def send(project: Path, params: Params, message: Message, files: Mapping[str, bytes]) -> list[str]:
-    """Send every sink a message; returns a sentence for each that did not get it all. Takes 5 s at most."""
-    outboxes, problems = keep(project, params, message, files)
-    return problems + deliver_kept(project, outboxes)
-
-
 def keep(
     project: Path, params: Params, message: Message, files: Mapping[str, bytes]
 ) -> tuple[dict[SinkName, Outbox], list[str]]:
@@ -38,7 +32,7 @@ def keep(
             outboxes[sink].put(message, files)
         except OSError as error:
             problems.append(
-                f"{sink}: nothing can be kept in {outboxes[sink].folder}: {error}; so the run is sent now, "
+                f"{sink}: nothing can be kept in {outboxes[sink].folder}: {error}; so it is sent now, "
                 "and only now"
             )
             outboxes[sink] = Outbox(Path(tempfile.mkdtemp()), temporary=True)
@@ -58,18 +52,22 @@ def deliver_kept(project: Path, outboxes: Mapping[SinkName, Outbox]) -> list[str
 
 
 def send_champion(project: Path, params: Params, registry: Registry) -> list[str]:
-    """Let the sinks know the champion, after a change that no run made; as `send`, and never an error."""
+    """Let the sinks know the champion, after a change that no run made.
+
+    As `deliver_kept`, and never an error.
+    """
     sinks = sinks_of(params)
     if not sinks:
         return []
     try:
         state = state_after(registry, None)
+        # After "run-…": a version belongs to its run.
+        key = f"state-{state.seq:012d}-{state.challenger or 'none'}"
+        outboxes, problems = keep(project, params, Message(key, registry=state), {})
         if "mlflow" in sinks and state.champion:
             from incumbent.tracking.loadable import make_loadable  # brings pandas
 
             make_loadable(registry, state.champion)
-        # After "run-…": a version belongs to its run.
-        key = f"state-{state.seq:012d}-{state.challenger or 'none'}"
-        return send(project, params, Message(key, registry=state), {})
+        return problems + deliver_kept(project, outboxes)
     except (IncumbentError, OSError) as error:
         return [f"the trackers do not know the champion: {error}; mend it with 'incumbent models mirror'"]

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+from incumbent.params import Params
 from incumbent.tracking.deliver import outbox_of
 from incumbent.tracking.outbox import Outbox
+from incumbent.tracking.send import deliver_kept, keep
 from incumbent.tracking.values import Dataset, Message, ModelVersion, RegistryState, TrackedRun, Trial
 
 OWNER = "ada:/home/ada/flights (repository 1a2b3c4d5e), 00112233"
@@ -52,6 +54,12 @@ def numbered(seq: int) -> TrackedRun:
 
 def message(run: TrackedRun = RUN, registry: RegistryState | None = REGISTRY) -> Message:
     return Message(f"run-{run.seq:012d}-{run.id[:8]}", run, registry)
+
+
+def send(project: Path, params: Params, message: Message, files: dict[str, bytes]) -> list[str]:
+    """Keep a message and deliver it at once; returns what went wrong."""
+    outboxes, problems = keep(project, params, message, files)
+    return problems + deliver_kept(project, outboxes)
 
 
 def waiting_for(project: Path, *runs: TrackedRun, model: str = "flights") -> Outbox:

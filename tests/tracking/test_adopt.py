@@ -124,6 +124,17 @@ def test_what_is_no_model_is_refused(
     assert not (tmp_path / "refused").exists()
 
 
+def test_where_the_model_is_another_projects_init_says_what_is_made_and_what_is_not(
+    server: MLflowServer, table: pd.DataFrame, s3: S3, tmp_path: Path
+) -> None:
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        done = init(tmp_path / folder / "twice", table, s3, server.address, CHAMPION)
+    assert done.code == 1
+    assert f"the project {tmp_path}/second/twice is made, without its champion: s3://" in done.err
+    assert f"incumbent models adopt {CHAMPION} --project {tmp_path}/second/twice" in done.err
+
+
 @pytest.mark.parametrize("down", [False, True], ids=["with S3", "without S3"])
 @pytest.mark.parametrize(
     ("change", "said"),

@@ -34,7 +34,7 @@ def test_the_comparison_arrives_with_its_intervals(documents: dict[str, Any]) ->
     assert shown["judging/incumbent_roc_auc"] == metric["champion"]["value"]
     assert [shown["judging/gain_low"], shown["judging/gain_high"]] == metric["ci"]
     assert evidence.compared
-    assert shown["judging/judging_rows"] == evidence.compared.rows
+    assert shown["judging/rows"] == evidence.compared.rows
     for each in evidence.slices:
         assert shown[f"slices/{each.column}/{each.value}/rows"] == each.rows
 

@@ -13,12 +13,11 @@ import pytest
 from incumbent.params import Params
 from incumbent.tracking.deliver import SECONDS, deliver, outbox_of
 from incumbent.tracking.mlflow import open_mlflow
-from incumbent.tracking.send import send
 from incumbent.tracking.sink import Refused
 from incumbent.tracking.values import RegistryState, TrackedRun
 from tests.building import changed
 from tests.tracking.conftest import MLflowServer, Proxy
-from tests.tracking.examples import OWNER, PICTURE, RUN, VERSION, message, numbered, waiting_for
+from tests.tracking.examples import OWNER, PICTURE, RUN, VERSION, message, numbered, send, waiting_for
 from tests.tracking.test_outbox import full_disk
 
 pytestmark = pytest.mark.slow

@@ -14,11 +14,10 @@ import pytest
 from incumbent.params import Params
 from incumbent.tracking.deliver import SECONDS, deliver, outbox_of
 from incumbent.tracking.outbox import Outbox
-from incumbent.tracking.send import send
 from incumbent.tracking.sinks import chosen_sinks
 from incumbent.tracking.values import Message
 from tests.building import changed
-from tests.tracking.examples import PICTURE, RUN, message, numbered, waiting_for
+from tests.tracking.examples import PICTURE, RUN, message, numbered, send, waiting_for
 
 
 @contextmanager
@@ -155,7 +154,7 @@ def test_without_room_in_the_outbox_and_without_a_tracker_a_warning_says_that_th
         kept, lost = send(tmp_path, params, message(), PICTURE)
         assert Outbox(tmp_path / ".incumbent" / "outbox" / "mlflow").waiting() == []
     assert kept.startswith("mlflow: nothing can be kept in ")
-    assert "No space left on device; so the run is sent now, and only now" in kept
+    assert "No space left on device; so it is sent now, and only now" in kept
     assert lost.endswith("; the next run would not send it again")
 
 

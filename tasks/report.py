@@ -6,13 +6,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from incumbent.storage.serving.prediction_log import open_feedback
+from tasks.evidence import comparison_of, evidence_of
 from tasks.resume import resumed_from
 from tasks.runs import Run
 
 if TYPE_CHECKING:
     from incumbent.compare import Comparison
-from tasks.evidence import comparison_of, evidence_of
 
 LATEST = 12
 """Arrivals in the report's series."""
@@ -80,6 +79,8 @@ def facts_of(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
 
 def _estimate(run: Run) -> str | None:
     """What monitor last estimated of the champion, before labels came, in words."""
+    from incumbent.storage.serving.prediction_log import open_feedback  # brings pandas
+
     verdict = open_feedback(run.params).last_verdict(run.champion) if run.champion else None
     return verdict["estimate_reason"] if verdict and verdict.get("estimated") else None
 

@@ -363,7 +363,8 @@ def test_a_gap_in_time_needs_a_column_of_times(tmp_path: Path) -> None:
     timed = edited("  gap: 0", "  gap: 14 days")
     told = refusal(tmp_path, timed.replace("  time: time_hour", "  # time: time_hour"))
     assert "search.gap = '14 days' needs dataset.time, in which it is measured; name the column" in told
-    told = refusal(tmp_path, timed.replace("  time: time_hour", "  time: hour\n  columns: {hour: number}"))
+    columns = "{time_hour: text, carrier: text, flight: number, date: time, late: boolean, hour: number}"
+    told = refusal(tmp_path, timed.replace("  time: time_hour", f"  time: hour\n  columns: {columns}"))
     assert "dataset.time = 'hour', and dataset.columns declares that as number; give the gap as" in told
 
 

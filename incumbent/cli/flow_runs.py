@@ -59,8 +59,8 @@ class FlowRuns:
             flow_runs={"start_time": {"after_": last.isoformat()}},
             sort="START_TIME_ASC",
         ):
-            # The tag comes when the run begins its work.
-            if model := self._model(run):
+            # Prefect gives those that wait for their start, too; the tag comes when the run begins its work.
+            if run["start_time"] and (model := self._model(run)):
                 started = datetime.fromisoformat(run["start_time"])
                 # While a run waits for its turn, Prefect puts off when it expects it.
                 wanted = run["expected_start_time"] if run["auto_scheduled"] else run["created"]

@@ -1,9 +1,9 @@
-"""Explain failures of the machine that a user can mend: a full disk, a file without permission."""
+"""Explain failures of the machine that a user can mend: a full disk, no memory, a file without permission."""
 
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from incumbent.errors import IncumbentError
@@ -20,6 +20,14 @@ FULL_IN_WORDS = (
     "database or disk is full",
     "no usable temporary directory",
 )
+# Messages of torch, OpenBLAS and LightGBM (C++), of Python for a thread, and of DuckDB.
+NO_MEMORY_IN_WORDS = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "std::bad_alloc",
+    "can't start new thread",
+    "out of memory error",
+)
 ALMOST_NOTHING = 1 << 20  # bytes free; too few for anything to work
 # The local S3 server refuses to write when less than the share RESERVE is free, or when there is no space for
 # the two volumes that it needs, one for itself and one for our bucket.
@@ -27,16 +35,21 @@ RESERVE, VOLUMES = 0.01, 2 * (64 << 20)
 
 
 def explain(error: BaseException) -> str | None:
-    """A message if the machine caused the error, by a full disk or missing permissions; else None."""
+    """A message if the machine caused the error: a full disk, no memory, no permission; else None."""
     chain = list(_causes(error))
     for each in chain:
-        if (isinstance(each, OSError) and each.errno in FULL) or _says_full(each):
+        if (isinstance(each, OSError) and each.errno in FULL) or _says(each, FULL_IN_WORDS):
             return _no_space(_fullest(_file_of(each)))
     if isinstance(error, IncumbentError):
         return None
     for each in chain:
         if isinstance(each, OSError) and each.errno in REFUSED and each.filename:
             return f"{_file_of(each)}: {each.strerror}; check who owns it, and whether it may be written"
+    if any(isinstance(each, MemoryError) or _says(each, NO_MEMORY_IN_WORDS) for each in chain):
+        return (
+            "no memory is left for this process; lower search.rows, retrain.window or search.workers in "
+            "params.yaml, or raise the limit (ulimit -v, the container's), and run it again"
+        )
     if any(_server_failed(each) for each in chain):
         return disk_of_the_stack()
     fullest = _fullest(None)
@@ -59,9 +72,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _says_full(error: BaseException) -> bool:
+def _says(error: BaseException, messages: Sequence[str]) -> bool:
     text = str(error).lower()
-    return any(words in text for words in FULL_IN_WORDS)
+    return any(words in text for words in messages)
 
 
 def _server_failed(error: BaseException) -> bool:

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 KINDS = ("promote", "provisional", "pending", "hold", "reject", "block", "skip")
 VERDICTS = ("passed", "warned", "probation", "blocked")
+ANOMALIES = ("nan_loss", "diverging_loss", "slow_trial", "memory_near_limit", "idle_gpu")
 FATES = ("Failed", "Crashed")
 """How a flow run ends that has no decision, as Prefect's states are named."""
 

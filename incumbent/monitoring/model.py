@@ -58,6 +58,7 @@ class Model:
 
     def __init__(self, project: Path, params: Params) -> None:
         self.name, self._metric = params.dataset.name, params.promotion.metric
+        self._currency = params.cost.currency
         # Open with little patience: a scrape does not wait for a server that hangs.
         self._store = open_store(params.registry.address, TIMEOUT)
         self._registry = Registry(self._store, self.name, Signatures.of(params.registry, project))
@@ -69,7 +70,7 @@ class Model:
         """Raises StorageUnavailable, NotFound and BadInput where registry or project can't be read."""
         yield from self._data.samples(self.name)
         self._runs.refresh()
-        yield from self._runs.samples(self.name)
+        yield from self._runs.samples(self.name, self._currency)
         yield Sample("incumbent_quarantined_files", (self.name,), self._quarantined())
         yield from self._office()
 

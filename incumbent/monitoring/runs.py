@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from incumbent.monitoring.documents import Document, Documents
-from incumbent.monitoring.metrics import KINDS, VERDICTS, Sample
+from incumbent.monitoring.metrics import ANOMALIES, KINDS, VERDICTS, Sample
 from incumbent.storage.s3.store import Listed, Store
 
 BEHIND = 100
@@ -119,15 +119,15 @@ class Runs:
     def _more(self, key: str, listed: Mapping[str, Listed]) -> list[Any]:
         return [each.content for each in self._documents.read([listed[key]] if key in listed else [])]
 
-    def samples(self, model: str) -> Iterator[Sample]:
-        """Of all runs that were read."""
+    def samples(self, model: str, currency: str | None) -> Iterator[Sample]:
+        """Of all runs that were read; currency: of the prices that params.yaml has now."""
         runs = [run for _, run in sorted(self._runs.items())]
         yield from _decisions(model, runs)
         yield from _arrivals(model, runs)
-        yield from _costs(model, runs)
+        yield from _costs(model, runs, currency)
         anomalies = sum((Counter(run.anomalies) for run in runs), Counter[str]())
-        for kind, count in sorted(anomalies.items()):
-            yield Sample("incumbent_training_anomalies_total", (model, kind), count)
+        for kind in dict.fromkeys((*ANOMALIES, *sorted(anomalies))):
+            yield Sample("incumbent_training_anomalies_total", (model, kind), anomalies[kind])
         for share in [run.drift for run in runs if run.drift is not None][-1:]:
             yield Sample("incumbent_drift_ratio", (model,), share)
 
@@ -172,15 +172,16 @@ def _arrivals(model: str, runs: list[_Run]) -> Iterator[Sample]:
         yield Sample("incumbent_arrivals_total", (model, verdict), judged[verdict])
 
 
-def _costs(model: str, runs: list[_Run]) -> Iterator[Sample]:
+def _costs(model: str, runs: list[_Run], currency: str | None) -> Iterator[Sample]:
     costs = [run.cost for run in runs if run.cost is not None]
     for metric, name in SUMS.items():
-        if known := [cost[name] for cost in costs if cost.get(name) is not None]:
+        known = [cost[name] for cost in costs if cost.get(name) is not None]
+        if known or name != "gpu_seconds":
             yield Sample(metric, (model,), sum(known))
     for metric, name in LAST.items():
         if costs and costs[-1].get(name) is not None:
             yield Sample(metric, (model,), costs[-1][name])
-    money: Counter[str] = Counter()
+    money = Counter({currency: 0.0} if currency else {})
     for spent in (cost["money"] for cost in costs if cost.get("money")):
         money[spent["currency"]] += spent["amount"]
     for currency, amount in sorted(money.items()):

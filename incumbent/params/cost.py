@@ -1,6 +1,8 @@
 """What the use of machines and storage is worth, for the cost of a run."""
 
-from pydantic import Field, model_validator
+import re
+
+from pydantic import Field, field_validator, model_validator
 
 from incumbent.params.section import Section
 
@@ -10,7 +12,14 @@ class CostParams(Section):
     gpu_hour: float | None = Field(None, ge=0, description="price of an hour of one GPU, busy or idle")
     gigabyte: float | None = Field(None, ge=0, description="price of 10^9 bytes sent to or from S3")
     thousand_requests: float | None = Field(None, ge=0, description="price of 1,000 requests to S3")
-    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="of these prices: EUR, USD")
+    currency: str | None = Field(None, description="of these prices: EUR, USD")
+
+    @field_validator("currency")
+    @classmethod
+    def _currency_is_a_code(cls, currency: str | None) -> str | None:
+        if currency is not None and not re.fullmatch("[A-Z]{3}", currency):
+            raise ValueError("give its code of three capital letters, such as EUR (ISO 4217)")
+        return currency
 
     @model_validator(mode="after")
     def _prices_have_a_currency(self) -> "CostParams":

@@ -21,6 +21,12 @@ LOG = logging.getLogger(__name__)
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxstring = 2, 80
 
+# Pydantic's own name classes of Python.
+_PLAIN = {
+    "tuple_type": "Input should be a list, such as [a, b]",
+    "model_type": "Input should be keys with values, such as {key: value}, or {} for none",
+}
+
 # Pydantic adds the union's type that it tried to the address of a value.
 _UNION_MEMBERS = ("bool", "int", "float", "str")
 
@@ -79,8 +85,7 @@ def _explain(path: Path, problem: Any) -> str:
         value, message = value["name"], f"Input should be {problem['ctx']['expected_tags']}"
     elif parts[:1] == ["learner"] and len(parts) > 1:
         del parts[1]  # the learner's name, which pydantic adds
-    elif problem["type"] == "tuple_type":
-        message = "Input should be a list, such as [a, b]"
+    message = _PLAIN.get(problem["type"], message)
     key = ".".join(map(str, parts))
     if problem["type"] == "extra_forbidden":
         *parents, _ = problem["loc"]

@@ -44,6 +44,22 @@ def test_a_full_disk_is_named_with_what_is_free(
     assert said.endswith("MB are free; free some and run it again")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(MemoryError(), id="Python"),
+        pytest.param(RuntimeError("can't start new thread"), id="a thread"),
+        pytest.param(
+            RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory"),
+            id="torch",
+        ),
+        pytest.param(caused(RuntimeError("the trial failed"), MemoryError()), id="behind another error"),
+    ],
+)
+def test_that_memory_ran_out_is_one_sentence_with_what_to_do(error: Exception) -> None:
+    assert "no memory is left for this process; lower search.rows" in (explain(error) or "")
+
+
 def test_a_file_that_may_not_be_written_is_named() -> None:
     said = explain(PermissionError(errno.EACCES, "Permission denied", "/srv/shop/params.yaml"))
     assert said is not None

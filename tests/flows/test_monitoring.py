@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -19,8 +20,8 @@ from tests.prometheus import program
 pytestmark = pytest.mark.slow
 
 OF_COSTS = ("incumbent_run_cpu", "incumbent_run_peak", "incumbent_s3")
-UNCOMMON = ("incumbent_run_gpu", "incumbent_run_money", "incumbent_training_anomalies")
-"""A machine without a GPU, params.yaml without rates, a sound training."""
+UNCOMMON = ("incumbent_run_gpu", "incumbent_run_money")
+"""A machine without a GPU, params.yaml without rates."""
 OF_SCORED_ROWS = ("incumbent_champion_decayed", "incumbent_metric_low", "incumbent_metric_high")
 
 
@@ -84,6 +85,23 @@ def test_a_run_that_fails_is_counted_and_alerts(monitored: Monitored) -> None:
     alert = 'ALERTS{alertname="IncumbentRunsFail", alertstate="firing"}'
     [(labels, _)] = monitored.wait(lambda: monitored.ask(alert))
     assert (labels["model"], labels["kind"]) == ("flights", "Failed")
+
+
+def test_a_retraining_that_waits_hides_nothing(monitored: Monitored) -> None:
+    [deployment] = monitored.project.api(
+        "deployments/filter", {"deployments": {"name": {"any_": ["by-hand"]}}}
+    )
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    scheduled = {"type": "SCHEDULED", "state_details": {"scheduled_time": later}}
+    run = monitored.project.api(f"deployments/{deployment['id']}/create_flow_run", {"state": scheduled})
+    try:
+        page = httpx.get(monitored.addresses["metrics"], auth=monitored.login, timeout=20).text
+    finally:
+        monitored.project.api(
+            f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLED"}, "force": True}
+        )
+    assert run["start_time"] is None
+    assert 'incumbent_run_errors_total{kind="Failed",model="flights"}' in page
 
 
 def test_prometheus_evaluates_the_rules_without_an_error(monitored: Monitored) -> None:

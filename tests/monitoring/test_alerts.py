@@ -86,13 +86,13 @@ FIRES = {
         "IncumbentPendingApproval", "5m", {'incumbent_pending_approvals{model="m"}': "1x5"}
     ),
     "another run fails": Case("IncumbentRunsFail", "100m", {UP: "1x100", ERRORS: "3x80 4x20"}),
-    "a run fails for the first time": Case("IncumbentRunsFail", "100m", {UP: "1x100", ERRORS: "_x80 1x20"}),
+    "a run fails in the first hour": Case("IncumbentRunsFail", "20m", {UP: "1x20", ERRORS: "0x10 1x10"}),
     "a run fails after the count began anew": Case(
         "IncumbentRunsFail", "100m", {UP: "1x100", ERRORS: "3x60 0x20 1x20"}
     ),
     "a trial is slow": Case("IncumbentTrainingAnomaly", "100m", {UP: "1x100", ANOMALIES: "0x80 1x20"}),
-    "a trial is slow for the first time": Case(
-        "IncumbentTrainingAnomaly", "100m", {UP: "1x100", ANOMALIES: "_x80 1x20"}
+    "a trial is slow in the first hour": Case(
+        "IncumbentTrainingAnomaly", "20m", {UP: "1x20", ANOMALIES: "0x10 1x10"}
     ),
     "the champion's entry was changed": Case(
         "IncumbentRegistryUnverified", "5m", {'incumbent_registry_verified{model="m"}': "1x2 0x3"}
@@ -158,6 +158,9 @@ SILENT = {
     "runs failed long ago": Case("IncumbentRunsFail", "200m", {UP: "1x200", ERRORS: "3x80 4x120"}),
     "Prometheus is new, and runs failed before": Case(
         "IncumbentRunsFail", "10m", {UP: "1x10", ERRORS: "3x10"}
+    ),
+    "the server that counts failures was down for hours": Case(
+        "IncumbentRunsFail", "250m", {UP: "1x300", ERRORS: "3x60 _x180 3x60"}
     ),
     "the count of failures began anew": Case("IncumbentRunsFail", "100m", {UP: "1x100", ERRORS: "3x60 0x40"}),
     "Prometheus is new, and a trial was slow before": Case(

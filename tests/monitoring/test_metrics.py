@@ -194,7 +194,9 @@ def test_arrivals_count_by_what_the_gate_made_of_them(kept: Kept) -> None:
 
 def test_costs_and_anomalies_add_up_and_what_a_machine_lacks_is_absent(kept: Kept) -> None:
     first, second = kept.decide("hold"), kept.decide("skip")
-    assert ("incumbent_run_cpu_seconds_total", "flights") not in kept.values()
+    before = kept.values()
+    assert before["incumbent_run_cpu_seconds_total", "flights"] == 0
+    assert before["incumbent_training_anomalies_total", "flights", "nan_loss"] == 0
     for run, cost in (
         (first, COST),
         (second, {**COST, "cpu_seconds": 0.5, "peak_memory_bytes": 7, "money": None}),

@@ -13,6 +13,8 @@ from incumbent.local.names import explained, others_named
 from incumbent.local.workspace import root_of
 from incumbent.params import load_params
 
+SHOWN = 3  # partitions on probation
+
 
 def overview(project: Path) -> dict[str, Any]:
     """Never fails on a service that is down: that is what the user asks about.
@@ -60,12 +62,13 @@ def services(document: dict[str, Any]) -> list[tuple[str, Any]]:
     """The services and addresses of a stack, as names and values."""
     folder = document.get("workspace") or document["project"]
     lines: list[tuple[str, Any]] = [(name, _state(service)) for name, service in document["services"].items()]
-    login = f" (login: {ui_command(folder)})"
     known = {name: address for name, address in document["addresses"].items() if address}
-    lines += [
-        (name, f"{known[name]}{login if name in {'ui', 'studies', 'prometheus', 'metrics'} else ''}")
-        for name in known
-    ]
+    if any(service["running"] for service in document["services"].values()):
+        login = f" (login: {ui_command(folder)})"
+        pages = {"ui", "studies", "prometheus", "metrics"}
+        lines += [(name, f"{known[name]}{login if name in pages else ''}") for name in known]
+    else:
+        lines += [(name, f"{address} after {command('up', folder)}") for name, address in known.items()]
     if not known:
         lines.append(("addresses", f"none before {command('up', folder)}"))
     return lines
@@ -81,8 +84,11 @@ def describe(document: dict[str, Any]) -> str:
     lines.append(("champion", f"{document['champion'] or unknown}{provisional}"))
     if document["pending"]:
         lines.append(("pending", how_to_answer(document["pending"])))
-    for name in document.get("on_probation", ()):
+    on_probation = document.get("on_probation", ())
+    for name in on_probation[:SHOWN]:
         lines.append(("probation", f"{name}; why: incumbent quarantine show {name}"))
+    if len(on_probation) > SHOWN:
+        lines.append(("probation", f"and {len(on_probation) - SHOWN:,} more: incumbent quarantine list"))
     if "unreadable" in document:
         lines.append(("probation", "not known"))
     problems = (document[name] for name in ("name_shared", "problem", "unreadable") if name in document)

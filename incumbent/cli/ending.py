@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.machinery import ExtensionFileLoader
 from types import FrameType
-from typing import NoReturn
 
 from incumbent.errors import IncumbentError, StackStopped
 from incumbent.errors.machine import explain
@@ -27,13 +27,15 @@ def orderly() -> Iterator[None]:
 
     What was interrupted may answer with an error of its own, so the signal itself is remembered.
     """
-    caught: list[int] = []
+    caught, over = list[int](), threading.Event()
 
-    def stop(signum: int, _frame: FrameType | None) -> NoReturn:
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if _loads_extension(frame):
+            threading.Timer(SOON, _send, (signum, over)).start()
+            return
         caught.append(signum)
         raise Stopped
 
-    over = threading.Event()
     sys.unraisablehook = partial(_stop_after_all, over)
     try:
         for signum in WORDS:
@@ -64,14 +66,23 @@ def orderly() -> Iterator[None]:
 def _stop_after_all(over: threading.Event, unraisable: "sys.UnraisableHookArgs") -> None:
     """Raised in a destructor or in C's callback, the interrupt would be printed and forgotten."""
     if isinstance(unraisable.exc_value, KeyboardInterrupt):
-        threading.Timer(SOON, _interrupt, (over,)).start()
+        threading.Timer(SOON, _send, (signal.SIGINT, over)).start()
     else:
         sys.__unraisablehook__(unraisable)
 
 
-def _interrupt(over: threading.Event) -> None:
+def _loads_extension(frame: FrameType | None) -> bool:
+    """Is a module in C or C++ being loaded? DuckDB's, for one, aborts the process on an exception then."""
+    while frame is not None:
+        if isinstance(frame.f_locals.get("self"), ExtensionFileLoader):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _send(signum: int, over: threading.Event) -> None:
     if not over.is_set():
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signum)
 
 
 def _message(error: BaseException) -> str | None:

@@ -197,7 +197,7 @@ def test_stopped_at_any_moment_it_says_so_and_leaves_nothing_or_all(
         if process.returncode == 0:
             break  # a fast machine was done before
         stopped += 1
-        assert (process.returncode, said.splitlines()[-1]) == (code, word)
+        assert (process.returncode, said.splitlines()[-1]) == (code, word), said
         assert "Traceback" not in said
         if (made := tmp_path / "shop").exists():  # all was done but to say so
             assert git(made, "log", "--format=%s").startswith("Start with ")

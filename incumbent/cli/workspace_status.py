@@ -88,10 +88,15 @@ def _live(params: Params, version: str) -> dict[str, Any] | None:
     from incumbent.storage.s3.address import open_store
 
     store = open_store(f"{params.registry.address.rstrip('/')}/{params.dataset.name}")
-    healths = sorted(store.listing(f"monitor/{version}-"), key=lambda each: each.written)
-    if healths:
-        health = json.loads(store.get(healths[-1].key).body)
-        return {"metric": health["metric"], "value": health["live"]["value"], "decayed": health["decayed"]}
+    looks = sorted(store.listing(f"monitor/{version}-"), key=lambda each: each.written, reverse=True)
+    for look in looks:
+        health = json.loads(store.get(look.key).body)
+        if health["live"]:  # else it has an estimate alone, as no labels had come
+            return {
+                "metric": health["metric"],
+                "value": health["live"]["value"],
+                "decayed": health["decayed"],
+            }
     *_, last = (None, *store.list("scores/"))
     score = json.loads(store.get(last).body) if last else None
     if score is None or score["champion"]["version"] != version:

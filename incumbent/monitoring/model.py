@@ -96,13 +96,15 @@ class Model:
     def _performance(self, version: str, metrics: dict[str, Any]) -> Iterator[Sample]:
         if metrics.get("metric") == self._metric and metrics.get("holdout"):
             yield from self._interval("promised", metrics["holdout"])
-        health = self._health(version)
-        if health.get("live") and health["metric"] == self._metric:
+        looks = self._looks(version)
+        # One without labels has an estimate alone: what labels showed before stays.
+        health = next((each for each in looks if each["live"]), {})
+        if health and health["metric"] == self._metric:
             yield from self._interval("live", health["live"])
             yield Sample("incumbent_champion_decayed", (self.name,), health["decayed"])
         elif score := self._score(version):
             yield Sample("incumbent_metric_value", (self.name, self._metric, "live"), score)
-        estimated = health.get("estimated")
+        estimated = looks[0].get("estimated") if looks else None
         if estimated and estimated["metric"] == self._metric:
             yield from self._interval("estimated", estimated)
 
@@ -110,12 +112,10 @@ class Model:
         for end in ("value", "low", "high"):
             yield Sample(f"incumbent_metric_{end}", (self.name, self._metric, of), interval[end])
 
-    def _health(self, version: str) -> dict[str, Any]:
-        """What monitor reported of the version at last; empty before."""
-        listed = self._store.listing(f"{self.name}/monitor/{version}-")
-        newest = max(listed, key=lambda each: each.written, default=None)
-        documents = self._documents.read([newest] if newest else [])
-        return dict(documents[0].content) if documents else {}
+    def _looks(self, version: str) -> list[dict[str, Any]]:
+        """What monitor reported of the version, the latest first."""
+        looks = self._documents.read(self._store.listing(f"{self.name}/monitor/{version}-"))
+        return [each.content for each in sorted(looks, key=lambda each: each.written, reverse=True)]
 
     def _score(self, version: str) -> float | None:
         """Where monitor has no labels: of the version on the last labelled arrival, which it had not seen."""

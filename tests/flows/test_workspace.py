@@ -42,7 +42,7 @@ def features(frame):
     time.sleep({pause})
     return frame[["age"]].assign(**{{"{column}": frame["age"] * 2}})[["{column}"]]
 """
-SLOW = {"north": ("doubled_in_the_north", 2.0), "east": ("doubled_in_the_east", 0.0)}
+SLOW = {"north": ("doubled_in_the_north", 0.5), "east": ("doubled_in_the_east", 0.0)}
 
 
 @dataclass(frozen=True)

@@ -235,6 +235,12 @@ def test_live_and_estimated_figures_are_those_of_the_last_report_of_monitor(kept
     for end in ("value", "low", "high"):
         assert values[f"incumbent_metric_{end}", "flights", "roc_auc", "live"] == interval[end]
         assert values[f"incumbent_metric_{end}", "flights", "roc_auc", "estimated"] == estimate[end]
+    time.sleep(1.1)
+    feedback.keep_verdict(champion.version, {**report, "estimated": {**estimate, "value": 0.62}})
+    values = kept.values()
+    assert values["incumbent_metric_value", "flights", "roc_auc", "estimated"] == 0.62
+    assert values["incumbent_metric_value", "flights", "roc_auc", "live"] == 0.6
+    assert values["incumbent_champion_decayed", "flights"] == 1
 
 
 def test_without_late_labels_the_live_figure_is_that_of_the_last_arrival(kept: Kept) -> None:

@@ -1,11 +1,13 @@
 """The metrics: name, type, labels and meaning of each. docs/monitoring.md has the same table for people."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
+
+from incumbent.training.anomalies import Kind
 
 KINDS = ("promote", "provisional", "pending", "hold", "reject", "block", "skip")
 VERDICTS = ("passed", "warned", "probation", "blocked")
-ANOMALIES = ("nan_loss", "diverging_loss", "slow_trial", "memory_near_limit", "idle_gpu")
+ANOMALIES: tuple[str, ...] = get_args(Kind)
 FATES = ("Failed", "Crashed")
 """How a flow run ends that has no decision, as Prefect's states are named."""
 

@@ -1,11 +1,12 @@
 """How the command ends: whatever stops it is one message on stderr and an exit code, never a traceback."""
 
+import atexit
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.machinery import ExtensionFileLoader
 from types import FrameType
@@ -30,37 +31,51 @@ def orderly() -> Iterator[None]:
     caught, over = list[int](), threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:
+        if over.is_set():
+            return None if caught else _leave(signum)
         if _loads_extension(frame):
             threading.Timer(SOON, _send, (signum, over)).start()
-            return
+            return None
         caught.append(signum)
         raise Stopped
 
     sys.unraisablehook = partial(_stop_after_all, over)
+    atexit.register(_ignore_signals)
     try:
         for signum in WORDS:
             if signal.getsignal(signum) is not signal.SIG_IGN:  # as a shell's '&' sets it
                 signal.signal(signum, stop)
         yield
+        # From here on Python and its threads come to their end, where an exception would only be printed.
+        over.set()
     except BaseException as error:
+        over.set()
         message = _message(error) if isinstance(error, StackStopped) or not caught else None
         if message is not None:
             print(f"error: {message}", file=sys.stderr)
             sys.exit(1)
         if not caught:
             raise
-    finally:
-        over.set()
-        # From here on Python and its threads come to their end, where an exception would only be printed.
-        for signum in WORDS:
-            if signal.getsignal(signum) is stop:
-                signal.signal(signum, signal.SIG_IGN if caught else signal.SIG_DFL)
     if caught:
         print(WORDS[signal.Signals(caught[0])], file=sys.stderr, flush=True)
         for signum in WORDS:  # who asks again does not wait for threads, and gets the same code
-            if signal.getsignal(signum) is not signal.SIG_DFL:
+            if signal.getsignal(signum) is stop:
                 signal.signal(signum, lambda *_: os._exit(128 + caught[0]))
         sys.exit(128 + caught[0])
+
+
+def _leave(signum: int) -> None:
+    """End now: the command's work is done, and only threads are left to wait for."""
+    with suppress(OSError, RuntimeError):  # a closed pipe; a signal in the middle of a flush
+        sys.stdout.flush()
+    print(WORDS[signal.Signals(signum)], file=sys.stderr, flush=True)
+    os._exit(128 + signum)
+
+
+def _ignore_signals() -> None:
+    """The last that runs of Python: it puts back what the system does, and that is death without a word."""
+    for signum in WORDS:
+        signal.signal(signum, signal.SIG_IGN)
 
 
 def _stop_after_all(over: threading.Event, unraisable: "sys.UnraisableHookArgs") -> None:

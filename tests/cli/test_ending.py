@@ -1,4 +1,4 @@
-"""A signal that comes while a module in C++ is loaded waits until that is done."""
+"""A signal while a module in C++ is loaded, or when the work is done."""
 
 import subprocess
 import sys
@@ -23,17 +23,46 @@ with orderly():
     time.sleep(60)
 """
 
+ENDING = """
+import os, signal, threading, time
+from incumbent.cli.ending import orderly
 
-@pytest.mark.parametrize(
-    ("name", "code", "word"), [("SIGTERM", 143, "terminated"), ("SIGINT", 130, "interrupted")]
-)
+class Last:
+    def __del__(self, kill=os.kill, process=os.getpid(), signum=signal.{name}):
+        kill(process, signum)
+
+with orderly():
+    print("done")
+    {last}
+"""
+
+SIGNALS = [("SIGTERM", 143, "terminated"), ("SIGINT", 130, "interrupted")]
+
+
+@pytest.mark.parametrize(("name", "code", "word"), SIGNALS)
 def test_a_signal_waits_for_a_module_that_is_being_loaded(name: str, code: int, word: str) -> None:
+    assert _run(LOADING.format(name=name)) == (code, "loaded\n", f"{word}\n")
+
+
+@pytest.mark.parametrize(("name", "code", "word"), SIGNALS)
+def test_a_signal_after_the_work_does_not_wait_for_threads(name: str, code: int, word: str) -> None:
+    signals = f"(time.sleep(0.5), os.kill(os.getpid(), signal.{name}), time.sleep(300))"
+    last = f"threading.Thread(target=lambda: {signals}).start()"
+    assert _run(ENDING.format(name=name, last=last)) == (code, "done\n", f"{word}\n")
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_while_python_takes_itself_down_comes_too_late(name: str) -> None:
+    assert _run(ENDING.format(name=name, last="os.last = Last()")) == (0, "done\n", "")
+
+
+def _run(program: str) -> tuple[int, str, str]:
     done = subprocess.run(
-        [sys.executable, "-c", LOADING.format(name=name)],
+        [sys.executable, "-c", program],
         env=variables(),
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (code, "loaded\n", f"{word}\n")
+    return done.returncode, done.stdout, done.stderr
